@@ -1,0 +1,58 @@
+"""What the model answers: numpy and plain values, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from breastview.messages import Message
+
+
+@dataclass(frozen=True)
+class Eligibility:
+    """Whether a case is inside the bundle's scope; `reasons` says why not, one message each."""
+
+    eligible: bool
+    reasons: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """Grad-CAM of one modality over the crop that the network saw ("model attention, not lesion outline").
+
+    `values` is read-only float32 (row, column) in 0…1, divided by the model-wide `scale`, not stretched;
+    `raw_peak` is the largest raw value before scaling. The crop covers `left, top, width, height` in pixels of
+    the US frame (US), or in mm of the US plane (`mri`, registered input).
+    """
+
+    modality: str
+    values: np.ndarray
+    raw_peak: float
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The model's answer for one lesion. Probabilities of malignancy are calibrated; None where not computed.
+
+    A refusal has `eligibility.eligible == False`, no probability and no heatmaps, unless `research_override`.
+    """
+
+    lesion_id: str
+    eligibility: Eligibility
+    research_override: bool
+    model_name: str
+    model_sha256: str
+    input_sha256: str
+    device: str
+    demonstration: bool
+    probability: float | None = None
+    probability_us: float | None = None
+    probability_mri: float | None = None
+    weight_us: float | None = None
+    weight_mri: float | None = None
+    heatmaps: tuple[Heatmap, ...] = ()

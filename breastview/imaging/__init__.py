@@ -1,0 +1,1 @@
+"""Reading breast cases: scan a folder, give each volume a role, load pixels with their geometry."""

@@ -1,0 +1,170 @@
+"""What a scan finds: a case of MRI volumes and US images, each with a role and a reason. Headers only."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+from breastview.messages import Message
+
+
+class Role(StrEnum):
+    """What a volume or frame stack is for."""
+
+    US_STILL = "us_still"
+    US_CINE = "us_cine"
+    US_VOLUME = "us_volume"
+    T1WI = "t1wi"
+    T2WI = "t2wi"
+    STIR = "stir"
+    DWI = "dwi"
+    ADC = "adc"
+    DCE = "dce"
+    SUBTRACTION = "subtraction"
+    MIP = "mip"
+    LOCALIZER = "localizer"
+    OTHER = "other"
+
+
+US_ROLES = frozenset({Role.US_STILL, Role.US_CINE, Role.US_VOLUME})
+
+
+@dataclass(frozen=True)
+class RoleChoice:
+    """A role with the reason for it. `b_value` in s/mm² (DWI); `phase` 1…`phase_count` and `delay_s`
+    after the first phase (DCE); None where unknown or not applicable."""
+
+    role: Role
+    reason: Message
+    b_value: float | None = None
+    phase: int | None = None
+    phase_count: int | None = None
+    delay_s: float | None = None
+
+
+@dataclass(frozen=True)
+class FileProblem:
+    """A file that takes no part in the case, and why. `path` is relative to the case folder."""
+
+    path: str
+    reason: Message
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Where one slice or frame lies: a file, the 0-based frame in it, and its SOP instance."""
+
+    path: Path
+    frame: int
+    sop_uid: str
+
+
+@dataclass(frozen=True)
+class Patient:
+    """Identification as the headers say it, decoded. Never logged, never written but into the report."""
+
+    name: str = ""
+    patient_id: str = ""
+    birth_date: datetime.date | None = None
+    sex: str = ""
+    age_y: int | None = None
+
+
+@dataclass(frozen=True)
+class PixelScale:
+    """Millimetres a US pixel, (row, column), and where they come from. Never invented."""
+
+    spacing_mm: tuple[float, float]
+    reason: Message
+
+
+@dataclass(frozen=True, eq=False)
+class ScannedVolume:
+    """One MRI volume, found by its headers and not yet loaded.
+
+    `key` names the volume across scans: `<SeriesInstanceUID>` or `<SeriesInstanceUID>#<part>`.
+    `index_to_lps` is a read-only float64 (4, 4) from (slice, row, column, 1) to DICOM LPS mm.
+    `sources` holds one entry a slice, in slice order. `window` is (centre, width) from the header.
+    """
+
+    key: str
+    series_uid: str
+    study_uid: str
+    frame_of_reference_uid: str
+    description: str
+    series_number: int | None
+    role: RoleChoice
+    sources: tuple[ImageSource, ...]
+    shape: tuple[int, int, int]
+    index_to_lps: np.ndarray
+    orientation: str
+    window: tuple[float, float] | None = None
+    exam_date: datetime.date | None = None
+    manufacturer: str = ""
+    simulated: bool = False
+    notes: tuple[Message, ...] = ()
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """(slice, row, column) spacing in mm."""
+        slice_mm, row_mm, column_mm = np.linalg.norm(self.index_to_lps[:3, :3], axis=0)
+        return float(slice_mm), float(row_mm), float(column_mm)
+
+
+@dataclass(frozen=True, eq=False)
+class ScannedFrames:
+    """One US still, cine or volume, found by its header and not yet loaded. `key` is its SOPInstanceUID."""
+
+    key: str
+    series_uid: str
+    study_uid: str
+    description: str
+    role: RoleChoice
+    sources: tuple[ImageSource, ...]
+    rows: int
+    columns: int
+    scale: PixelScale | None
+    region: tuple[int, int, int, int] | None = None
+    laterality: str = ""
+    exam_date: datetime.date | None = None
+    manufacturer: str = ""
+    simulated: bool = False
+    notes: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ScannedCase:
+    """A patient folder after the scan. `fingerprint` is a sha256 over the sorted SOP instance UIDs."""
+
+    folder: Path
+    patient: Patient
+    volumes: tuple[ScannedVolume, ...]
+    frames: tuple[ScannedFrames, ...]
+    problems: tuple[FileProblem, ...]
+    fingerprint: str
+    notes: tuple[Message, ...] = ()
+
+    def volume(self, key: str) -> ScannedVolume:
+        """Return the volume called `key`; raises `KeyError`."""
+        return {volume.key: volume for volume in self.volumes}[key]
+
+    def frame_set(self, key: str) -> ScannedFrames:
+        """Return the US image called `key`; raises `KeyError`."""
+        return {frames.key: frames for frames in self.frames}[key]
+
+    def with_role(self, key: str, choice: RoleChoice) -> ScannedCase:
+        """Return the case with one volume's or US image's role overruled."""
+        return replace(
+            self,
+            volumes=tuple(replace(v, role=choice) if v.key == key else v for v in self.volumes),
+            frames=tuple(replace(f, role=choice) if f.key == key else f for f in self.frames),
+        )
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any image of the case says that it is simulated."""
+        return any(item.simulated for item in (*self.volumes, *self.frames))

@@ -1,0 +1,1 @@
+"""Background work: requests, progress, cancellation, and the model process."""

@@ -1,0 +1,178 @@
+"""The values that are kept, as frozen dataclasses. `breastview.records.store` writes and reads them."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from breastview.imaging.case import Role
+from breastview.messages import Message
+from breastview.registration.parameters import Point3, RegistrationParameters
+
+SCHEMA = "breastview.review/1"
+
+
+class Side(StrEnum):
+    """Which breast."""
+
+    RIGHT = "R"
+    LEFT = "L"
+
+
+class BiRads(StrEnum):
+    """BI-RADS assessment categories (ACR BI-RADS Atlas, 5th edition)."""
+
+    C0 = "0"
+    C1 = "1"
+    C2 = "2"
+    C3 = "3"
+    C4A = "4A"
+    C4B = "4B"
+    C4C = "4C"
+    C5 = "5"
+    C6 = "6"
+
+
+class Pathology(StrEnum):
+    """What histology or follow-up said."""
+
+    BENIGN = "benign"
+    MALIGNANT = "malignant"
+
+
+@dataclass(frozen=True)
+class UsMark:
+    """The lesion's box on one US frame, in pixels: columns [left, right], rows [top, bottom]."""
+
+    frames_key: str
+    frame: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True)
+class MriMark:
+    """The lesion's centre in LPS mm, its extent along x, y, z in mm where drawn, and the volume it was seen on."""
+
+    volume_key: str
+    point_mm: Point3
+    extent_mm: Point3 | None = None
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One lesion. `side` is what the reader confirmed; `clock_h` 1–12; distances in mm, from the US report."""
+
+    lesion_id: str
+    side: Side | None = None
+    clock_h: float | None = None
+    nipple_distance_mm: float | None = None
+    depth_mm: float | None = None
+    us: UsMark | None = None
+    mri: MriMark | None = None
+    bi_rads: BiRads | None = None
+    comment: str = ""
+    pathology: Pathology | None = None
+
+
+@dataclass(frozen=True)
+class FrameRegistration:
+    """The registration of one US frame's plane into the MRI."""
+
+    frames_key: str
+    frame: int
+    parameters: RegistrationParameters
+
+
+@dataclass(frozen=True)
+class RoleOverride:
+    """The user's word on a volume's role."""
+
+    key: str
+    role: Role
+    b_value: float | None = None
+    phase: int | None = None
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Millimetres a pixel (row, column) that the user measured on a US image without a trustworthy scale."""
+
+    frames_key: str
+    spacing_mm: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class KeptReading:
+    """A model's answer as it is kept: probabilities, what made them, and what they are worth."""
+
+    lesion_id: str
+    model_name: str
+    model_sha256: str
+    input_sha256: str
+    device: str
+    demonstration: bool
+    research_override: bool
+    eligible: bool
+    reasons: tuple[Message, ...]
+    probability: float | None = None
+    probability_us: float | None = None
+    probability_mri: float | None = None
+    weight_us: float | None = None
+    weight_mri: float | None = None
+
+
+@dataclass(frozen=True)
+class CaseIdentity:
+    """Which images a record is about: fingerprint and UIDs; no name, no patient identifier."""
+
+    fingerprint: str
+    study_uids: tuple[str, ...] = ()
+    series_uids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReviewRecord:
+    """Everything the reader decided about one case. Also a training case (with `pathology` in its lesions)."""
+
+    case: CaseIdentity
+    schema: str = SCHEMA
+    modified: datetime.datetime | None = None
+    lesions: tuple[Lesion, ...] = ()
+    registrations: tuple[FrameRegistration, ...] = ()
+    roles: tuple[RoleOverride, ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
+    readings: tuple[KeptReading, ...] = ()
+    first_read_committed: bool = False
+    simulated: bool = False
+    extra: dict[str, str] = field(default_factory=dict)
+
+    def lesion(self, lesion_id: str) -> Lesion:
+        """Return the lesion called `lesion_id`; raises `KeyError`."""
+        return {lesion.lesion_id: lesion for lesion in self.lesions}[lesion_id]
+
+    def registration(self, frames_key: str, frame: int) -> RegistrationParameters | None:
+        """Return the registration of a US frame, or None."""
+        for entry in self.registrations:
+            if (entry.frames_key, entry.frame) == (frames_key, frame):
+                return entry.parameters
+        return None
+
+    def with_lesion(self, lesion: Lesion) -> ReviewRecord:
+        """Return the record with `lesion` added, or put in the place of its namesake."""
+        ids = [known.lesion_id for known in self.lesions]
+        if lesion.lesion_id not in ids:
+            return replace(self, lesions=(*self.lesions, lesion))
+        return replace(
+            self, lesions=tuple(lesion if k.lesion_id == lesion.lesion_id else k for k in self.lesions)
+        )
+
+    def with_registration(self, entry: FrameRegistration) -> ReviewRecord:
+        """Return the record with one US frame's registration set."""
+        others = tuple(
+            r for r in self.registrations if (r.frames_key, r.frame) != (entry.frames_key, entry.frame)
+        )
+        return replace(self, registrations=(*others, entry))

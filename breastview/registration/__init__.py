@@ -1,0 +1,1 @@
+"""Where the US image plane lies in the MRI volume."""

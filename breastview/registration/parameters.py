@@ -1,0 +1,62 @@
+"""The truth of a registration: its parameters. Matrices, slices and overlays are derived from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Point2 = tuple[float, float]
+Point3 = tuple[float, float, float]
+
+SCALE_FLAG = 0.10  # a scale further from 1 than this is flagged
+
+
+class Method(StrEnum):
+    """How the pose was last set."""
+
+    SIDE = "side"
+    CLOCK_FACE = "clock_face"
+    MRI_MARK = "mri_mark"
+    MANUAL = "manual"
+    LANDMARKS = "landmarks"
+    TRUTH = "truth"
+
+
+@dataclass(frozen=True)
+class LandmarkPair:
+    """One anatomical point seen in both images: `us_mm` (x lateral, y depth) in the US plane, `mri_mm` LPS."""
+
+    us_mm: Point2
+    mri_mm: Point3
+    name: str = ""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class WarpPoint:
+    """A local displacement `shift_mm` (x, y, z) of the US plane at `us_mm` (x, y), fading over `radius_mm`."""
+
+    us_mm: Point2
+    shift_mm: Point3
+    radius_mm: float
+
+
+@dataclass(frozen=True)
+class RegistrationParameters:
+    """x_mri = R·s·(x_us + warp(x_us)) + t, with x_us = (x lateral, y depth, z elevational) in mm.
+
+    `centre_mm` is t: where the middle of the probe face lies, in LPS mm. `angles_deg` turn the reference
+    pose (US x along patient left, y posterior, z inferior→superior) about the US plane's own x, then y, then z axis (intrinsic).
+    """
+
+    centre_mm: Point3
+    angles_deg: Point3 = (0.0, 0.0, 0.0)
+    scale: float = 1.0
+    method: Method = Method.MANUAL
+    landmarks: tuple[LandmarkPair, ...] = ()
+    warp: tuple[WarpPoint, ...] = ()
+
+    @property
+    def scale_flagged(self) -> bool:
+        """Whether the scale is implausibly far from 1."""
+        return abs(self.scale - 1.0) > SCALE_FLAG

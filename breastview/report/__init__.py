@@ -1,0 +1,1 @@
+"""The PDF report: frozen content first, then the page."""
