@@ -1,72 +1,98 @@
-"""Keeps the catalogues whole: `catalogue.py check` fails on a missing or broken entry, `update` adds the new ones.
+"""Keeps the catalogues whole: `check` fails on a missing or broken entry, `update` adds the new ones.
 
-What must be translated: every text of `breastview.messages.TEXTS`, and every literal given to `.text(…)`.
+What must be translated: every text of `breastview.messages.TEXTS`, and every literal that the source gives
+to `….text("…")` or `_text("…")`. A literal is a plain string: what is put together cannot be looked up.
 """
 
 from __future__ import annotations
 
-import re
+import ast
 import sys
-from pathlib import Path
+from collections.abc import Iterator
+from string import Formatter
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from breastview import __version__
+from breastview.language import CATALOGUES, LANGUAGES
 from breastview.messages import TEXTS
 
-HERE = Path(__file__).resolve().parent
-SOURCE = HERE.parent.parent / "breastview"
+SOURCE = CATALOGUES.parent.parent / "breastview"
+LOOK_UPS = {"text", "_text"}
+
+
+def literals(source: str) -> Iterator[str]:
+    """Yield the literals that `source` looks up; raises `SyntaxError` where one is put together."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not node.args or _called(node) not in LOOK_UPS:
+            continue
+        literal = node.args[0]
+        if isinstance(literal, ast.JoinedStr | ast.BinOp):
+            raise SyntaxError(f"line {literal.lineno}: a text to translate must be one plain string")
+        if isinstance(literal, ast.Constant) and isinstance(literal.value, str):
+            yield literal.value
 
 
 def wanted() -> list[str]:
     """Return every English text that a user can see, sorted."""
-    literals = {
-        found[2]
-        for found in extract_from_dir(SOURCE, keywords={"text": None}, comment_tags=())
-        if isinstance(found[2], str)
-    }
-    return sorted(literals | set(TEXTS.values()))
+    texts = set(TEXTS.values())
+    for path in sorted(SOURCE.rglob("*.py")):
+        texts.update(literals(path.read_text(encoding="utf-8")))
+    return sorted(texts)
 
 
-def faults(catalogue: Catalog) -> list[str]:
+def faults(catalogue: Catalog, needed: list[str]) -> list[str]:
     """Return one line for each text that is missing, left over, or has other braces than its English."""
     lines = []
     entries = {str(entry.id): str(entry.string) for entry in catalogue if entry.id}
-    needed = wanted()
     for literal in needed:
         translated = entries.get(literal, "")
         if not translated:
             lines.append(f"not translated: {literal!r}")
         elif _braces(literal) != _braces(translated):
             lines.append(f"other braces: {literal!r}")
-    lines += [f"left over: {literal!r}" for literal in sorted(set(entries) - set(needed))]
-    return lines
+    return lines + [f"left over: {literal!r}" for literal in sorted(set(entries) - set(needed))]
 
 
-def update(catalogue: Catalog) -> Catalog:
-    """Return the catalogue with exactly the wanted entries, known translations kept."""
-    renewed = Catalog(locale=catalogue.locale, project="BreastView", fuzzy=False)
-    for literal in wanted():
+def renewed(catalogue: Catalog, needed: list[str]) -> Catalog:
+    """Return the catalogue with exactly the needed entries, known translations kept."""
+    new = Catalog(
+        locale=catalogue.locale,
+        project="BreastView",
+        version=__version__,
+        creation_date=catalogue.creation_date,
+        revision_date=catalogue.revision_date,
+        fuzzy=False,
+    )
+    for literal in needed:
         known = catalogue.get(literal)
-        renewed.add(literal, known.string if known else "")
-    return renewed
+        new.add(literal, known.string if known else "")
+    return new
 
 
-def _braces(text: str) -> list[str]:
-    return sorted(re.findall(r"{[^}]*}", text))
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
+def _braces(text: str) -> list[tuple[str, str]]:
+    """The names in braces with their formats, in any order."""
+    return sorted((name, form or "") for _, name, form, _ in Formatter().parse(text) if name is not None)
 
 
 def main(command: str) -> int:
-    """Check or update every catalogue; returns the exit status."""
-    status = 0
-    for path in sorted(HERE.glob("*.po")):
-        with path.open("rb") as file:
-            catalogue = read_po(file, locale=path.stem)
+    """Check or update the catalogue of every language but English; returns the exit status."""
+    needed, status = wanted(), 0
+    for language in LANGUAGES[1:]:
+        path = CATALOGUES / f"{language}.po"
+        catalogue = Catalog(locale=language)
+        if path.exists():
+            with path.open("rb") as file:
+                catalogue = read_po(file, locale=language)
         if command == "update":
             with path.open("wb") as file:
-                write_po(file, update(catalogue), width=120, omit_header=False, no_location=True)
-        for line in faults(catalogue) if command == "check" else ():
+                write_po(file, renewed(catalogue, needed), width=110, no_location=True)
+        for line in faults(catalogue, needed) if command == "check" else ():
             sys.stderr.write(f"{path.name}: {line}\n")
             status = 1
     return status

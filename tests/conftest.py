@@ -1,0 +1,70 @@
+"""What holds for the whole suite: no screen, no user's own files, no skip that hides something."""
+
+from __future__ import annotations
+
+import importlib.abc
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+WITHOUT_QT = bool(os.environ.get("BREASTVIEW_WITHOUT_QT"))
+NO_DATA = "BREASTVIEW_DATA is not set: the real exams are not on this machine"
+
+
+class QtIsBlocked(importlib.abc.MetaPathFinder):
+    """Refuses Qt, so that a run proves what works without it."""
+
+    def find_spec(self, fullname, path, target=None):
+        if fullname.partition(".")[0] in {"PySide6", "shiboken6", "pyqtgraph", "pytestqt"}:
+            raise ImportError(f"{fullname} is blocked in this run")
+
+
+if WITHOUT_QT:
+    sys.meta_path.insert(0, QtIsBlocked())
+
+
+def pytest_addoption(parser, pluginmanager):
+    """Know pytest-qt's settings where the plug-in itself is left out."""
+    if not pluginmanager.hasplugin("pytest-qt"):
+        for name in ("qt_api", "qt_log_level_fail", "qt_log_ignore"):
+            parser.addini(name, "a setting of pytest-qt")
+
+
+def _fail_unexpected_skip(report):
+    reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+    if report.skipped and not hasattr(report, "wasxfail") and "BREASTVIEW_DATA" not in reason:
+        report.outcome, report.longrepr = "failed", f"not an expected skip: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    _fail_unexpected_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    _fail_unexpected_skip(report)
+    return report
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real exams; skips the test where there is none."""
+    folder = os.environ.get("BREASTVIEW_DATA")
+    if not folder:
+        pytest.skip(NO_DATA)
+    return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def own_user_folders(tmp_path_factory, monkeypatch):
+    """Keep the tests out of the user's own records and settings."""
+    home = tmp_path_factory.mktemp("user")
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(home / name.lower()))
