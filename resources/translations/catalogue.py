@@ -27,11 +27,11 @@ def literals(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or not node.args or _called(node) not in LOOK_UPS:
             continue
-        literal = node.args[0]
-        if isinstance(literal, ast.JoinedStr | ast.BinOp):
-            raise SyntaxError(f"line {literal.lineno}: a text to translate must be one plain string")
-        if isinstance(literal, ast.Constant) and isinstance(literal.value, str):
-            yield literal.value
+        match node.args[0]:
+            case ast.Constant(value=str(literal)):
+                yield literal
+            case ast.JoinedStr() | ast.BinOp():
+                raise SyntaxError(f"line {node.lineno}: a text to translate must be one plain string")
 
 
 def wanted() -> list[str]:
@@ -59,8 +59,12 @@ def renewed(catalogue: Catalog, needed: list[str]) -> Catalog:
     """Return the catalogue with exactly the needed entries, known translations kept."""
     new = Catalog(
         locale=catalogue.locale,
+        header_comment="# BreastView in another language. Keep what stands in braces.",
         project="BreastView",
         version=__version__,
+        msgid_bugs_address="-",
+        last_translator="-",
+        language_team="-",
         creation_date=catalogue.creation_date,
         revision_date=catalogue.revision_date,
         fuzzy=False,
