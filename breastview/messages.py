@@ -40,7 +40,76 @@ def render(msg: Message, translate: Callable[[str], str] = str) -> str:
 
 # One line a code, grouped by the package that says it. Texts name what failed, which file, and what to do next.
 TEXTS: dict[str, str] = {
-    # imaging: scan and load
+    # imaging: the case folder
+    "case.no_folder": "This folder does not exist. Choose another folder.",
+    "case.no_permission": "This folder may not be read. Ask for permission, or copy the case elsewhere.",
+    "case.empty": "No breast images in this folder. Choose the folder that the archive exported.",
+    "case.photographs": "This folder holds photographs, not ultrasound or MRI. Choose another folder.",
+    "case.only_problems": "No image in this folder can be used: {count} files have problems. "
+    "Export the case again, or choose another folder.",
+    "case.other_patient": "{count} images of another patient were set aside.",
+    "case.strangers": "{count} other files are no images and were left alone.",
+    "doing.scan": "Reading headers {done} / {count}",
+    "doing.load": "Loading images {done} / {count}",
+    # imaging: files with problems
+    "problem.broken_header": "The DICOM header is damaged. Export this image again.",
+    "problem.cannot_open": "The file cannot be opened. Check its permissions.",
+    "problem.truncated": "The file ends before its image does. Export this image again.",
+    "problem.no_image": "Not an image ({what}).",
+    "problem.other_modality": "Neither ultrasound nor MRI (modality {modality}).",
+    "problem.other_patient": "Belongs to another patient. Remove it, or open that patient's own folder.",
+    "problem.no_geometry": "Does not say where it lies in the patient, so it has no place in a volume.",
+    "problem.photograph": "A colour photograph, not an ultrasound picture.",
+    "problem.small_picture": "Too small for an ultrasound picture.",
+    "problem.unreadable_picture": "The picture is damaged. Export it again.",
+    "problem.unreadable_nifti": "The NIfTI file is damaged. Export it again.",
+    "problem.decode": "Slice {slice} cannot be decoded and stays black. Export this image again.",
+    "problem.undecodable": "No image of {what} can be decoded. Export this series again.",
+    # imaging: what a scan noticed
+    "scan.two_orientations": "The series holds several orientations; each is a volume of its own.",
+    "scan.duplicates": "{count} duplicate images were left out.",
+    "scan.no_depth": "These images make no even stack: distances through them have no meaning.",
+    "scan.slices_missing": "Slices are missing: {count}. They stay black.",
+    "scan.uneven": "Slices are unevenly spaced, {low} to {high} mm; distances through them are approximate.",
+    "scan.region_overruns": "The ultrasound region overruns the cropped picture: scale kept, "
+    "image area found in the pixels.",
+    "scan.several_regions": "{count} ultrasound regions with one scale; the largest is used.",
+    "scan.regions_disagree": "The ultrasound regions have different scales. Calibrate before measuring.",
+    "scan.no_region": "No ultrasound region: the image area was found in the pixels.",
+    "scan.no_scale": "No scale: nothing is measured in mm until you calibrate.",
+    "scale.region": "from the ultrasound region",
+    "scale.pixel_spacing": "from the pixel spacing",
+    "scale.user": "calibrated by the reader",
+    # imaging: why a volume has its role
+    "role.b_standard": "standard tag",
+    "role.b_ge": "GE's tag",
+    "role.b_siemens": "Siemens's tag",
+    "role.b_philips": "Philips's tag",
+    "role.b_sequence_name": "sequence name",
+    "role.mip": "a maximum intensity projection by its image type or description",
+    "role.localizer": "a localizer by its description",
+    "role.adc": "an ADC map by its image type or description",
+    "role.subtraction": "a subtraction by its image type or description",
+    "role.dwi": "diffusion with b = {b} s/mm² ({where})",
+    "role.dwi_unknown": "diffusion, b-value unknown",
+    "role.stir": "inversion recovery, TI {ti} ms",
+    "role.t2wi": "spin echo, TR {tr} ms, TE {te} ms",
+    "role.t1wi": "spin echo, TR {tr} ms, TE {te} ms",
+    "role.t1_named": "T1 by its description",
+    "role.t2_named": "T2 by its description",
+    "role.dce_alone": "dynamic by its description; its other phases are not here",
+    "role.dce_timed": "one of {count} acquisitions of the same volume, in order of time",
+    "role.dce_untimed": "one of {count} acquisitions of the same volume, "
+    "in order of series and acquisition; delays unknown",
+    "role.computed_subtraction": "DCE {post} − DCE {pre}, computed here",
+    "dynamic.grids_differ": "The DCE phases do not share one grid and cannot be subtracted.",
+    "role.nifti_name": "by the file's name",
+    "role.unknown": "nothing in the header tells its weighting",
+    "role.us_still": "one ultrasound frame",
+    "role.us_cine": "{count} ultrasound frames",
+    "role.us_volume": "an ultrasound volume by its class",
+    "role.picture": "a grey picture file",
+    "role.user": "set by the reader",
     # registration
     # records
     # fusion

@@ -56,11 +56,21 @@ class FileProblem:
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Where one slice or frame lies: a file, the 0-based frame in it, and its SOP instance."""
+    """Where one slice or frame lies: a file, the 0-based frame in it, and its SOP instance.
+
+    `index` is the slice it fills in the volume. `offset` is where its pixels start in the file when they lie
+    there uncompressed and little endian as `dtype`; None when they must be decoded. Stored values become the
+    scanner's own numbers by `slope` · value + `intercept`.
+    """
 
     path: Path
     frame: int
     sop_uid: str
+    index: int = 0
+    offset: int | None = None
+    dtype: str = "<u2"
+    slope: float = 1.0
+    intercept: float = 0.0
 
 
 @dataclass(frozen=True)

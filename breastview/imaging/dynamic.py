@@ -1,0 +1,49 @@
+"""Contrast dynamics: phases and their subtraction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from breastview.errors import CaseError
+from breastview.imaging.case import Role, RoleChoice, ScannedVolume
+from breastview.imaging.display import default_window
+from breastview.imaging.geometry import frozen
+from breastview.imaging.volume import Volume
+from breastview.messages import message
+
+SAME_GRID_MM = 0.01
+
+
+def phases(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
+    """The DCE phases of a case in order; the phase numbers are known for all of them."""
+    return sorted(
+        (v for v in volumes if v.role.role is Role.DCE and v.role.phase is not None),
+        key=lambda v: v.role.phase or 0,
+    )
+
+
+def subtraction(post: Volume, pre: Volume) -> Volume:
+    """Post-contrast minus pre-contrast, float32 on their common grid; raises CaseError when grids differ."""
+    same = post.array.shape == pre.array.shape
+    if not same or np.abs(post.index_to_lps - pre.index_to_lps).max() > SAME_GRID_MM:
+        raise CaseError.of("dynamic.grids_differ")
+    difference = post.array.astype(np.float32) - pre.array
+    role = RoleChoice(
+        Role.SUBTRACTION,
+        message("role.computed_subtraction", post=post.role.phase or 0, pre=pre.role.phase or 0),
+    )
+    return Volume(
+        key=f"{post.key}-{pre.key}",
+        role=role,
+        array=frozen(difference),
+        index_to_lps=post.index_to_lps,
+        window=_window(difference),
+    )
+
+
+def _window(difference: np.ndarray) -> tuple[float, float]:
+    """Uptake is bright, noise around zero is dark."""
+    _, width = default_window(np.maximum(difference, 0))
+    return width / 2, width

@@ -1,0 +1,77 @@
+"""Every change of axis order between DICOM, arrays and patient space happens here.
+
+Patient space is DICOM LPS in mm. Array indices are (slice, row, column).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+OBLIQUE_COSINE = 0.8  # a plane whose normal is further from every axis than this is called oblique
+
+
+def plane_normal(orientation: Sequence[float]) -> np.ndarray:
+    """Unit normal, float64 (3,), of a plane given by ImageOrientationPatient (six cosines)."""
+    return np.cross(orientation[:3], orientation[3:6])
+
+
+def index_to_lps(
+    first_position: Sequence[float],
+    orientation: Sequence[float],
+    pixel_spacing: Sequence[float],
+    slice_step: Sequence[float],
+) -> np.ndarray:
+    """Return the read-only (4, 4) from (slice, row, column, 1) to LPS mm (DICOM PS3.3 C.7.6.2.1.1).
+
+    `pixel_spacing` is PixelSpacing, (between rows, between columns) in mm; `slice_step` the LPS vector from one
+    slice to the next. The first three cosines of `orientation` run along a row: that is, with the column index.
+    """
+    matrix = np.eye(4)
+    matrix[:3, 0] = slice_step
+    matrix[:3, 1] = np.asarray(orientation[3:6], float) * pixel_spacing[0]
+    matrix[:3, 2] = np.asarray(orientation[:3], float) * pixel_spacing[1]
+    matrix[:3, 3] = first_position
+    return frozen(matrix)
+
+
+def ras_to_lps(affine_xyz: np.ndarray) -> np.ndarray:
+    """Turn a NIfTI affine, (i, j, k, 1) to RAS mm, into one from (slice=k, row=j, column=i, 1) to LPS mm."""
+    return frozen(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine_xyz @ np.eye(4)[:, [2, 1, 0, 3]])
+
+
+def apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Map points, float (..., 3), by a (4, 4); returns the same shape."""
+    return np.asarray(points, float) @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def orientation_name(normal: np.ndarray) -> str:
+    """Name a plane by its normal (3,): "sagittal", "coronal", "axial" or "oblique"."""
+    along = np.abs(normal) / np.linalg.norm(normal)
+    axis = int(np.argmax(along))
+    return ("sagittal", "coronal", "axial")[axis] if along[axis] >= OBLIQUE_COSINE else "oblique"
+
+
+def direction_letter(vector: np.ndarray) -> str:
+    """The patient direction, one of L R P A S I, that an LPS vector (3,) points to most."""
+    axis = int(np.argmax(np.abs(vector)))
+    return ("LR", "PA", "SI")[axis][int(vector[axis] < 0)]
+
+
+def edge_letters(matrix: np.ndarray) -> tuple[str, str, str, str]:
+    """Patient directions at the (left, top, right, bottom) edge of the acquired slices shown as they are."""
+    right, bottom = direction_letter(matrix[:3, 2]), direction_letter(matrix[:3, 1])
+    return direction_letter(-matrix[:3, 2]), direction_letter(-matrix[:3, 1]), right, bottom
+
+
+def slice_through(matrix: np.ndarray, point_mm: Sequence[float]) -> tuple[float, float, float]:
+    """The fractional (slice, row, column) of an LPS point."""
+    index = apply(np.linalg.inv(matrix), np.asarray(point_mm, float))
+    return float(index[0]), float(index[1]), float(index[2])
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Make an array read-only and return it."""
+    array.setflags(write=False)
+    return array
