@@ -13,7 +13,8 @@ class Progress(Protocol):
     Raises `breastview.errors.Cancelled` in the caller's thread once the user has cancelled.
     """
 
-    def __call__(self, fraction: float | None, doing: Message) -> None: ...
+    def __call__(self, fraction: float | None, doing: Message) -> None:
+        """Tell how far the work is, and of what."""
 
 
 def silent(fraction: float | None, doing: Message) -> None:
