@@ -29,8 +29,8 @@ if WITHOUT_QT:
 def pytest_addoption(parser, pluginmanager):
     """Know pytest-qt's settings where the plug-in itself is left out."""
     if not pluginmanager.hasplugin("pytest-qt"):
-        for name in ("qt_api", "qt_log_level_fail", "qt_log_ignore"):
-            parser.addini(name, "a setting of pytest-qt")
+        for name, kind in {"qt_api": None, "qt_log_level_fail": None, "qt_log_ignore": "linelist"}.items():
+            parser.addini(name, "a setting of pytest-qt", type=kind)
 
 
 def _fail_unexpected_skip(report):
