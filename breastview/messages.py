@@ -111,6 +111,23 @@ TEXTS: dict[str, str] = {
     "role.picture": "a grey picture file",
     "role.user": "set by the reader",
     # registration
+    "registration.no_scale": "The ultrasound image has no scale. Calibrate it first.",
+    "registration.no_pairs": "There is no landmark pair to fit.",
+    "registration.no_breast": "No breast was found on this side of the MRI. Mark the lesion in the MRI instead.",
+    "registration.outside_body": "The report's words lead outside the body in this MRI. "
+    "Check side, clock face and distance.",
+    "registration.position_only": "One place: position only. The angles are as they were.",
+    "registration.turn_open": "Places on one line: the turn about that line is not determined.",
+    "registration.plane_only": "The places lie in one ultrasound plane: they fix the pose, "
+    "and say nothing of deformation through the plane.",
+    "registration.no_spare_pair": "Three pairs leave none to check the fit.",
+    "registration.scale_flagged": "The scale differs by {percent} %: implausible beyond ±10 %.",
+    "method.side": "side only",
+    "method.clock_face": "from the clock face",
+    "method.mri_mark": "from the lesion marks",
+    "method.manual": "by hand",
+    "method.landmarks": "landmarks",
+    "method.truth": "known from the simulation",
     # records
     # fusion
     # report

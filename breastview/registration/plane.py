@@ -1,0 +1,74 @@
+"""The US image plane: pixels ⇄ mm, and grids to resample on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from breastview.errors import RegistrationError
+from breastview.imaging.volume import FrameStack
+
+
+@dataclass(frozen=True)
+class UsPlane:
+    """Millimetres of a US picture. `origin_px` is (column, row) of the middle of the probe face;
+    `spacing_mm` is (row, column)."""
+
+    origin_px: tuple[float, float]
+    spacing_mm: tuple[float, float]
+
+    def px_to_mm(self, px: np.ndarray) -> np.ndarray:
+        """Map (..., (column, row)) pixels to (..., (x, y)) mm."""
+        return (np.asarray(px, float) - self.origin_px) * self.spacing_mm[::-1]
+
+    def mm_to_px(self, mm: np.ndarray) -> np.ndarray:
+        """Map (..., (x, y)) mm to (..., (column, row)) pixels."""
+        return np.asarray(mm, float) / self.spacing_mm[::-1] + self.origin_px
+
+
+@dataclass(frozen=True)
+class PlaneGrid:
+    """Sample points in the US plane: `left_mm`, `top_mm` is the centre of the first pixel."""
+
+    left_mm: float
+    top_mm: float
+    spacing_mm: float
+    rows: int
+    columns: int
+
+    @property
+    def width_mm(self) -> float:
+        """Width of the grid, pixel edges included."""
+        return self.columns * self.spacing_mm
+
+    @property
+    def height_mm(self) -> float:
+        """Height of the grid, pixel edges included."""
+        return self.rows * self.spacing_mm
+
+
+def us_plane(stack: FrameStack, calibration: tuple[float, float] | None = None) -> UsPlane:
+    """The plane of a US image; `calibration` is what the reader measured, (row, column) mm a pixel.
+
+    Raises:
+        RegistrationError: the image has no trustworthy scale and was not calibrated.
+    """
+    spacing = calibration or (stack.scale.spacing_mm if stack.scale else None)
+    if spacing is None:
+        raise RegistrationError.of("registration.no_scale")
+    return UsPlane(stack.sector.face_middle_px, spacing)
+
+
+def sector_grid(stack: FrameStack, plane: UsPlane, spacing_mm: float) -> PlaneGrid:
+    """A grid of square pixels over the whole image sector."""
+    sector = stack.sector
+    left, top = plane.px_to_mm(np.array([sector.left, sector.top]))
+    right, bottom = plane.px_to_mm(np.array([sector.right - 1, sector.bottom - 1]))
+    return PlaneGrid(
+        float(left),
+        float(top),
+        spacing_mm,
+        rows=int((bottom - top) / spacing_mm) + 1,
+        columns=int((right - left) / spacing_mm) + 1,
+    )

@@ -1,0 +1,47 @@
+"""MRI in the US plane."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from breastview.registration.plane import PlaneGrid
+
+
+def resample_plane(
+    array: np.ndarray, index_to_lps: np.ndarray, us_to_mri: np.ndarray, grid: PlaneGrid, order: int = 1
+) -> np.ndarray:
+    """Sample a volume (slice, row, column) on a grid of the US plane; float32 (rows, columns), NaN outside.
+
+    `us_to_mri` is the (4, 4) from US-plane mm to LPS mm. Only the part of the volume that the plane crosses is
+    touched. `order` is scipy's: 0 nearest, 1 linear.
+    """
+    start, along_row, along_column = _walk(index_to_lps, us_to_mri, grid)
+    corners = np.array(
+        [start + r * along_column + c * along_row for r in (0, grid.rows - 1) for c in (0, grid.columns - 1)]
+    )
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, None)
+    high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 2, array.shape)
+    if np.any(high <= low):
+        return np.full((grid.rows, grid.columns), np.nan, np.float32)
+    part = array[low[0] : high[0], low[1] : high[1], low[2] : high[2]].astype(np.float32)
+    matrix = np.column_stack([along_column, along_row, np.zeros(3)])
+    return ndimage.affine_transform(
+        part,
+        matrix,
+        offset=start - low,
+        output_shape=(grid.rows, grid.columns, 1),
+        order=order,
+        mode="constant",
+        cval=np.nan,
+        prefilter=False,
+    )[:, :, 0]
+
+
+def _walk(
+    index_to_lps: np.ndarray, us_to_mri: np.ndarray, grid: PlaneGrid
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Volume index of the first grid point, and the index steps along a row and along a column."""
+    to_index = np.linalg.inv(index_to_lps) @ us_to_mri
+    start = (to_index @ np.array([grid.left_mm, grid.top_mm, 0.0, 1.0]))[:3]
+    return start, to_index[:3, 0] * grid.spacing_mm, to_index[:3, 1] * grid.spacing_mm

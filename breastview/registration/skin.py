@@ -1,0 +1,108 @@
+"""Body, midline, skin and nipple in an MRI volume: simple estimators that a reader confirms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from breastview.errors import RegistrationError
+from breastview.imaging.geometry import apply
+from breastview.imaging.volume import Volume
+from breastview.registration.parameters import Point3
+
+GRID_MM = 3.0  # the body is looked at on a grid this coarse
+FOREGROUND = 0.08  # share of the 99th percentile above which a voxel is body
+BILATERAL_MM = 220.0  # a body seen narrower than this along left–right is one breast only
+SEARCH_MM = 40.0
+MIN_COLUMN_MM = 6.0  # a line of body shorter than this is noise
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """Where the body is: bool (x, y, z) on a `GRID_MM` grid of LPS space whose first voxel lies at `corner_mm`."""
+
+    mask: np.ndarray
+    corner_mm: np.ndarray
+
+    def x_mm(self) -> np.ndarray:
+        """LPS x of each plane of the mask."""
+        return self.corner_mm[0] + GRID_MM * np.arange(self.mask.shape[0])
+
+
+def find_body(volume: Volume) -> Body:
+    """Threshold a volume on a coarse LPS grid and keep the largest piece."""
+    corners = np.array([[s, r, c] for s in (0, 1) for r in (0, 1) for c in (0, 1)]) * (
+        np.array(volume.array.shape) - 1
+    )
+    places = apply(volume.index_to_lps, corners)
+    low = places.min(axis=0)
+    shape = np.maximum(np.ceil((places.max(axis=0) - low) / GRID_MM).astype(int), 1)
+    matrix = volume.lps_to_index
+    coarse = ndimage.affine_transform(
+        volume.array.astype(np.float32),
+        matrix[:3, :3] * GRID_MM,
+        offset=apply(matrix, low),
+        output_shape=tuple(shape),
+        order=0,
+        prefilter=False,
+    )
+    level = FOREGROUND * np.percentile(coarse, 99)
+    mask = ndimage.binary_opening(ndimage.uniform_filter(coarse, 3) > level)
+    labels, count = ndimage.label(mask)
+    if count > 1:
+        mask = labels == np.argmax(np.bincount(labels.ravel())[1:]) + 1
+    return Body(mask, low)
+
+
+def midline_x_mm(body: Body) -> float:
+    """LPS x of the body's plane of symmetry; the scanner's own midline, 0, where only one breast is covered."""
+    profile = body.mask.sum(axis=(1, 2)).astype(float)
+    x = body.x_mm()
+    seen = np.flatnonzero(profile)
+    if not len(seen) or x[seen[-1]] - x[seen[0]] < BILATERAL_MM:
+        return 0.0
+    middle = (x[seen[0]] + x[seen[-1]]) / 2
+    candidates = np.arange(middle - SEARCH_MM, middle + SEARCH_MM, GRID_MM / 2)
+    misfit = [
+        np.abs(profile - np.interp(2 * candidate - x, x, profile, left=0, right=0)).sum()
+        for candidate in candidates
+    ]
+    return float(candidates[int(np.argmin(misfit))])
+
+
+def nipple_mm(body: Body, side: str) -> Point3:
+    """The most anterior point of the breast on `side` ("R" or "L") in a prone MRI; raises RegistrationError."""
+    x = body.x_mm()
+    middle = midline_x_mm(body)
+    half = body.mask & ((x < middle) if side == "R" else (x > middle))[:, None, None]
+    solid = half & (_run_along_y(half) * GRID_MM >= MIN_COLUMN_MM)
+    if not solid.any():
+        raise RegistrationError.of("registration.no_breast")
+    front = int(np.flatnonzero(solid.any(axis=(0, 2)))[0])
+    tip = np.argwhere(solid[:, front, :]).mean(axis=0)
+    index = np.array([tip[0], front, tip[1]])
+    return _point(body.corner_mm + GRID_MM * index)
+
+
+def skin_y_mm(body: Body, x_mm: float, z_mm: float) -> float:
+    """LPS y of the skin in front of a place in the breast; raises RegistrationError outside the body."""
+    i, k = np.round((np.array([x_mm, z_mm]) - body.corner_mm[[0, 2]]) / GRID_MM).astype(int)
+    if not (0 <= i < body.mask.shape[0] and 0 <= k < body.mask.shape[2]) or not body.mask[i, :, k].any():
+        raise RegistrationError.of("registration.outside_body")
+    return float(body.corner_mm[1] + GRID_MM * np.flatnonzero(body.mask[i, :, k])[0])
+
+
+def side_of(point_mm: Point3, body: Body) -> str:
+    """ "R" or "L": on which side of the body's midline a point lies."""
+    return "L" if point_mm[0] > midline_x_mm(body) else "R"
+
+
+def _run_along_y(mask: np.ndarray) -> np.ndarray:
+    """Voxels of body on each line along y."""
+    return np.broadcast_to(mask.sum(axis=1, keepdims=True), mask.shape)
+
+
+def _point(values: np.ndarray) -> Point3:
+    return float(values[0]), float(values[1]), float(values[2])

@@ -1,0 +1,72 @@
+"""Parameters ⇄ matrices, and the moves of a hand: pure functions, displacement from the start of the drag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from breastview.registration.parameters import Method, Point3, RegistrationParameters
+
+_AXES = {"x": 0, "y": 1, "z": 2}
+
+
+def rotation(parameters: RegistrationParameters) -> np.ndarray:
+    """R, float64 (3, 3): intrinsic turns about the US plane's x, then y, then z (R = Rx·Ry·Rz)."""
+    return Rotation.from_euler("XYZ", parameters.angles_deg, degrees=True).as_matrix()
+
+
+def us_to_mri(parameters: RegistrationParameters) -> np.ndarray:
+    """The (4, 4) from US-plane mm (x, y, z, 1) to MRI LPS mm, without the local warp."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation(parameters) * parameters.scale
+    matrix[:3, 3] = parameters.centre_mm
+    return matrix
+
+
+def with_matrix(parameters: RegistrationParameters, matrix: np.ndarray) -> RegistrationParameters:
+    """Put the pose of a similarity (4, 4) into parameters; everything else of them stays."""
+    scale = float(np.cbrt(np.linalg.det(matrix[:3, :3])))
+    angles = Rotation.from_matrix(matrix[:3, :3] / scale).as_euler("XYZ", degrees=True)
+    return replace(
+        parameters, centre_mm=_point(matrix[:3, 3]), angles_deg=_point(angles), scale=round(scale, 12)
+    )
+
+
+def map_points(parameters: RegistrationParameters, us_mm: np.ndarray) -> np.ndarray:
+    """Map US-plane points (..., 2) or (..., 3) in mm to MRI LPS mm (..., 3)."""
+    points = np.asarray(us_mm, float)
+    if points.shape[-1] == 2:
+        points = np.concatenate([points, np.zeros((*points.shape[:-1], 1))], axis=-1)
+    matrix = us_to_mri(parameters)
+    return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def to_us_plane(parameters: RegistrationParameters, mri_mm: np.ndarray) -> np.ndarray:
+    """Map MRI LPS points (..., 3) to US-plane mm (x, y, z): z is the distance from the plane."""
+    matrix = np.linalg.inv(us_to_mri(parameters))
+    return np.asarray(mri_mm, float) @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def moved(parameters: RegistrationParameters, shift_mm: Sequence[float]) -> RegistrationParameters:
+    """Shift by (x, y, z) mm along the US plane's own axes."""
+    centre = np.asarray(parameters.centre_mm) + rotation(parameters) @ np.asarray(shift_mm, float)
+    return replace(parameters, centre_mm=_point(centre), method=Method.MANUAL)
+
+
+def turned(
+    parameters: RegistrationParameters, axis: str, angle_deg: float, pivot_us_mm: Sequence[float] = (0, 0, 0)
+) -> RegistrationParameters:
+    """Turn about the plane's own `axis` ("x", "y" or "z") through a point of the plane, which stays where it is."""
+    own = rotation(parameters)
+    turn = own @ Rotation.from_euler(axis, angle_deg, degrees=True).as_matrix()
+    pivot = np.asarray(pivot_us_mm, float) * parameters.scale
+    centre = np.asarray(parameters.centre_mm) + own @ pivot - turn @ pivot
+    angles = Rotation.from_matrix(turn).as_euler("XYZ", degrees=True)
+    return replace(parameters, centre_mm=_point(centre), angles_deg=_point(angles), method=Method.MANUAL)
+
+
+def _point(values: np.ndarray) -> Point3:
+    return float(values[0]), float(values[1]), float(values[2])
