@@ -32,8 +32,7 @@ def message(code: str, **params: Param) -> Message:
 def render(msg: Message, translate: Callable[[str], str] = str) -> str:
     """Return the sentence for `msg`; `translate` maps the English template to another language's."""
     words = {
-        name: render(value, translate) if isinstance(value, Message) else value
-        for name, value in msg.params.items()
+        name: render(value, translate) if isinstance(value, Message) else value for name, value in msg.params.items()
     }
     return translate(TEXTS[msg.code]).format(**words)
 
@@ -129,9 +128,29 @@ TEXTS: dict[str, str] = {
     "method.landmarks": "landmarks",
     "method.truth": "known from the simulation",
     # records
+    "record.damaged": "The review record is damaged and was left as it is. Restore it from a backup, "
+    "or move it away to start anew.",
+    "record.other_schema": "The review record was written by another version (this one reads {ours}). "
+    "Update BreastView.",
+    "record.other_case": "The review record belongs to another case and was left alone.",
+    "record.unreadable": "The review record cannot be read. Check the permissions of the records folder.",
+    "record.unwritable": "The review cannot be saved. Check the permissions and space of the records folder; "
+    "nothing entered is lost while the window stays open.",
+    "concordance.no_us_mark": "The lesion is not marked on ultrasound.",
+    "concordance.no_mri_mark": "The lesion is not marked in the MRI.",
+    "concordance.side_unconfirmed": "The side is not confirmed.",
+    "concordance.sides_differ": "The sides disagree: {us} confirmed, {mri} in the MRI.",
+    "concordance.no_scale": "The ultrasound image has no scale.",
+    "concordance.no_registration": "Ultrasound and MRI are not registered.",
+    "concordance.far_apart": "The registration puts the ultrasound lesion {mm} mm from the MRI mark: "
+    "not the same place.",
     # fusion
     # report
     # review
+    "review.first_read_open": "Give every lesion a BI-RADS category before you commit the first read.",
+    "review.model_locked": "Commit your first read; then the model may speak.",
+    "review.stale_reading": "The answer was computed from an earlier state and was dropped. Run the model again.",
+    "review.no_registration": "Start a registration first.",
     # jobs
     # phantom
     # window

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from breastview.messages import Message
+from breastview.messages import Message, message
 
 
 class Role(StrEnum):
@@ -166,8 +166,11 @@ class ScannedCase:
         """Return the US image called `key`; raises `KeyError`."""
         return {frames.key: frames for frames in self.frames}[key]
 
-    def with_role(self, key: str, choice: RoleChoice) -> ScannedCase:
-        """Return the case with one volume's or US image's role overruled."""
+    def with_override(
+        self, key: str, role: Role, b_value: float | None = None, phase: int | None = None
+    ) -> ScannedCase:
+        """Return the case with one volume's or US image's role set by the reader."""
+        choice = RoleChoice(role, message("role.user"), b_value=b_value, phase=phase)
         return replace(
             self,
             volumes=tuple(replace(v, role=choice) if v.key == key else v for v in self.volumes),

@@ -40,9 +40,7 @@ def _frame_values(groups: Dataset) -> dict[str, Any]:
         value = items[0].get(keyword) if items else None
         if value is not None and value != "":
             listed = not isinstance(value, (str, int, float))
-            values[as_keyword or keyword] = (
-                tuple(_number(part) for part in value) if listed else _number(value)
-            )
+            values[as_keyword or keyword] = tuple(_number(part) for part in value) if listed else _number(value)
 
     take("PlanePositionSequence", "ImagePositionPatient")
     take("PlaneOrientationSequence", "ImageOrientationPatient")

@@ -27,19 +27,18 @@ from breastview.imaging.quiet import quiet
 
 FIRST_READ = 16 * 1024
 
-WANTED = (
-    "SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID StudyDate SeriesDate AcquisitionDate ContentDate "
-    "AcquisitionTime ContentTime SeriesTime Modality Manufacturer StudyDescription SeriesDescription "
-    "ManufacturerModelName PatientName PatientID PatientBirthDate PatientSex PatientAge "
-    "BodyPartExamined ScanningSequence SequenceVariant ScanOptions MRAcquisitionType SequenceName SliceThickness "
-    "RepetitionTime EchoTime InversionTime EchoNumbers SpacingBetweenSlices ProtocolName ContrastBolusAgent "
-    "TriggerTime FlipAngle PatientPosition DiffusionBValue StudyInstanceUID SeriesInstanceUID SeriesNumber "
-    "AcquisitionNumber InstanceNumber ImagePositionPatient ImageOrientationPatient FrameOfReferenceUID "
-    "Laterality ImageLaterality TemporalPositionIdentifier NumberOfTemporalPositions ImageComments "
-    "SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows Columns PixelSpacing "
-    "BitsAllocated BitsStored HighBit PixelRepresentation WindowCenter WindowWidth RescaleIntercept "
-    "RescaleSlope FrameTime BurnedInAnnotation"
-).split()
+WANTED = """
+    SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID StudyDate SeriesDate AcquisitionDate ContentDate
+    AcquisitionTime ContentTime SeriesTime Modality Manufacturer StudyDescription SeriesDescription
+    ManufacturerModelName PatientName PatientID PatientBirthDate PatientSex PatientAge BodyPartExamined
+    ScanningSequence SequenceVariant ScanOptions MRAcquisitionType SequenceName SliceThickness RepetitionTime
+    EchoTime InversionTime EchoNumbers SpacingBetweenSlices ProtocolName ContrastBolusAgent TriggerTime
+    FlipAngle PatientPosition DiffusionBValue StudyInstanceUID SeriesInstanceUID SeriesNumber AcquisitionNumber
+    InstanceNumber ImagePositionPatient ImageOrientationPatient FrameOfReferenceUID Laterality ImageLaterality
+    TemporalPositionIdentifier NumberOfTemporalPositions ImageComments SamplesPerPixel PhotometricInterpretation
+    PlanarConfiguration NumberOfFrames Rows Columns PixelSpacing BitsAllocated BitsStored HighBit
+    PixelRepresentation WindowCenter WindowWidth RescaleIntercept RescaleSlope FrameTime BurnedInAnnotation
+""".split()
 PRIVATE = {0x00431039: "GeBValue", 0x0019100C: "SiemensBValue", 0x20011003: "PhilipsBValue"}
 _PRIVATE_VR = {0x00431039: "IS", 0x0019100C: "IS", 0x20011003: "FL"}
 _KEYWORDS = {int(Tag(word)): word for word in WANTED} | PRIVATE
@@ -131,9 +130,7 @@ def _looks_like_dicom(head: bytes) -> bool:
     if len(head) < 8:
         return False
     group, element = struct.unpack_from("<HH", head)
-    return (
-        group in (0x0002, 0x0008) and element < 0x0100 and element % 2 == 0 or head[:4] == b"\x00\x08\x00\x05"
-    )
+    return (group in (0x0002, 0x0008) and element < 0x0100 and element % 2 == 0) or head[:4] == b"\x00\x08\x00\x05"
 
 
 def _walk_growing(path: Path, file: io.FileIO, head: bytes, size: int) -> Header:

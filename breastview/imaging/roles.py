@@ -83,9 +83,7 @@ def _weighting(header: Header, kinds: set[str], text: str) -> RoleChoice | None:
     sequence = _words(header, "ScanningSequence")
     echo_ms, repetition_ms = float(header.get("EchoTime", 0)), float(header.get("RepetitionTime", 0))
     numbers = {"te": round(echo_ms, 1), "tr": round(repetition_ms)}
-    if ("IR" in sequence and header.get("InversionTime") and "SE" in sequence) or re.search(
-        "stir|tirm", text
-    ):
+    if ("IR" in sequence and header.get("InversionTime") and "SE" in sequence) or re.search("stir|tirm", text):
         return RoleChoice(Role.STIR, message("role.stir", ti=round(float(header.get("InversionTime", 0)))))
     spin_echo = "SE" in sequence or re.search("tse|fse|spin", text)
     if spin_echo and echo_ms >= T2_MIN_ECHO_MS:
@@ -96,9 +94,7 @@ def _weighting(header: Header, kinds: set[str], text: str) -> RoleChoice | None:
 
 
 def _dynamic(header: Header, kinds: set[str], text: str) -> RoleChoice | None:
-    if header.get("ContrastBolusAgent") or re.search(
-        r"dyn|dce|vibrant|thrive.*dyn|contrast|gd\b|1\+\d", text
-    ):
+    if header.get("ContrastBolusAgent") or re.search(r"dyn|dce|vibrant|thrive.*dyn|contrast|gd\b|1\+\d", text):
         return RoleChoice(Role.DCE, message("role.dce_alone"))
     if re.search(r"(?<![a-z0-9])t1", text):
         return RoleChoice(Role.T1WI, message("role.t1_named"))

@@ -109,9 +109,7 @@ def _read(found: _Found, path: Path, on_found: Callable[[ScannedFrames], None] |
             on_found(ultrasound.scanned_frames(header))
 
 
-def _read_other(
-    found: _Found, path: Path, place: str, on_found: Callable[[ScannedFrames], None] | None
-) -> None:
+def _read_other(found: _Found, path: Path, place: str, on_found: Callable[[ScannedFrames], None] | None) -> None:
     if nifti.is_nifti(path):
         volumes = nifti.scan_nifti(path, place)
         if isinstance(volumes, FileProblem):
@@ -188,9 +186,7 @@ def _volumes(found: _Found, headers: Sequence[Header]) -> list[ScannedVolume]:
         for stack in split_series(frames)
     ]
     stacks.sort(key=lambda item: item.series_number or 0)
-    return [
-        replace(_volume(item), role=role) for item, role in zip(stacks, choose_roles(stacks), strict=True)
-    ]
+    return [replace(_volume(item), role=role) for item, role in zip(stacks, choose_roles(stacks), strict=True)]
 
 
 def _frames(header: Header) -> Iterator[Header]:

@@ -138,9 +138,7 @@ def _slice_step(ordered: list[Header], normal: np.ndarray) -> tuple[np.ndarray, 
     if missing:
         notes.append(message("scan.slices_missing", count=missing))
     elif np.any(np.abs(steps / median - 1) > EVEN_SPACING):
-        notes.append(
-            message("scan.uneven", low=round(float(steps.min()), 2), high=round(float(steps.max()), 2))
-        )
+        notes.append(message("scan.uneven", low=round(float(steps.min()), 2), high=round(float(steps.max()), 2)))
     typical = int(np.argmin(np.abs(steps - median)))
     return positions[typical + 1] - positions[typical], notes
 

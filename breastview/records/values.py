@@ -166,13 +166,9 @@ class ReviewRecord:
         ids = [known.lesion_id for known in self.lesions]
         if lesion.lesion_id not in ids:
             return replace(self, lesions=(*self.lesions, lesion))
-        return replace(
-            self, lesions=tuple(lesion if k.lesion_id == lesion.lesion_id else k for k in self.lesions)
-        )
+        return replace(self, lesions=tuple(lesion if k.lesion_id == lesion.lesion_id else k for k in self.lesions))
 
     def with_registration(self, entry: FrameRegistration) -> ReviewRecord:
         """Return the record with one US frame's registration set."""
-        others = tuple(
-            r for r in self.registrations if (r.frames_key, r.frame) != (entry.frames_key, entry.frame)
-        )
+        others = tuple(r for r in self.registrations if (r.frames_key, r.frame) != (entry.frames_key, entry.frame))
         return replace(self, registrations=(*others, entry))

@@ -66,9 +66,7 @@ def residuals_mm(parameters: RegistrationParameters, pairs: Sequence[LandmarkPai
     return tuple(float(d) for d in np.linalg.norm(mapped - [pair.mri_mm for pair in pairs], axis=1))
 
 
-def _fit(
-    pairs: Sequence[LandmarkPair], present: RegistrationParameters, allow_scale: bool
-) -> RegistrationParameters:
+def _fit(pairs: Sequence[LandmarkPair], present: RegistrationParameters, allow_scale: bool) -> RegistrationParameters:
     us = np.array([(*pair.us_mm, 0.0) for pair in pairs])
     mri = np.array([pair.mri_mm for pair in pairs])
     weights = np.array([pair.weight for pair in pairs])

@@ -46,7 +46,8 @@ class RegistrationParameters:
     """x_mri = R·s·(x_us + warp(x_us)) + t, with x_us = (x lateral, y depth, z elevational) in mm.
 
     `centre_mm` is t: where the middle of the probe face lies, in LPS mm. `angles_deg` turn the reference
-    pose (US x along patient left, y posterior, z inferior→superior) about the US plane's own x, then y, then z axis (intrinsic).
+    pose (US x along patient left, y posterior, z superior) about the US plane's own x, then y, then z axis
+    (intrinsic).
     """
 
     centre_mm: Point3

@@ -33,9 +33,7 @@ class Body:
 
 def find_body(volume: Volume) -> Body:
     """Threshold a volume on a coarse LPS grid and keep the largest piece."""
-    corners = np.array([[s, r, c] for s in (0, 1) for r in (0, 1) for c in (0, 1)]) * (
-        np.array(volume.array.shape) - 1
-    )
+    corners = np.array([[s, r, c] for s in (0, 1) for r in (0, 1) for c in (0, 1)]) * (np.array(volume.array.shape) - 1)
     places = apply(volume.index_to_lps, corners)
     low = places.min(axis=0)
     shape = np.maximum(np.ceil((places.max(axis=0) - low) / GRID_MM).astype(int), 1)
@@ -66,8 +64,7 @@ def midline_x_mm(body: Body) -> float:
     middle = (x[seen[0]] + x[seen[-1]]) / 2
     candidates = np.arange(middle - SEARCH_MM, middle + SEARCH_MM, GRID_MM / 2)
     misfit = [
-        np.abs(profile - np.interp(2 * candidate - x, x, profile, left=0, right=0)).sum()
-        for candidate in candidates
+        np.abs(profile - np.interp(2 * candidate - x, x, profile, left=0, right=0)).sum() for candidate in candidates
     ]
     return float(candidates[int(np.argmin(misfit))])
 
@@ -95,7 +92,7 @@ def skin_y_mm(body: Body, x_mm: float, z_mm: float) -> float:
 
 
 def side_of(point_mm: Point3, body: Body) -> str:
-    """ "R" or "L": on which side of the body's midline a point lies."""
+    """Tell on which side of the body's midline a point lies: "R" or "L"."""
     return "L" if point_mm[0] > midline_x_mm(body) else "R"
 
 

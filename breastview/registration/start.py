@@ -58,6 +58,4 @@ def start_from_clock_face(
 def _through(us_mm: Point2, mri_mm: Point3, angles_deg: Point3, method: Method) -> RegistrationParameters:
     turned = rotation(RegistrationParameters((0.0, 0.0, 0.0), angles_deg))
     centre = np.asarray(mri_mm) - turned @ np.array([*us_mm, 0.0])
-    return RegistrationParameters(
-        (float(centre[0]), float(centre[1]), float(centre[2])), angles_deg, method=method
-    )
+    return RegistrationParameters((float(centre[0]), float(centre[1]), float(centre[2])), angles_deg, method=method)

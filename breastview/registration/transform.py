@@ -30,9 +30,7 @@ def with_matrix(parameters: RegistrationParameters, matrix: np.ndarray) -> Regis
     """Put the pose of a similarity (4, 4) into parameters; everything else of them stays."""
     scale = float(np.cbrt(np.linalg.det(matrix[:3, :3])))
     angles = Rotation.from_matrix(matrix[:3, :3] / scale).as_euler("XYZ", degrees=True)
-    return replace(
-        parameters, centre_mm=_point(matrix[:3, 3]), angles_deg=_point(angles), scale=round(scale, 12)
-    )
+    return replace(parameters, centre_mm=_point(matrix[:3, 3]), angles_deg=_point(angles), scale=round(scale, 12))
 
 
 def map_points(parameters: RegistrationParameters, us_mm: np.ndarray) -> np.ndarray:

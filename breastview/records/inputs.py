@@ -1,0 +1,30 @@
+"""What a reading was computed from, as one hash: a result whose hash is not the state's own is stale."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from breastview.records.values import ReviewRecord
+
+
+def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
+    """sha256 (hex) over the images, the lesion's marks and side, its registration, roles, scale, and the model."""
+    lesion = record.lesion(lesion_id)
+    parts: dict[str, Any] = {
+        "case": record.case.fingerprint,
+        "model": model_sha256,
+        "lesion": [lesion_id, lesion.side, _plain(lesion.us), _plain(lesion.mri)],
+        "roles": sorted((_plain(role) for role in record.roles), key=lambda role: role["key"]),
+    }
+    if lesion.us is not None:
+        key = lesion.us.frames_key
+        parts["registration"] = _plain(record.registration(key, lesion.us.frame))
+        parts["scale"] = [_plain(c) for c in record.calibrations if c.frames_key == key]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return None if value is None else asdict(value)

@@ -1,0 +1,352 @@
+"""Everything that can be done to a review: an action is a value that turns one state into the next."""
+
+Whatever changes what a reading was computed from drops that reading in the same action.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from breastview.errors import BreastViewError
+from breastview.imaging.case import Role
+from breastview.messages import message
+from breastview.records.inputs import input_hash
+from breastview.records.values import (
+    BiRads,
+    Calibration,
+    FrameRegistration,
+    KeptReading,
+    Lesion,
+    MriMark,
+    Pathology,
+    ReviewRecord,
+    RoleOverride,
+    Side,
+    UsMark,
+)
+from breastview.registration.landmarks import fit_landmarks
+from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters
+from breastview.review.state import Part, ReviewState
+
+Applied = tuple[ReviewState, frozenset[Part]]
+
+
+class Refused(BreastViewError):
+    """The state does not allow this action."""
+
+
+class Action(Protocol):
+    """One change. `is_barrier`: undo does not cross it. `is_undoable`: it enters the history."""
+
+    is_barrier: bool
+    is_undoable: bool
+
+    def __call__(self, state: ReviewState) -> Applied: ...
+
+
+@dataclass(frozen=True)
+class _Plain:
+    """An ordinary change: enters the history, and undo may cross it."""
+
+    is_barrier = False
+    is_undoable = True
+
+
+@dataclass(frozen=True)
+class AddLesion(_Plain):
+    """Add the next lesion (L1, L2, …) and choose it."""
+
+    def __call__(self, state: ReviewState) -> Applied:
+        taken = {lesion.lesion_id for lesion in state.record.lesions}
+        number = next(n for n in range(1, len(taken) + 2) if f"L{n}" not in taken)
+        lesion = Lesion(f"L{number}")
+        state = replace(state, record=state.record.with_lesion(lesion), lesion_id=lesion.lesion_id)
+        return state, frozenset({Part.LESIONS, Part.SELECTION})
+
+
+@dataclass(frozen=True)
+class RemoveLesion(_Plain):
+    """Remove a lesion with its marks and readings."""
+
+    lesion_id: str
+
+    def __call__(self, state: ReviewState) -> Applied:
+        rest = tuple(lesion for lesion in state.record.lesions if lesion.lesion_id != self.lesion_id)
+        record = _without_reading(replace(state.record, lesions=rest), self.lesion_id)
+        chosen = rest[0].lesion_id if rest else None
+        return (
+            replace(state, record=record, lesion_id=chosen),
+            frozenset({Part.LESIONS, Part.MARKS, Part.READING, Part.SELECTION}),
+        )
+
+
+@dataclass(frozen=True)
+class SelectLesion:
+    """Choose the lesion that the steps speak of."""
+
+    lesion_id: str
+    is_barrier = False
+    is_undoable = False
+
+    def __call__(self, state: ReviewState) -> Applied:
+        state.record.lesion(self.lesion_id)
+        return replace(state, lesion_id=self.lesion_id), frozenset({Part.SELECTION})
+
+
+@dataclass(frozen=True)
+class MarkUs(_Plain):
+    """Set a lesion's box on a US frame."""
+
+    lesion_id: str
+    mark: UsMark | None
+
+    def __call__(self, state: ReviewState) -> Applied:
+        lesion = replace(state.record.lesion(self.lesion_id), us=self.mark)
+        return _changed_input(state, state.record.with_lesion(lesion), self.lesion_id, Part.MARKS)
+
+
+@dataclass(frozen=True)
+class MarkMri(_Plain):
+    """Set a lesion's place in the MRI."""
+
+    lesion_id: str
+    mark: MriMark | None
+
+    def __call__(self, state: ReviewState) -> Applied:
+        lesion = replace(state.record.lesion(self.lesion_id), mri=self.mark)
+        return _changed_input(state, state.record.with_lesion(lesion), self.lesion_id, Part.MARKS)
+
+
+@dataclass(frozen=True)
+class ConfirmSide(_Plain):
+    """The reader's word on the side."""
+
+    lesion_id: str
+    side: Side | None
+
+    def __call__(self, state: ReviewState) -> Applied:
+        lesion = replace(state.record.lesion(self.lesion_id), side=self.side)
+        return _changed_input(state, state.record.with_lesion(lesion), self.lesion_id, Part.LESIONS)
+
+
+@dataclass(frozen=True)
+class SetPlace(_Plain):
+    """Clock face (hours) and distances (mm) as the US report gives them."""
+
+    lesion_id: str
+    clock_h: float | None
+    nipple_distance_mm: float | None
+    depth_mm: float | None
+
+    def __call__(self, state: ReviewState) -> Applied:
+        lesion = replace(
+            state.record.lesion(self.lesion_id),
+            clock_h=self.clock_h,
+            nipple_distance_mm=self.nipple_distance_mm,
+            depth_mm=self.depth_mm,
+        )
+        return state.with_record(state.record.with_lesion(lesion)), frozenset({Part.LESIONS})
+
+
+@dataclass(frozen=True)
+class SetFinding(_Plain):
+    """The reader's assessment of a lesion."""
+
+    lesion_id: str
+    bi_rads: BiRads | None
+    comment: str = ""
+
+    def __call__(self, state: ReviewState) -> Applied:
+        lesion = replace(state.record.lesion(self.lesion_id), bi_rads=self.bi_rads, comment=self.comment)
+        return state.with_record(state.record.with_lesion(lesion)), frozenset({Part.FINDING})
+
+
+@dataclass(frozen=True)
+class SetPathology(_Plain):
+    """What histology or follow-up said."""
+
+    lesion_id: str
+    pathology: Pathology | None
+
+    def __call__(self, state: ReviewState) -> Applied:
+        lesion = replace(state.record.lesion(self.lesion_id), pathology=self.pathology)
+        return state.with_record(state.record.with_lesion(lesion)), frozenset({Part.FINDING})
+
+
+@dataclass(frozen=True)
+class SetRegistration(_Plain):
+    """Set the registration of a US frame's plane."""
+
+    frames_key: str
+    frame: int
+    parameters: RegistrationParameters
+
+    def __call__(self, state: ReviewState) -> Applied:
+        entry = FrameRegistration(self.frames_key, self.frame, self.parameters)
+        return _registered(state, state.record.with_registration(entry), self.frames_key, self.frame)
+
+
+@dataclass(frozen=True)
+class RemoveRegistration(_Plain):
+    """Forget the registration of a US frame's plane."""
+
+    frames_key: str
+    frame: int
+
+    def __call__(self, state: ReviewState) -> Applied:
+        kept = tuple(
+            entry
+            for entry in state.record.registrations
+            if (entry.frames_key, entry.frame) != (self.frames_key, self.frame)
+        )
+        return _registered(state, replace(state.record, registrations=kept), self.frames_key, self.frame)
+
+
+@dataclass(frozen=True)
+class AddLandmark(_Plain):
+    """Add a landmark pair to a US frame's registration; the pose stays until the pairs are fitted."""
+
+    frames_key: str
+    frame: int
+    pair: LandmarkPair
+
+    def __call__(self, state: ReviewState) -> Applied:
+        present = _present(state, self.frames_key, self.frame)
+        changed = replace(present, landmarks=(*present.landmarks, self.pair))
+        return SetRegistration(self.frames_key, self.frame, changed)(state)
+
+
+@dataclass(frozen=True)
+class RemoveLandmark(_Plain):
+    """Remove the landmark pair at `place` (0-based)."""
+
+    frames_key: str
+    frame: int
+    place: int
+
+    def __call__(self, state: ReviewState) -> Applied:
+        present = _present(state, self.frames_key, self.frame)
+        rest = (*present.landmarks[: self.place], *present.landmarks[self.place + 1 :])
+        method = Method.MANUAL if present.method is Method.LANDMARKS else present.method
+        changed = replace(present, landmarks=rest, method=method)
+        return SetRegistration(self.frames_key, self.frame, changed)(state)
+
+
+@dataclass(frozen=True)
+class FitLandmarks(_Plain):
+    """Set the pose to the best fit of the landmark pairs."""
+
+    frames_key: str
+    frame: int
+    allow_scale: bool = False
+
+    def __call__(self, state: ReviewState) -> Applied:
+        present = _present(state, self.frames_key, self.frame)
+        fit = fit_landmarks(present.landmarks, present, self.allow_scale)
+        return SetRegistration(self.frames_key, self.frame, fit.parameters)(state)
+
+
+@dataclass(frozen=True)
+class OverrideRole(_Plain):
+    """The user's word on what a volume is."""
+
+    key: str
+    role: Role
+    b_value: float | None = None
+    phase: int | None = None
+
+    def __call__(self, state: ReviewState) -> Applied:
+        others = tuple(role for role in state.record.roles if role.key != self.key)
+        override = RoleOverride(self.key, self.role, self.b_value, self.phase)
+        record = replace(state.record, roles=(*others, override), readings=())
+        case = state.case.with_override(self.key, self.role, self.b_value, self.phase)
+        return replace(state, case=case, record=record), frozenset({Part.ROLES, Part.READING})
+
+
+@dataclass(frozen=True)
+class Calibrate(_Plain):
+    """Millimetres a pixel (row, column) that the reader measured on a US image."""
+
+    frames_key: str
+    spacing_mm: tuple[float, float]
+
+    def __call__(self, state: ReviewState) -> Applied:
+        others = tuple(c for c in state.record.calibrations if c.frames_key != self.frames_key)
+        calibrations = (*others, Calibration(self.frames_key, self.spacing_mm))
+        record = _without_readings_of(replace(state.record, calibrations=calibrations), self.frames_key, None)
+        return state.with_record(record), frozenset({Part.SCALE, Part.REGISTRATION, Part.READING})
+
+
+@dataclass(frozen=True)
+class CommitFirstRead:
+    """Close the first read: from here the model may speak. Undo does not cross it."""
+
+    is_barrier = True
+    is_undoable = False
+
+    def __call__(self, state: ReviewState) -> Applied:
+        if not state.record.lesions or any(lesion.bi_rads is None for lesion in state.record.lesions):
+            raise Refused(message("review.first_read_open"))
+        record = replace(state.record, first_read_committed=True)
+        return state.with_record(record), frozenset({Part.FIRST_READ})
+
+
+@dataclass(frozen=True)
+class RevealModel:
+    """Show the model's answer. Undo does not cross it."""
+
+    is_barrier = True
+    is_undoable = False
+
+    def __call__(self, state: ReviewState) -> Applied:
+        if not state.record.first_read_committed:
+            raise Refused(message("review.model_locked"))
+        return replace(state, model_revealed=True), frozenset({Part.READING})
+
+
+@dataclass(frozen=True)
+class KeepReading:
+    """Keep a model's answer; refused when it was computed from something else than what stands here."""
+
+    reading: KeptReading
+    is_barrier = False
+    is_undoable = False
+
+    def __call__(self, state: ReviewState) -> Applied:
+        reading = self.reading
+        own = input_hash(state.record, reading.lesion_id, reading.model_sha256)
+        if reading.input_sha256 != own:
+            raise Refused(message("review.stale_reading"))
+        record = _without_reading(state.record, reading.lesion_id)
+        record = replace(record, readings=(*record.readings, reading))
+        return state.with_record(record), frozenset({Part.READING})
+
+
+def _present(state: ReviewState, frames_key: str, frame: int) -> RegistrationParameters:
+    parameters = state.record.registration(frames_key, frame)
+    if parameters is None:
+        raise Refused(message("review.no_registration"))
+    return parameters
+
+
+def _changed_input(state: ReviewState, record: ReviewRecord, lesion_id: str, part: Part) -> Applied:
+    return state.with_record(_without_reading(record, lesion_id)), frozenset({part, Part.READING})
+
+
+def _registered(state: ReviewState, record: ReviewRecord, frames_key: str, frame: int) -> Applied:
+    record = _without_readings_of(record, frames_key, frame)
+    return state.with_record(record), frozenset({Part.REGISTRATION, Part.READING})
+
+
+def _without_reading(record: ReviewRecord, lesion_id: str) -> ReviewRecord:
+    return replace(record, readings=tuple(r for r in record.readings if r.lesion_id != lesion_id))
+
+
+def _without_readings_of(record: ReviewRecord, frames_key: str, frame: int | None) -> ReviewRecord:
+    """Drop the readings of every lesion that is marked on this US image (and frame, unless None)."""
+    for lesion in record.lesions:
+        mark = lesion.us
+        if mark and mark.frames_key == frames_key and frame in (None, mark.frame):
+            record = _without_reading(record, lesion.lesion_id)
+    return record

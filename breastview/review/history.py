@@ -1,0 +1,76 @@
+"""One way to change a review, with undo and redo; one drag is one step."""
+
+from __future__ import annotations
+
+from breastview.review.actions import Action
+from breastview.review.state import Part, ReviewState
+
+EVERYTHING = frozenset(Part)
+
+
+class Review:
+    """The open review. `dispatch` is the only way to change it; the answer says what changed."""
+
+    def __init__(self, state: ReviewState) -> None:
+        """Open at `state` with an empty history."""
+        self.state = state
+        self._undo: list[ReviewState] = []
+        self._redo: list[ReviewState] = []
+        self._stroke: ReviewState | None = None
+
+    def dispatch(self, action: Action) -> frozenset[Part]:
+        """Apply an action; raises `Refused` (and changes nothing) when the state does not allow it."""
+        before = self.state
+        after, parts = action(before)
+        self.state = after
+        if action.is_barrier:
+            self._undo.clear()
+            self._redo.clear()
+        elif action.is_undoable:
+            self._redo.clear()
+            if self._stroke is None:
+                self._undo.append(before)
+        return parts
+
+    def begin(self) -> None:
+        """Start a stroke: what is dispatched until `commit` becomes one step."""
+        self._stroke = self.state
+
+    def commit(self) -> None:
+        """End the stroke."""
+        start, self._stroke = self._stroke, None
+        if start is not None and start is not self.state:
+            self._undo.append(start)
+
+    def abort(self) -> frozenset[Part]:
+        """End the stroke and go back to where it began."""
+        start, self._stroke = self._stroke, None
+        if start is None or start is self.state:
+            return frozenset()
+        self.state = start
+        return EVERYTHING
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to undo."""
+        return bool(self._undo)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to redo."""
+        return bool(self._redo)
+
+    def undo(self) -> frozenset[Part]:
+        """Go back one step; returns what changed, nothing when there is no step."""
+        return self._step(self._undo, self._redo)
+
+    def redo(self) -> frozenset[Part]:
+        """Go forward one step again."""
+        return self._step(self._redo, self._undo)
+
+    def _step(self, source: list[ReviewState], target: list[ReviewState]) -> frozenset[Part]:
+        if not source or self._stroke is not None:
+            return frozenset()
+        target.append(self.state)
+        self.state = source.pop()
+        return EVERYTHING
