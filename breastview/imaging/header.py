@@ -27,18 +27,77 @@ from breastview.imaging.quiet import quiet
 
 FIRST_READ = 16 * 1024
 
-WANTED = """
-    SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID StudyDate SeriesDate AcquisitionDate ContentDate
-    AcquisitionTime ContentTime SeriesTime Modality Manufacturer StudyDescription SeriesDescription
-    ManufacturerModelName PatientName PatientID PatientBirthDate PatientSex PatientAge BodyPartExamined
-    ScanningSequence SequenceVariant ScanOptions MRAcquisitionType SequenceName SliceThickness RepetitionTime
-    EchoTime InversionTime EchoNumbers SpacingBetweenSlices ProtocolName ContrastBolusAgent TriggerTime
-    FlipAngle PatientPosition DiffusionBValue StudyInstanceUID SeriesInstanceUID SeriesNumber AcquisitionNumber
-    InstanceNumber ImagePositionPatient ImageOrientationPatient FrameOfReferenceUID Laterality ImageLaterality
-    TemporalPositionIdentifier NumberOfTemporalPositions ImageComments SamplesPerPixel PhotometricInterpretation
-    PlanarConfiguration NumberOfFrames Rows Columns PixelSpacing BitsAllocated BitsStored HighBit
-    PixelRepresentation WindowCenter WindowWidth RescaleIntercept RescaleSlope FrameTime BurnedInAnnotation
-""".split()
+WANTED = [
+    "SpecificCharacterSet",
+    "ImageType",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyDate",
+    "SeriesDate",
+    "AcquisitionDate",
+    "ContentDate",
+    "AcquisitionTime",
+    "ContentTime",
+    "SeriesTime",
+    "Modality",
+    "Manufacturer",
+    "StudyDescription",
+    "SeriesDescription",
+    "ManufacturerModelName",
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "PatientAge",
+    "BodyPartExamined",
+    "ScanningSequence",
+    "SequenceVariant",
+    "ScanOptions",
+    "MRAcquisitionType",
+    "SequenceName",
+    "SliceThickness",
+    "RepetitionTime",
+    "EchoTime",
+    "InversionTime",
+    "EchoNumbers",
+    "SpacingBetweenSlices",
+    "ProtocolName",
+    "ContrastBolusAgent",
+    "TriggerTime",
+    "FlipAngle",
+    "PatientPosition",
+    "DiffusionBValue",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "AcquisitionNumber",
+    "InstanceNumber",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "FrameOfReferenceUID",
+    "Laterality",
+    "ImageLaterality",
+    "TemporalPositionIdentifier",
+    "NumberOfTemporalPositions",
+    "ImageComments",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "PlanarConfiguration",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "WindowCenter",
+    "WindowWidth",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "FrameTime",
+    "BurnedInAnnotation",
+]
 PRIVATE = {0x00431039: "GeBValue", 0x0019100C: "SiemensBValue", 0x20011003: "PhilipsBValue"}
 _PRIVATE_VR = {0x00431039: "IS", 0x0019100C: "IS", 0x20011003: "FL"}
 _KEYWORDS = {int(Tag(word)): word for word in WANTED} | PRIVATE
@@ -275,7 +334,7 @@ def _read_with_pydicom(path: Path, size: int) -> Header:
             values = from_dataset(dataset)
     except BrokenHeader:
         raise
-    except Exception as error:  # noqa: BLE001  pydicom raises anything on a broken file, and quotes values
+    except Exception as error:
         raise BrokenHeader from type(error)()
     meta = getattr(dataset, "file_meta", None)
     syntax = str(getattr(meta, "TransferSyntaxUID", "1.2.840.10008.1.2"))

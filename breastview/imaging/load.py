@@ -30,10 +30,7 @@ def load_volume(volume: ScannedVolume, progress: Progress = silent) -> Volume:
         Cancelled: through `progress`.
     """
     notes: list[Message] = list(volume.notes)
-    if nifti.is_nifti(volume.sources[0].path):
-        array = _load_nifti(volume)
-    else:
-        array = _load_slices(volume, notes, progress)
+    array = _load_nifti(volume) if nifti.is_nifti(volume.sources[0].path) else _load_slices(volume, notes, progress)
     window = volume.window or default_window(array)
     return Volume(volume.key, volume.role, frozen(array), volume.index_to_lps, window, tuple(notes))
 
@@ -52,7 +49,7 @@ def load_frames(frames: ScannedFrames, progress: Progress = silent) -> FrameStac
             pixels = pictures.load_picture(path)
         else:
             pixels = _decode_us(path)
-    except Exception as error:  # noqa: BLE001  codecs raise anything, and quote values
+    except Exception as error:
         raise CaseError(message("problem.undecodable", what=_what(frames))) from type(error)()
     pixels = frozen(pixels)
     sector = _sector(pixels, frames)
@@ -63,7 +60,7 @@ def _load_nifti(volume: ScannedVolume) -> np.ndarray:
     source = volume.sources[0]
     try:
         return nifti.load_nifti(source.path, source.frame)
-    except Exception as error:  # noqa: BLE001  nibabel raises anything on a broken file
+    except Exception as error:
         raise CaseError(message("problem.undecodable", what=volume.description)) from type(error)()
 
 
@@ -104,7 +101,7 @@ def _fill(place: np.ndarray, source: ImageSource) -> bool:
             if not _read_into(stored, source):
                 return False
         place[:] = stored * source.slope + source.intercept if place.dtype == np.float32 else stored
-    except Exception:  # noqa: BLE001  codecs raise anything on damaged data
+    except Exception:
         return False
     return True
 

@@ -36,7 +36,7 @@ def scan_nifti(path: Path, place: str) -> list[ScannedVolume] | FileProblem:
         with quiet():
             image = nibabel.load(path)
             shape, affine = image.shape, image.affine
-    except Exception:  # noqa: BLE001  nibabel raises anything on a broken file
+    except Exception:
         return FileProblem(place, message("problem.unreadable_nifti"))
     if len(shape) not in (3, 4) or affine is None or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         return FileProblem(place, message("problem.no_geometry"))

@@ -1,4 +1,4 @@
-"""Everything that can be done to a review: an action is a value that turns one state into the next."""
+"""Everything that can be done to a review: an action is a value that turns one state into the next.
 
 Whatever changes what a reading was computed from drops that reading in the same action.
 """
