@@ -1,0 +1,129 @@
+"""From images to what the network sees. The same code serves training and the clinic: numpy and scipy only."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from breastview.fusion.spec import CHANNELS, Channel, InputSpec
+from breastview.imaging.geometry import frozen
+from breastview.registration.plane import PlaneGrid, UsPlane
+from breastview.registration.resample import resample_plane
+
+REFERENCE_PX = 32
+Image3 = tuple[np.ndarray, np.ndarray]  # array (slice, row, column) and its index_to_lps
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """The square that the network sees of a US frame, in pixels of the frame."""
+
+    left: float
+    top: float
+    side: float
+
+
+@dataclass(frozen=True, eq=False)
+class ModelInput:
+    """One lesion as the network sees it.
+
+    `us` is float32 (1, size, size), or None; `mri` float32 (channel, size, size), or None; `channels_present`
+    bool (channel,). `us_crop` lies in pixels of the frame, `mri_grid` in mm of the US plane. `input_sha256` is
+    the review's hash of everything that this was made from.
+    """
+
+    lesion_id: str
+    us: np.ndarray | None
+    mri: np.ndarray | None
+    channels_present: np.ndarray
+    us_crop: Crop | None = None
+    mri_grid: PlaneGrid | None = None
+    input_sha256: str = ""
+
+
+def square_crop(box_px: tuple[float, float, float, float], margin: float) -> Crop:
+    """The square around a lesion box (left, top, right, bottom): longer side × margin, same centre."""
+    left, top, right, bottom = box_px
+    side = max(right - left, bottom - top, 1.0) * margin
+    return Crop((left + right - side) / 2, (top + bottom - side) / 2, side)
+
+
+def us_input(grey: np.ndarray, crop: Crop, spec: InputSpec) -> np.ndarray:
+    """Cut, resize (area-averaged where it shrinks) and scale a US frame: float32 (1, size, size), black outside."""
+    step = crop.side / spec.size_px
+    image = grey.astype(np.float32)
+    if step > 1:
+        image = ndimage.gaussian_filter(image, 0.4 * step)
+    start = np.array([crop.top, crop.left]) + (step - 1) / 2
+    cut = ndimage.affine_transform(
+        image,
+        np.array([step, step]),
+        offset=start,
+        output_shape=(spec.size_px, spec.size_px),
+        order=1,
+        mode="constant",
+        prefilter=False,
+    )
+    return frozen(((cut / 255.0 - spec.us_mean) / spec.us_std).astype(np.float32)[None])
+
+
+def plane_grid(crop: Crop, plane: UsPlane, size_px: int) -> PlaneGrid:
+    """The grid in the US plane that covers a crop; pixels are square in mm."""
+    step = crop.side / size_px
+    first = plane.px_to_mm(np.array([crop.left, crop.top]) + (step - 1) / 2)
+    return PlaneGrid(float(first[0]), float(first[1]), step * plane.spacing_mm[1], size_px, size_px)
+
+
+def registered_mri(
+    images: Mapping[str, Image3], us_to_mri: np.ndarray, grid: PlaneGrid, spec: InputSpec
+) -> tuple[np.ndarray, np.ndarray]:
+    """MRI in the US plane: float32 (channel, size, size) and which channels are present, bool (channel,).
+
+    `images` maps "t1wi", "t2wi", "dwi", "dce_pre", "dce_post" to arrays with index_to_lps. T1WI, T2WI and DWI
+    are divided by their median in a wider neighbourhood; DCE is (post − pre) over the 90th percentile of pre
+    there: scanner numbers have no unit of their own. Absent channels and places outside are 0.
+    """
+    wide = _wider(grid, spec)
+    planes = np.zeros((len(CHANNELS), grid.rows, grid.columns), np.float32)
+    present = np.zeros(len(CHANNELS), bool)
+    for place, channel in enumerate(CHANNELS):
+        plane = _channel(channel, images, us_to_mri, grid, wide)
+        if plane is not None:
+            planes[place] = np.clip(np.nan_to_num(plane, nan=0.0), -spec.mri_limit, spec.mri_limit)
+            present[place] = True
+    return frozen(planes), frozen(present)
+
+
+def _wider(grid: PlaneGrid, spec: InputSpec) -> PlaneGrid:
+    side = grid.width_mm * spec.reference_margin / spec.margin
+    centre = np.array([grid.left_mm, grid.top_mm]) + grid.spacing_mm * (grid.columns - 1) / 2
+    step = side / REFERENCE_PX
+    first = centre - step * (REFERENCE_PX - 1) / 2
+    return PlaneGrid(float(first[0]), float(first[1]), step, REFERENCE_PX, REFERENCE_PX)
+
+
+def _channel(
+    channel: Channel, images: Mapping[str, Image3], us_to_mri: np.ndarray, grid: PlaneGrid, wide: PlaneGrid
+) -> np.ndarray | None:
+    if channel is Channel.DCE:
+        if "dce_pre" not in images or "dce_post" not in images:
+            return None
+        pre, post = (resample_plane(*images[name], us_to_mri, grid) for name in ("dce_pre", "dce_post"))
+        reference = _percentile(resample_plane(*images["dce_pre"], us_to_mri, wide), 90)
+        return (post - pre) / reference
+    if channel.value not in images:
+        return None
+    plane = resample_plane(*images[channel.value], us_to_mri, grid)
+    reference = _percentile(resample_plane(*images[channel.value], us_to_mri, wide), 50)
+    return plane / reference - 1.0
+
+
+def _percentile(plane: np.ndarray, percent: float) -> float:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        value = float(np.nanpercentile(plane, percent))
+    return value if np.isfinite(value) and value > 1e-6 else 1.0

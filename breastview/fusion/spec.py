@@ -1,0 +1,137 @@
+"""What a model bundle says of itself, readable without torch: `spec.json`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from breastview.errors import ModelError
+
+SPEC_FILE = "spec.json"
+SCHEMA = "breastview.model/1"
+
+
+class Channel(StrEnum):
+    """MRI channels of the network, in order."""
+
+    T1WI = "t1wi"
+    T2WI = "t2wi"
+    DWI = "dwi"
+    DCE = "dce"
+
+
+CHANNELS = tuple(Channel)
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """How an input is cut and scaled. `size_px` square; crop = the lesion box's longer side × `margin`;
+    `mri_input` is "registered" (the US plane) or "native" (acquired planes, `native_side_mm` wide)."""
+
+    size_px: int = 96
+    margin: float = 1.6
+    mri_input: str = "registered"
+    native_side_mm: float = 40.0
+    us_mean: float = 0.25
+    us_std: float = 0.2
+    reference_margin: float = 2.5
+    mri_limit: float = 4.0
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Which network. `trunk`: "resnet101", "resnet50" or "cnn"; `shared`: one set of convolutions for both."""
+
+    trunk: str = "resnet101"
+    shared: bool = True
+    dilated: bool = True
+    gate: bool = False
+
+
+@dataclass(frozen=True)
+class Scope:
+    """In which cases the model was validated; the gate refuses all others."""
+
+    simulated_only: bool = False
+    modalities: tuple[str, ...] = ("us", "mri", "fused")
+    required_channels: tuple[str, ...] = ("dce",)
+    min_age_y: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure with its 95 % interval and n."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Everything that must be known of a bundle before its weights are read.
+
+    `temperature` divides logits, a modality; `cam_scale` is the raw Grad-CAM value shown as 1, a modality.
+    """
+
+    name: str
+    demonstration: bool
+    input: InputSpec
+    network: NetworkSpec
+    scope: Scope
+    weights_sha256: str = ""
+    classes: tuple[str, str] = ("benign", "malignant")
+    temperature: dict[str, float] = field(default_factory=dict)
+    operating_point: dict[str, float] = field(default_factory=dict)
+    cam_scale: dict[str, float] = field(default_factory=dict)
+    metrics: dict[str, dict[str, Metric]] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    schema: str = SCHEMA
+
+
+def read_spec(folder: Path) -> ModelSpec:
+    """Read a bundle's spec.
+
+    Raises:
+        ModelError: there is none, or it is damaged or of another version.
+    """
+    try:
+        values = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError.of("model.no_bundle") from type(error)()
+    except ValueError as error:
+        raise ModelError.of("model.damaged_spec") from type(error)()
+    if not isinstance(values, dict) or values.get("schema") != SCHEMA:
+        raise ModelError.of("model.other_schema")
+    try:
+        return _from_plain(values)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ModelError.of("model.damaged_spec") from type(error)()
+
+
+def write_spec(folder: Path, spec: ModelSpec) -> None:
+    """Write a bundle's spec."""
+    text = json.dumps(asdict(spec), indent=1, ensure_ascii=False)
+    (folder / SPEC_FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def _from_plain(values: dict[str, Any]) -> ModelSpec:
+    scope = {key: tuple(v) if isinstance(v, list) else v for key, v in values["scope"].items()}
+    metrics = {
+        part: {name: Metric(**figure) for name, figure in figures.items()}
+        for part, figures in values["metrics"].items()
+    }
+    plain = {
+        **values,
+        "input": InputSpec(**values["input"]),
+        "network": NetworkSpec(**values["network"]),
+        "scope": Scope(**scope),
+        "classes": tuple(values["classes"]),
+        "metrics": metrics,
+    }
+    return ModelSpec(**plain)

@@ -1,0 +1,50 @@
+"""`python -m model_training`: simulate a cohort, train, export a bundle."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from breastview.fusion.spec import InputSpec, NetworkSpec
+from model_training.cohort import simulate_cohort
+from model_training.train import Recipe
+from model_training.train import train as run_training
+
+app = typer.Typer(help="Turn cohorts into model bundles.", no_args_is_help=True)
+
+
+@app.command()
+def cohort(
+    folder: Path,
+    train_count: Annotated[int, typer.Option("--train")] = 1600,
+    validation_count: Annotated[int, typer.Option("--validation")] = 200,
+    test_count: Annotated[int, typer.Option("--test")] = 400,
+    variants: int = 6,
+    workers: int = 2,
+    null_arm: bool = False,
+) -> None:
+    """Simulate patients and cache their samples; what stands already is kept."""
+    counts = {"validation": validation_count, "test": test_count, "train": train_count}
+    simulate_cohort(folder, counts, InputSpec(), variants, workers, null_arm)
+
+
+@app.command()
+def train(
+    cohort_folder: Path,
+    run: Path,
+    trunk: str = "resnet101",
+    epochs_small: int = 12,
+    epochs_full: int = 6,
+    seed: int = 7,
+) -> None:
+    """Train on a cached cohort; a killed run goes on from its last epoch."""
+    recipe = Recipe(stages=((64, epochs_small), (InputSpec().size_px, epochs_full)), seed=seed)
+    run_training(cohort_folder, run, NetworkSpec(trunk=trunk), recipe)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    app()
