@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -190,7 +189,7 @@ def _checkpoint(
         "progress": asdict(progress),
     }
     torch.save(state, part)
-    os.replace(part, run / "checkpoint.pt")
+    part.replace(run / "checkpoint.pt")
 
 
 def _report(run: Path, net: FusionNetwork, validation: Samples, size: int, progress: Progress, loss: float) -> None:
