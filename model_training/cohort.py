@@ -23,7 +23,7 @@ PARTS = {"validation": 1_000_000, "test": 2_000_000, "train": 3_000_000}  # firs
 
 @dataclass(frozen=True)
 class Jitter:
-    """How far an augmented sample strays from the marks: box in shares of its side, registration in mm and degrees."""
+    """How far an augmented sample strays: the box in shares of its side, registration in mm and degrees."""
 
     box: float = 0.08
     margin: float = 0.15
@@ -33,8 +33,11 @@ class Jitter:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Arrays of one cohort part: `us` (case, variant, 1, size, size) and `mri` (case, variant, channel, size, size)
-    float16, `label` bool (case,), `evidence` float32 (case, 2). Variant 0 … views−1 are not augmented."""
+    """Arrays of one cohort part; variants 0 … views−1 are not augmented.
+
+    `us` (case, variant, 1, size, size) and `mri` (case, variant, channel, size, size) are float16, `label` is
+    bool (case,), `evidence` float32 (case, 2).
+    """
 
     us: np.ndarray
     mri: np.ndarray
@@ -50,7 +53,11 @@ def mri_images(case: SimulatedCase) -> dict[str, Image3]:
 
 
 def sample(
-    case: SimulatedCase, frame: SimulatedFrame, spec: InputSpec, jitter: Jitter | None, rng: np.random.Generator
+    case: SimulatedCase,
+    frame: SimulatedFrame,
+    spec: InputSpec,
+    jitter: Jitter | None,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """One (us, mri) input; without jitter exactly what the application computes from the same marks."""
     box, pose = frame.lesion_box_px, frame.registration
@@ -68,7 +75,9 @@ def sample(
     return us_input(frame.grey, crop, spec), mri
 
 
-def make_shard(first_seed: int, count: int, spec: InputSpec, variants: int, null_arm: bool, path: Path) -> None:
+def make_shard(
+    first_seed: int, count: int, spec: InputSpec, variants: int, null_arm: bool, path: Path
+) -> None:
     """Simulate `count` patients and cache their samples; views take turns, augmented variants follow."""
     us, mri, labels, evidence = [], [], [], []
     for seed in range(first_seed, first_seed + count):

@@ -1,4 +1,4 @@
-"""Train a fusion network on a cached cohort: AdamW, warm-up and cosine, EMA, modality dropout, auxiliary heads."""
+"""Train a fusion network on a cached cohort: AdamW, warm-up and cosine, EMA, modality dropout."""
 
 from __future__ import annotations
 
@@ -97,13 +97,16 @@ def _batches(
         if len(cases) < 2:
             return
         variants = rng.integers(0, samples.us.shape[1], len(cases))
-        us, mri = samples.us[cases, variants].astype(np.float32), samples.mri[cases, variants].astype(np.float32)
+        us, mri = (
+            samples.us[cases, variants].astype(np.float32),
+            samples.mri[cases, variants].astype(np.float32),
+        )
         us, mri = _augmented(us, mri, rng)
         yield _sized(us, size), _sized(mri, size), torch.from_numpy(samples.label[cases].astype(np.int64))
 
 
 def _augmented(us: np.ndarray, mri: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Mirror left–right, both images alike (never upside down: shadows fall), and change gain and contrast."""
+    """Mirror left–right, both alike (never upside down: shadows fall), and change gain and contrast."""
     flip = rng.random(len(us)) < 0.5
     us[flip], mri[flip] = us[flip, :, :, ::-1], mri[flip, :, :, ::-1]
     one = (len(us), 1, 1, 1)
@@ -163,7 +166,9 @@ def _follow(average: FusionNetwork, net: FusionNetwork, keep: float) -> None:
             own.copy_(other)
 
 
-def _resume(run: Path, net: FusionNetwork, average: FusionNetwork, optimiser: torch.optim.Optimizer) -> Progress:
+def _resume(
+    run: Path, net: FusionNetwork, average: FusionNetwork, optimiser: torch.optim.Optimizer
+) -> Progress:
     path = run / "checkpoint.pt"
     if not path.exists():
         return Progress()
@@ -192,10 +197,18 @@ def _checkpoint(
     part.replace(run / "checkpoint.pt")
 
 
-def _report(run: Path, net: FusionNetwork, validation: Samples, size: int, progress: Progress, loss: float) -> None:
+def _report(
+    run: Path, net: FusionNetwork, validation: Samples, size: int, progress: Progress, loss: float
+) -> None:
     logits = predict(net, validation, size)
     aucs = {name: float(roc_auc_score(validation.label, x[:, 1] - x[:, 0])) for name, x in logits.items()}
-    line = {"epoch": progress.epoch, "size": size, "loss": round(loss, 4), "seconds": round(progress.seconds), **aucs}
+    line = {
+        "epoch": progress.epoch,
+        "size": size,
+        "loss": round(loss, 4),
+        "seconds": round(progress.seconds),
+        **aucs,
+    }
     with (run / "log.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
     log.info("%s", line)

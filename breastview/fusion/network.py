@@ -1,4 +1,4 @@
-"""The paper's network, made trainable: a trunk a modality, maps pooled, fused by learned weights, classified."""
+"""The paper's network, made trainable: a trunk a modality, maps pooled, fused by weights, classified."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FusionNetwork(nn.Module):
 
 
 class Head(nn.Module):
-    """Global average pooling, f = Σ wₘ·fₘ with w = softmax over the modalities present, and three classifiers."""
+    """Global average pooling, f = Σ wₘ·fₘ with w = softmax over what is present, and three classifiers."""
 
     def __init__(self, features: int, gate: bool) -> None:
         super().__init__()
@@ -88,7 +88,12 @@ def _cnn(modality: str, spec: NetworkSpec) -> nn.Module:
     layers: list[nn.Module] = []
     channels = IN_CHANNELS[modality]
     for width in (32, 64, 128):
-        layers += [nn.Conv2d(channels, width, 5, padding=2), nn.BatchNorm2d(width), nn.ReLU(), nn.MaxPool2d(2)]
+        layers += [
+            nn.Conv2d(channels, width, 5, padding=2),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        ]
         channels = width
     return nn.Sequential(*layers)
 
@@ -102,7 +107,7 @@ _FEATURES = {"resnet101": 2048, "resnet50": 2048, "cnn": 128}
 
 
 def share_convolutions(source: nn.Module, target: nn.Module) -> None:
-    """Let `target` use the convolutions of `source`, where their shapes agree; stems and batch norms stay its own."""
+    """Let `target` use the convolutions of `source` where shapes agree; stems and norms stay its own."""
     for path, module in source.named_modules():
         if isinstance(module, nn.Conv2d):
             parent_path, _, name = path.rpartition(".")

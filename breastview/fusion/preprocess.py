@@ -1,4 +1,4 @@
-"""From images to what the network sees. The same code serves training and the clinic: numpy and scipy only."""
+"""From images to what the network sees: one code for training and the clinic, numpy and scipy only."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class ModelInput:
     """One lesion as the network sees it.
 
     `us` is float32 (1, size, size), or None; `mri` float32 (channel, size, size), or None; `channels_present`
-    bool (channel,). `us_crop` lies in pixels of the frame, `mri_grid` in mm of the US plane. `input_sha256` is
-    the review's hash of everything that this was made from.
+    bool (channel,). `us_crop` lies in pixels of the frame, `mri_grid` in mm of the US plane. `input_sha256`
+    is the review's hash of everything that this was made from.
     """
 
     lesion_id: str
@@ -53,7 +53,7 @@ def square_crop(box_px: tuple[float, float, float, float], margin: float) -> Cro
 
 
 def us_input(grey: np.ndarray, crop: Crop, spec: InputSpec) -> np.ndarray:
-    """Cut, resize (area-averaged where it shrinks) and scale a US frame: float32 (1, size, size), black outside."""
+    """Cut, resize (averaging where it shrinks) and scale a US frame to float32 (1, size, size)."""
     step = crop.side / spec.size_px
     image = grey.astype(np.float32)
     if step > 1:

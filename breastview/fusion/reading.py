@@ -22,8 +22,8 @@ class Heatmap:
     """Grad-CAM of one modality over the crop that the network saw ("model attention, not lesion outline").
 
     `values` is read-only float32 (row, column) in 0…1, divided by the model-wide `scale`, not stretched;
-    `raw_peak` is the largest raw value before scaling. The crop covers `left, top, width, height` in pixels of
-    the US frame (US), or in mm of the US plane (`mri`, registered input).
+    `raw_peak` is the largest raw value before scaling. The crop covers `left, top, width, height` in pixels
+    of the US frame (US), or in mm of the US plane (`mri`, registered input).
     """
 
     modality: str

@@ -43,7 +43,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Which network. `trunk`: "resnet101", "resnet50" or "cnn"; `shared`: one set of convolutions for both."""
+    """Which network. `trunk`: "resnet101", "resnet50", "cnn"; `shared`: one set of convolutions for both."""
 
     trunk: str = "resnet101"
     shared: bool = True

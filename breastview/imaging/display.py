@@ -9,7 +9,7 @@ SAMPLE_EVERY = 7
 
 
 def to_uint8(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:
-    """Map values to uint8 by a window (centre, width), linear exact (DICOM PS3.3 C.11.2.1.3.2); NaN is black."""
+    """Map values to uint8 by a window (centre, width), linear exact (PS3.3 C.11.2.1.3.2); NaN is black."""
     centre, width = window
     levels = np.array(image, dtype=np.float32)
     levels -= np.float32(centre - width / 2)

@@ -59,7 +59,7 @@ class Breast:
         return self.centre_mm - [0.0, self.radii_mm[1], 0.0]
 
     def depth_mm(self, points: np.ndarray) -> np.ndarray:
-        """Radial distance below the skin surface, negative outside, of points (n, 3) in front of the chest."""
+        """Radial depth below the skin surface, negative outside, of points (n, 3) in front of the chest."""
         q = points - self.centre_mm
         level = np.sqrt(np.sum((q / self.radii_mm) ** 2, axis=1))
         return np.linalg.norm(q, axis=1) * (1 / np.maximum(level, 1e-6) - 1)
@@ -116,7 +116,9 @@ def make_breast(
     cysts = tuple(_cyst(rng, centre, radii_mm) for _ in range(int(rng.integers(0, 4))))
     if lesion is not None:
         reach = lesion.radius_mm + 6.0
-        cysts = tuple(c for c in cysts if np.linalg.norm(c.centre_mm - lesion.centre_mm) > reach + c.radius_mm)
+        cysts = tuple(
+            c for c in cysts if np.linalg.norm(c.centre_mm - lesion.centre_mm) > reach + c.radius_mm
+        )
     return Breast(
         centre,
         radii_mm,
@@ -147,7 +149,9 @@ def chest_tissue(points: np.ndarray) -> np.ndarray:
     pectoral = (inward > 7.0) & (inward < 20.0)
     labels[pectoral] = Tissue.MUSCLE
     rib = (inward >= 20.0) & (inward < 30.0)
-    labels[rib] = np.where(np.sin(z[rib] / 26.0 * 2 * np.pi + x[rib] / 60.0) > 0.2, Tissue.BONE, Tissue.MUSCLE)
+    labels[rib] = np.where(
+        np.sin(z[rib] / 26.0 * 2 * np.pi + x[rib] / 60.0) > 0.2, Tissue.BONE, Tissue.MUSCLE
+    )
     labels[inward >= 30.0] = Tissue.LUNG
     heart = ((x - 35.0) / 48.0) ** 2 + ((y - 125.0) / 38.0) ** 2 + (z / 60.0) ** 2 < 1
     labels[heart & (inward >= 30.0)] = Tissue.MUSCLE

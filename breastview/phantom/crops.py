@@ -17,7 +17,7 @@ MARGIN_MM = 22.0
 
 @dataclass(frozen=True, eq=False)
 class SimulatedCase:
-    """One lesion for training: US frames, and MRI around the lesion as name → (uint16 array, index_to_lps)."""
+    """One lesion for training: US frames, and MRI around it as name → (uint16 array, index_to_lps)."""
 
     patient: SimulatedPatient
     frames: tuple[SimulatedFrame, ...]

@@ -97,8 +97,10 @@ def diffusion(maps: TissueMaps, b_value: float, echo_ms: float = 70.0) -> np.nda
     return _without_fat(signal, maps)
 
 
-def dynamic(maps: TissueMaps, delay_s: float, repetition_ms: float = 5.0, flip_deg: float = 12.0) -> np.ndarray:
-    """Spoiled gradient echo with 1/T1 raised by r₁·C(t), fat suppressed; `delay_s` after injection, 0: before."""
+def dynamic(
+    maps: TissueMaps, delay_s: float, repetition_ms: float = 5.0, flip_deg: float = 12.0
+) -> np.ndarray:
+    """Spoiled gradient echo, 1/T1 raised by r₁·C(t), fat suppressed; `delay_s` after injection, 0: before."""
     amount = PEAK_MMOL * maps.uptake * concentration("persistent", delay_s)
     lesion = maps.labels == Tissue.LESION
     amount[lesion] = PEAK_MMOL * maps.uptake[lesion] * concentration(maps.curve, delay_s)
@@ -126,7 +128,7 @@ def _without_fat(signal: np.ndarray, maps: TissueMaps) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a signal is sampled: in-plane step in units of the fine grid, slice thickness and distance in mm."""
+    """How a signal is sampled: in-plane step in fine-grid units, slice thickness and distance in mm."""
 
     in_plane: int
     thickness_mm: float

@@ -1,4 +1,4 @@
-"""One simulated patient: anatomy, evidence and probe poses from a seed, the same for crops and whole folders."""
+"""One simulated patient: anatomy, evidence and probe poses from a seed, for crops and whole folders."""
 
 from __future__ import annotations
 
@@ -94,4 +94,7 @@ def _probe(
         (float(angles[0]), float(angles[1]), float(angles[2])),
         method=Method.TRUTH,
     )
-    return pose, (float(rng.choice([38.0, 44.0, 50.0])), max(MIN_US_DEPTH_MM, depth + lesion.radius_mm + 10.0))
+    return pose, (
+        float(rng.choice([38.0, 44.0, 50.0])),
+        max(MIN_US_DEPTH_MM, depth + lesion.radius_mm + 10.0),
+    )

@@ -3,8 +3,8 @@
 T1, T2: Rakow-Penner et al., J Magn Reson Imaging 23:87 (2006) for fat and gland; Bottomley et al., Med Phys
 14:1 (1987) for muscle, skin and tumour. ADC: Partridge et al.,
 J Magn Reson Imaging 45:337 (2017): malignant ≈ 1.0, benign ≈ 1.5, normal gland ≈ 1.9 (10⁻³ mm²/s).
-Attenuation and echogenicity: order of magnitude after Duck, Physical Properties of Tissue (1990); echogenicity
-is in units where subcutaneous fat is about a half; fat is the reference of the BI-RADS lexicon.
+Attenuation and echogenicity: order of magnitude after Duck, Physical Properties of Tissue (1990);
+echogenicity is in units where subcutaneous fat is about a half; fat is the reference of the BI-RADS lexicon.
 """
 
 from __future__ import annotations

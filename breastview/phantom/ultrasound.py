@@ -1,8 +1,8 @@
 """The US scanner: a 5–13 MHz linear probe looking at the anatomy along one plane.
 
 Complex Gaussian scatterers (fully developed speckle: envelope mean/SD 1.91, Wagner et al., IEEE T-SU 30:156,
-1983) weighted by backscatter, blurred by a depth-dependent separable point-spread function, attenuated along the
-beam, compensated by TGC, log-compressed.
+1983) weighted by backscatter, blurred by a depth-dependent separable point-spread function, attenuated along
+the beam, compensated by TGC, log-compressed.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def scan_plane(
 def _places(
     breast: Breast, pose: RegistrationParameters, rows: int, columns: int
 ) -> tuple[np.ndarray, RegistrationParameters, float]:
-    """LPS of every display pixel under the probe's pressure, the registered pose, and the mean deformation."""
+    """LPS of every display pixel under the probe's pressure, the registered pose, the mean deformation."""
     turn = rotation(pose)
     x = (np.arange(columns) - (columns - 1) / 2) * STEP_MM
     y = np.arange(rows) * STEP_MM

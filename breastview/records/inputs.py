@@ -11,7 +11,7 @@ from breastview.records.values import ReviewRecord
 
 
 def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
-    """sha256 (hex) over the images, the lesion's marks and side, its registration, roles, scale, and the model."""
+    """sha256 (hex) over the images, the lesion's marks and side, registration, roles, scale and model."""
     lesion = record.lesion(lesion_id)
     parts: dict[str, Any] = {
         "case": record.case.fingerprint,

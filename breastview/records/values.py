@@ -55,7 +55,7 @@ class UsMark:
 
 @dataclass(frozen=True)
 class MriMark:
-    """The lesion's centre in LPS mm, its extent along x, y, z in mm where drawn, and the volume it was seen on."""
+    """The lesion's centre in LPS mm, its extent along x, y, z in mm where drawn, and its volume."""
 
     volume_key: str
     point_mm: Point3
@@ -64,7 +64,7 @@ class MriMark:
 
 @dataclass(frozen=True)
 class Lesion:
-    """One lesion. `side` is what the reader confirmed; `clock_h` 1–12; distances in mm, from the US report."""
+    """One lesion. `side` is what the reader confirmed; `clock_h` 1–12; distances in mm from the report."""
 
     lesion_id: str
     side: Side | None = None
@@ -136,7 +136,7 @@ class CaseIdentity:
 
 @dataclass(frozen=True)
 class ReviewRecord:
-    """Everything the reader decided about one case. Also a training case (with `pathology` in its lesions)."""
+    """Everything the reader decided about one case. Also a training case, with `pathology` in its lesions."""
 
     case: CaseIdentity
     schema: str = SCHEMA
@@ -166,9 +166,13 @@ class ReviewRecord:
         ids = [known.lesion_id for known in self.lesions]
         if lesion.lesion_id not in ids:
             return replace(self, lesions=(*self.lesions, lesion))
-        return replace(self, lesions=tuple(lesion if k.lesion_id == lesion.lesion_id else k for k in self.lesions))
+        return replace(
+            self, lesions=tuple(lesion if k.lesion_id == lesion.lesion_id else k for k in self.lesions)
+        )
 
     def with_registration(self, entry: FrameRegistration) -> ReviewRecord:
         """Return the record with one US frame's registration set."""
-        others = tuple(r for r in self.registrations if (r.frames_key, r.frame) != (entry.frames_key, entry.frame))
+        others = tuple(
+            r for r in self.registrations if (r.frames_key, r.frame) != (entry.frames_key, entry.frame)
+        )
         return replace(self, registrations=(*others, entry))

@@ -23,8 +23,8 @@ class LandmarkFit:
     """The fitted parameters with the distance that each pair keeps, in mm.
 
     `left_out_mm` is the error at each pair when it is left out of the fit (None below four pairs): an honest
-    guess of the error elsewhere, where `rms_mm` only says how well the pairs agree. `notes` say what the pairs
-    do not determine.
+    guess of the error elsewhere, where `rms_mm` only says how well the pairs agree. `notes` say what the
+    pairs do not determine.
     """
 
     parameters: RegistrationParameters
@@ -39,8 +39,8 @@ def fit_landmarks(
 ) -> LandmarkFit:
     """Fit the pose to landmark pairs: weighted least squares in closed form (Kabsch 1976; Umeyama 1991).
 
-    One pair moves the present pose without turning it; two, or pairs on a line, turn it as little as they can.
-    Either is said in `notes`. Scale is fitted only when allowed and only from three pairs.
+    One pair moves the present pose without turning it; two, or pairs on a line, turn it as little as
+    they can. Either is said in `notes`. Scale is fitted only when allowed and only from three pairs.
 
     Raises:
         RegistrationError: there is no pair.
@@ -66,7 +66,9 @@ def residuals_mm(parameters: RegistrationParameters, pairs: Sequence[LandmarkPai
     return tuple(float(d) for d in np.linalg.norm(mapped - [pair.mri_mm for pair in pairs], axis=1))
 
 
-def _fit(pairs: Sequence[LandmarkPair], present: RegistrationParameters, allow_scale: bool) -> RegistrationParameters:
+def _fit(
+    pairs: Sequence[LandmarkPair], present: RegistrationParameters, allow_scale: bool
+) -> RegistrationParameters:
     us = np.array([(*pair.us_mm, 0.0) for pair in pairs])
     mri = np.array([pair.mri_mm for pair in pairs])
     weights = np.array([pair.weight for pair in pairs])
@@ -85,7 +87,7 @@ def _fit(pairs: Sequence[LandmarkPair], present: RegistrationParameters, allow_s
 
 
 def _rotation(us: np.ndarray, mri: np.ndarray, weights: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """The rotation that brings the centred points together and, where they leave it open, stays near `present`."""
+    """The rotation that brings the centred points together; where they leave it open, nearest `present`."""
     spread = np.sqrt((us**2).sum(axis=1).max())
     if len(us) == 1 or spread < COINCIDENT_MM:
         return present

@@ -48,5 +48,8 @@ def register_pair(
     plane = us_plane(stack, calibration)
     grid = sector_grid(stack, plane, spacing_mm)
     matrix = us_to_mri(parameters)
-    mri = {key: resample_plane(volume.array, volume.index_to_lps, matrix, grid) for key, volume in volumes.items()}
+    mri = {
+        key: resample_plane(volume.array, volume.index_to_lps, matrix, grid)
+        for key, volume in volumes.items()
+    }
     return RegisteredPair(stack.key, frame, stack.grey(frame), plane, grid, mri, parameters)

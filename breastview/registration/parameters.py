@@ -24,7 +24,7 @@ class Method(StrEnum):
 
 @dataclass(frozen=True)
 class LandmarkPair:
-    """One anatomical point seen in both images: `us_mm` (x lateral, y depth) in the US plane, `mri_mm` LPS."""
+    """One anatomical point in both images: `us_mm` (x lateral, y depth) in the US plane, `mri_mm` LPS."""
 
     us_mm: Point2
     mri_mm: Point3
@@ -34,7 +34,7 @@ class LandmarkPair:
 
 @dataclass(frozen=True)
 class WarpPoint:
-    """A local displacement `shift_mm` (x, y, z) of the US plane at `us_mm` (x, y), fading over `radius_mm`."""
+    """A displacement `shift_mm` (x, y, z) of the US plane at `us_mm` (x, y), fading over `radius_mm`."""
 
     us_mm: Point2
     shift_mm: Point3

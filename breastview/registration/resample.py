@@ -13,8 +13,8 @@ def resample_plane(
 ) -> np.ndarray:
     """Sample a volume (slice, row, column) on a grid of the US plane; float32 (rows, columns), NaN outside.
 
-    `us_to_mri` is the (4, 4) from US-plane mm to LPS mm. Only the part of the volume that the plane crosses is
-    touched. `order` is scipy's: 0 nearest, 1 linear.
+    `us_to_mri` is the (4, 4) from US-plane mm to LPS mm. Only the part of the volume that the plane
+    crosses is touched. `order` is scipy's: 0 nearest, 1 linear.
     """
     start, along_row, along_column = _walk(index_to_lps, us_to_mri, grid)
     corners = np.array(

@@ -21,7 +21,7 @@ MIN_COLUMN_MM = 6.0  # a line of body shorter than this is noise
 
 @dataclass(frozen=True, eq=False)
 class Body:
-    """Where the body is: bool (x, y, z) on a `GRID_MM` grid of LPS space whose first voxel lies at `corner_mm`."""
+    """Where the body is: bool (x, y, z) on a `GRID_MM` grid of LPS space from `corner_mm` on."""
 
     mask: np.ndarray
     corner_mm: np.ndarray
@@ -33,7 +33,9 @@ class Body:
 
 def find_body(volume: Volume) -> Body:
     """Threshold a volume on a coarse LPS grid and keep the largest piece."""
-    corners = np.array([[s, r, c] for s in (0, 1) for r in (0, 1) for c in (0, 1)]) * (np.array(volume.array.shape) - 1)
+    corners = np.array([[s, r, c] for s in (0, 1) for r in (0, 1) for c in (0, 1)]) * (
+        np.array(volume.array.shape) - 1
+    )
     places = apply(volume.index_to_lps, corners)
     low = places.min(axis=0)
     shape = np.maximum(np.ceil((places.max(axis=0) - low) / GRID_MM).astype(int), 1)
@@ -55,7 +57,7 @@ def find_body(volume: Volume) -> Body:
 
 
 def midline_x_mm(body: Body) -> float:
-    """LPS x of the body's plane of symmetry; the scanner's own midline, 0, where only one breast is covered."""
+    """LPS x of the body's plane of symmetry; the scanner's midline, 0, where only one breast is covered."""
     profile = body.mask.sum(axis=(1, 2)).astype(float)
     x = body.x_mm()
     seen = np.flatnonzero(profile)
@@ -64,13 +66,14 @@ def midline_x_mm(body: Body) -> float:
     middle = (x[seen[0]] + x[seen[-1]]) / 2
     candidates = np.arange(middle - SEARCH_MM, middle + SEARCH_MM, GRID_MM / 2)
     misfit = [
-        np.abs(profile - np.interp(2 * candidate - x, x, profile, left=0, right=0)).sum() for candidate in candidates
+        np.abs(profile - np.interp(2 * candidate - x, x, profile, left=0, right=0)).sum()
+        for candidate in candidates
     ]
     return float(candidates[int(np.argmin(misfit))])
 
 
 def nipple_mm(body: Body, side: str) -> Point3:
-    """The most anterior point of the breast on `side` ("R" or "L") in a prone MRI; raises RegistrationError."""
+    """Most anterior point of the breast on `side` ("R" or "L") in a prone MRI; raises RegistrationError."""
     x = body.x_mm()
     middle = midline_x_mm(body)
     half = body.mask & ((x < middle) if side == "R" else (x > middle))[:, None, None]

@@ -1,4 +1,4 @@
-"""A first pose from what every report says: side, clock face, distances; or from the lesion in both images."""
+"""A first pose from what every report says: side, clock face, distances; or from the lesion's marks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USUAL_DEPTH_MM = 15.0  # where a report gives no depth
 def start_from_mri_mark(
     us_lesion_mm: Point2, mri_point_mm: Point3, angles_deg: Point3 = (0.0, 0.0, 0.0)
 ) -> RegistrationParameters:
-    """Put the lesion's US place (x, y) onto its MRI place, the plane turned by `angles_deg` (0: transverse)."""
+    """Put the lesion's US place (x, y) onto its MRI place, the plane at `angles_deg` (0: transverse)."""
     return _through(us_lesion_mm, mri_point_mm, angles_deg, Method.MRI_MARK)
 
 
@@ -23,8 +23,8 @@ def clock_face_point_mm(
 ) -> Point3:
     """Where a report's words put a lesion in the prone MRI, LPS mm.
 
-    The clock is seen facing the patient: 12 is superior, 3 is at the patient's left in either breast. Distance is
-    measured from the nipple in the coronal plane, depth from the skin backwards.
+    The clock is seen facing the patient: 12 is superior, 3 is at the patient's left in either breast.
+    Distance is measured from the nipple in the coronal plane, depth from the skin backwards.
 
     Raises:
         RegistrationError: no breast on that side, or the place lies outside the body.
@@ -58,4 +58,6 @@ def start_from_clock_face(
 def _through(us_mm: Point2, mri_mm: Point3, angles_deg: Point3, method: Method) -> RegistrationParameters:
     turned = rotation(RegistrationParameters((0.0, 0.0, 0.0), angles_deg))
     centre = np.asarray(mri_mm) - turned @ np.array([*us_mm, 0.0])
-    return RegistrationParameters((float(centre[0]), float(centre[1]), float(centre[2])), angles_deg, method=method)
+    return RegistrationParameters(
+        (float(centre[0]), float(centre[1]), float(centre[2])), angles_deg, method=method
+    )

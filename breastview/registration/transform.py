@@ -30,7 +30,9 @@ def with_matrix(parameters: RegistrationParameters, matrix: np.ndarray) -> Regis
     """Put the pose of a similarity (4, 4) into parameters; everything else of them stays."""
     scale = float(np.cbrt(np.linalg.det(matrix[:3, :3])))
     angles = Rotation.from_matrix(matrix[:3, :3] / scale).as_euler("XYZ", degrees=True)
-    return replace(parameters, centre_mm=_point(matrix[:3, 3]), angles_deg=_point(angles), scale=round(scale, 12))
+    return replace(
+        parameters, centre_mm=_point(matrix[:3, 3]), angles_deg=_point(angles), scale=round(scale, 12)
+    )
 
 
 def map_points(parameters: RegistrationParameters, us_mm: np.ndarray) -> np.ndarray:
@@ -57,7 +59,7 @@ def moved(parameters: RegistrationParameters, shift_mm: Sequence[float]) -> Regi
 def turned(
     parameters: RegistrationParameters, axis: str, angle_deg: float, pivot_us_mm: Sequence[float] = (0, 0, 0)
 ) -> RegistrationParameters:
-    """Turn about the plane's own `axis` ("x", "y" or "z") through a point of the plane, which stays where it is."""
+    """Turn about the plane's own `axis` ("x", "y" or "z") through a point of the plane, which stays put."""
     own = rotation(parameters)
     turn = own @ Rotation.from_euler(axis, angle_deg, degrees=True).as_matrix()
     pivot = np.asarray(pivot_us_mm, float) * parameters.scale
