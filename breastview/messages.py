@@ -55,6 +55,9 @@ TEXTS: dict[str, str] = {
     "problem.cannot_open": "The file cannot be opened. Check its permissions.",
     "problem.truncated": "The file ends before its image does. Export this image again.",
     "problem.no_image": "Not an image ({what}).",
+    "problem.unknown_coding": "Its pixels are coded in a way that cannot be read here ({what}). "
+    "Export this image uncompressed.",
+    "problem.colour_map": "A coloured MRI picture: its colours are no measured values.",
     "problem.other_modality": "Neither ultrasound nor MRI (modality {modality}).",
     "problem.other_patient": "Belongs to another patient. Remove it, or open that patient's own folder.",
     "problem.no_geometry": "Does not say where it lies in the patient, so it has no place in a volume.",
@@ -63,6 +66,7 @@ TEXTS: dict[str, str] = {
     "problem.unreadable_picture": "The picture is damaged. Export it again.",
     "problem.unreadable_nifti": "The NIfTI file is damaged. Export it again.",
     "problem.decode": "Slice {slice} cannot be decoded and stays black. Export this image again.",
+    "problem.decode_frame": "Frame {frame} cannot be decoded and stays black. Export this image again.",
     "problem.undecodable": "No image of {what} can be decoded. Export this series again.",
     # imaging: what a scan noticed
     "scan.two_orientations": "The series holds several orientations; each is a volume of its own.",
@@ -84,6 +88,7 @@ TEXTS: dict[str, str] = {
     "role.b_ge": "GE's tag",
     "role.b_siemens": "Siemens's tag",
     "role.b_philips": "Philips's tag",
+    "role.b_description": "description",
     "role.b_sequence_name": "sequence name",
     "role.mip": "a maximum intensity projection by its image type or description",
     "role.localizer": "a localizer by its description",
@@ -92,6 +97,7 @@ TEXTS: dict[str, str] = {
     "role.dwi": "diffusion with b = {b} s/mm² ({where})",
     "role.dwi_unknown": "diffusion, b-value unknown",
     "role.stir": "inversion recovery, TI {ti} ms",
+    "role.stir_named": "inversion recovery by its description",
     "role.t2wi": "spin echo, TR {tr} ms, TE {te} ms",
     "role.t1wi": "spin echo, TR {tr} ms, TE {te} ms",
     "role.t1_named": "T1 by its description",

@@ -180,4 +180,4 @@ class ScannedCase:
     @property
     def simulated(self) -> bool:
         """Whether any image of the case says that it is simulated."""
-        return any(item.simulated for item in (*self.volumes, *self.frames))
+        return any(v.simulated for v in self.volumes) or any(f.simulated for f in self.frames)

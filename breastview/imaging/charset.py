@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from pydicom.charset import convert_encodings, decode_bytes
+
+from breastview.imaging.quiet import quiet
 
 _ESCAPE = b"\x1b"
 _DELIMITERS = {0x0A, 0x0C, 0x0D, 0x09, 0x3D, 0x5E, 0x5C}
@@ -12,43 +16,70 @@ _LATIN = {"", "ISO_IR 6", "ISO_IR 100", "ISO 2022 IR 6", "ISO 2022 IR 100"}
 def decode_text(raw: bytes, declared: tuple[str, ...]) -> str:
     """Decode a text value by its declared SpecificCharacterSet, or by its bytes where the label is wrong.
 
-    Never raises: what no reading fits is read as Latin-1.
+    Never raises and never loses a value: what no reading fits is read as Latin-1.
     """
     raw = raw.rstrip(b"\0 ")
-    if raw.isascii() and _ESCAPE not in raw:
-        return raw.decode("ascii")
     if _ESCAPE in raw:
-        return str(decode_bytes(raw, convert_encodings(list(declared) or ["ISO 2022 IR 6"]), _DELIMITERS))
-    label = declared[0] if declared else ""
+        return _decode_escaped(raw, declared)
+    if raw.isascii():
+        return raw.decode("ascii")
+    label = declared[0].strip() if declared else ""
+    unicode = _try(raw, "utf-8")
+    if unicode is not None and _has_ideographs(unicode):
+        return unicode
     if label not in _LATIN:
-        try:
-            return raw.decode(convert_encodings([label])[0])
-        except (UnicodeDecodeError, LookupError):
-            pass
-    return _guess(raw)
+        labelled = _try(raw, _encodings([label])[0])
+        if labelled is not None:
+            return labelled
+    chinese = _try(raw, "gb18030")
+    if chinese is not None and _reads_as_chinese(chinese):
+        return chinese
+    return unicode if unicode is not None else raw.decode("latin-1")
 
 
-def _guess(raw: bytes) -> str:
+def _decode_escaped(raw: bytes, declared: tuple[str, ...]) -> str:
+    """Text that switches its code within, ISO 2022; without a label the switches say enough."""
+    labels = [name for name in declared if name] or ["ISO 2022 IR 6"]
+    for name in ("ISO 2022 IR 58", "ISO 2022 IR 87", "ISO 2022 IR 149"):
+        if name not in labels:
+            labels.append(name)
+    with quiet():
+        return str(decode_bytes(raw, _encodings(labels), _DELIMITERS))
+
+
+def _encodings(labels: list[str]) -> list[str]:
+    """Python's names of DICOM's character sets; what pydicom does not know is Latin-1."""
+    with quiet():
+        return list(convert_encodings(labels))
+
+
+def _try(raw: bytes, encoding: str) -> str | None:
     try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    if _high_bytes_come_in_pairs(raw):
-        try:
-            return raw.decode("gb18030")
-        except UnicodeDecodeError:
-            pass
-    return raw.decode("latin-1")
+        return raw.decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        return None
 
 
-def _high_bytes_come_in_pairs(raw: bytes) -> bool:
-    """Whether every byte above 0xA0 stands beside another: GB2312, and hardly ever a European name."""
-    run = 0
-    for byte in raw + b" ":
-        if byte >= 0xA1:
-            run += 1
-        elif run % 2 or byte >= 0x80:
-            return False
-        else:
-            run = 0
-    return True
+def _has_ideographs(text: str) -> bool:
+    return any(_is_ideograph(letter) for letter in text)
+
+
+def _is_ideograph(letter: str) -> bool:
+    return unicodedata.name(letter, "").startswith("CJK ")
+
+
+def _reads_as_chinese(text: str) -> bool:
+    """Whether every foreign character is an ideograph (or its punctuation) and none touches a Latin letter.
+
+    A European name in Latin-1 has its accents between plain letters: read as GBK, an ideograph swallows one
+    and leaves its neighbour.
+    """
+    foreign = [not letter.isascii() for letter in text]
+    if not all(
+        _is_ideograph(letter) or letter in "·（）〇　，、。－"
+        for letter, odd in zip(text, foreign, strict=True)
+        if odd
+    ):
+        return False
+    pairs = zip(text, text[1:], foreign, foreign[1:], strict=False)
+    return not any((a.isalpha() and b.isalpha()) and odd_a != odd_b for a, b, odd_a, odd_b in pairs)

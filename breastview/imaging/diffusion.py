@@ -10,28 +10,31 @@ from breastview.imaging.header import Header
 from breastview.messages import Message, message
 
 MODEL_MIN_B = 400.0  # s/mm²; below, perfusion and T2 outweigh diffusion
-_SEQUENCE_NAME_B = re.compile(r"ep_b(\d+)(?:t|#|$)", re.IGNORECASE)
+_SEQUENCE_NAME_B = re.compile(r"_b(\d+)(?:t|#|_|$)", re.IGNORECASE)
+_NAMED_B = re.compile(r"(?<![a-z0-9])b[ =_-]?(\d{1,4})(?!\d)", re.IGNORECASE)
 _GE_OFFSET = 1_000_000_000
+_TAGS = (  # where the b-value stands, and whose private tag means something else at that place
+    ("DiffusionBValue", (), message("role.b_standard")),
+    ("GeBValue", ("SIEMENS", "PHILIPS"), message("role.b_ge")),
+    ("SiemensBValue", ("GE ", "PHILIPS"), message("role.b_siemens")),
+    ("PhilipsBValue", ("GE ", "SIEMENS"), message("role.b_philips")),
+)
 
 
 def b_value(header: Header) -> tuple[float, Message] | None:
     """The b-value in s/mm² and where it stands, or None when the header has none."""
-    standard = header.get("DiffusionBValue")
-    if standard is not None:
-        return float(standard), message("role.b_standard")
-    ge = header.get("GeBValue")
-    if ge is not None:
-        first = ge[0] if isinstance(ge, tuple) else ge
-        if isinstance(first, (int, float)):
-            return float(first % _GE_OFFSET), message("role.b_ge")
-    siemens = header.get("SiemensBValue")
-    if isinstance(siemens, (int, float)):
-        return float(siemens), message("role.b_siemens")
-    philips = header.get("PhilipsBValue")
-    if isinstance(philips, (int, float)):
-        return float(philips), message("role.b_philips")
-    named = _SEQUENCE_NAME_B.search(str(header.get("SequenceName", "")))
+    for keyword, other_makers, where in _TAGS:
+        value = header.number(keyword, -1.0)
+        if value >= 0 and not (other_makers and header.text("Manufacturer").upper().startswith(other_makers)):
+            return value % _GE_OFFSET, where
+    named = _SEQUENCE_NAME_B.search(header.text("SequenceName"))
     return (float(named[1]), message("role.b_sequence_name")) if named else None
+
+
+def named_b_value(text: str) -> float | None:
+    """The b-value that a description names, as in "DWI b800"."""
+    named = _NAMED_B.search(text)
+    return float(named[1]) if named else None
 
 
 def highest_b(volumes: Iterable[ScannedVolume]) -> ScannedVolume | None:

@@ -7,10 +7,32 @@ from dataclasses import replace
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
-from breastview.imaging.header import Header, is_uncompressed_little_endian
+from breastview.imaging.header import Header
 
-ENHANCED_MR = {"1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"}
+# macro sequence, keyword in it, keyword of a classic header
+_MACROS = (
+    ("PlanePositionSequence", "ImagePositionPatient", ""),
+    ("PlaneOrientationSequence", "ImageOrientationPatient", ""),
+    ("PixelMeasuresSequence", "PixelSpacing", ""),
+    ("PixelMeasuresSequence", "SliceThickness", ""),
+    ("PixelMeasuresSequence", "SpacingBetweenSlices", ""),
+    ("MREchoSequence", "EffectiveEchoTime", "EchoTime"),
+    ("MRTimingAndRelatedParametersSequence", "RepetitionTime", ""),
+    ("MRTimingAndRelatedParametersSequence", "FlipAngle", ""),
+    ("MRModifierSequence", "InversionTimes", "InversionTime"),
+    ("MRDiffusionSequence", "DiffusionBValue", ""),
+    ("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier"),
+    ("FrameContentSequence", "FrameAcquisitionNumber", "AcquisitionNumber"),
+    ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime", "TriggerTime"),
+    ("MRImageFrameTypeSequence", "FrameType", "ImageType"),
+    ("FrameAnatomySequence", "FrameLaterality", "ImageLaterality"),
+    ("PixelValueTransformationSequence", "RescaleSlope", ""),
+    ("PixelValueTransformationSequence", "RescaleIntercept", ""),
+    ("FrameVOILUTSequence", "WindowCenter", ""),
+    ("FrameVOILUTSequence", "WindowWidth", ""),
+)
 
 
 def is_enhanced(header: Header) -> bool:
@@ -18,56 +40,50 @@ def is_enhanced(header: Header) -> bool:
     return header.dataset is not None and "PerFrameFunctionalGroupsSequence" in header.dataset
 
 
-def frame_headers(header: Header, pixel_offset: int | None) -> Iterator[Header]:
-    """Yield one header a frame; `pixel_offset` is where uncompressed pixels start, or None."""
+def frame_headers(header: Header) -> Iterator[Header]:
+    """Yield one header a frame. Frames that the header describes and the file does not hold are left out."""
     dataset = header.dataset
     assert dataset is not None
     shared = (dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
-    plain = pixel_offset is not None and is_uncompressed_little_endian(header.transfer_syntax)
-    for number, own in enumerate(dataset.PerFrameFunctionalGroupsSequence):
-        values = {**header.values, **_frame_values(shared), **_frame_values(own)}
-        values["InstanceNumber"] = number + 1
-        offset = pixel_offset + number * header.frame_bytes if plain and pixel_offset is not None else None
+    common = {**header.values, **_sequence_words(dataset), **_frame_values(shared)}
+    for number, own in enumerate(dataset.PerFrameFunctionalGroupsSequence[: header.frame_count]):
+        values = {**common, **_frame_values(own), "InstanceNumber": number + 1}
+        offset = header.offset + number * header.frame_bytes if header.offset is not None else None
         yield replace(header, frame=number, values=values, offset=offset, dataset=None)
+
+
+def _sequence_words(dataset: Dataset) -> dict[str, Any]:
+    """What a classic header says in ScanningSequence, from the attributes that replaced it."""
+    words = []
+    if dataset.get("EchoPulseSequence") in ("SPIN", "BOTH"):
+        words.append("SE")
+    if dataset.get("EchoPulseSequence") in ("GRADIENT", "BOTH"):
+        words.append("GR")
+    if dataset.get("InversionRecovery") == "YES":
+        words.append("IR")
+    if dataset.get("EchoPlanarPulseSequence") == "YES":
+        words.append("EP")
+    return {"ScanningSequence": tuple(words)} if words else {}
 
 
 def _frame_values(groups: Dataset) -> dict[str, Any]:
     """The values of one functional group item under the keywords of a classic header."""
     values: dict[str, Any] = {}
-
-    def take(macro: str, keyword: str, as_keyword: str = "") -> None:
+    for macro, keyword, classic in _MACROS:
         items = groups.get(macro)
         value = items[0].get(keyword) if items else None
         if value is not None and value != "":
-            listed = not isinstance(value, (str, int, float))
-            values[as_keyword or keyword] = tuple(_number(part) for part in value) if listed else _number(value)
-
-    take("PlanePositionSequence", "ImagePositionPatient")
-    take("PlaneOrientationSequence", "ImageOrientationPatient")
-    take("PixelMeasuresSequence", "PixelSpacing")
-    take("PixelMeasuresSequence", "SliceThickness")
-    take("PixelMeasuresSequence", "SpacingBetweenSlices")
-    take("MREchoSequence", "EffectiveEchoTime", "EchoTime")
-    take("MRTimingAndRelatedParametersSequence", "RepetitionTime")
-    take("MRTimingAndRelatedParametersSequence", "FlipAngle")
-    take("MRDiffusionSequence", "DiffusionBValue")
-    take("FrameContentSequence", "TemporalPositionIndex", "TemporalPositionIdentifier")
-    take("FrameContentSequence", "FrameAcquisitionNumber", "AcquisitionNumber")
-    take("MRImageFrameTypeSequence", "FrameType", "ImageType")
-    take("FrameAnatomySequence", "FrameLaterality", "ImageLaterality")
-    take("PixelValueTransformationSequence", "RescaleSlope")
-    take("PixelValueTransformationSequence", "RescaleIntercept")
-    take("FrameVOILUTSequence", "WindowCenter")
-    take("FrameVOILUTSequence", "WindowWidth")
+            values[classic or keyword] = _plain(value)
+    content = groups.get("FrameContentSequence")
+    moment = str(content[0].get("FrameAcquisitionDateTime") or "") if content else ""
+    if len(moment) >= 14:
+        values["AcquisitionDate"], values["AcquisitionTime"] = moment[:8], moment[8:].partition("+")[0]
     return values
 
 
-def _number(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    if isinstance(value, (MultiValue, list, tuple)):
+        return tuple(_plain(part) for part in value)
     if isinstance(value, (str, bool)):
         return str(value)
-    if isinstance(value, int):
-        return int(value)
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return str(value)
+    return int(value) if isinstance(value, int) else float(value)

@@ -6,27 +6,37 @@ Patient space is DICOM LPS in mm. Array indices are (slice, row, column).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
 OBLIQUE_COSINE = 0.8  # a plane whose normal is further from every axis than this is called oblique
+SAME_COSINE = 0.01
 
 
-def plane_normal(orientation: Sequence[float]) -> np.ndarray:
-    """Unit normal, float64 (3,), of a plane given by ImageOrientationPatient (six cosines)."""
-    return np.cross(orientation[:3], orientation[3:6])
+@lru_cache(maxsize=256)
+def plane_normal(orientation: tuple[float, ...]) -> tuple[float, float, float]:
+    """Unit normal of a plane given by ImageOrientationPatient, six cosines: row × column direction."""
+    ax, ay, az, bx, by, bz = orientation
+    return ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+
+
+def same_orientation(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two ImageOrientationPatient are the same but for rounding."""
+    return all(abs(a - b) < SAME_COSINE for a, b in zip(one, other, strict=True))
 
 
 def index_to_lps(
     first_position: Sequence[float],
     orientation: Sequence[float],
     pixel_spacing: Sequence[float],
-    slice_step: Sequence[float],
+    slice_step: Sequence[float] | np.ndarray,
 ) -> np.ndarray:
     """Return the read-only (4, 4) from (slice, row, column, 1) to LPS mm (DICOM PS3.3 C.7.6.2.1.1).
 
-    `pixel_spacing` is PixelSpacing, (between rows, between columns) in mm; `slice_step` the LPS vector from one
-    slice to the next. The first three cosines of `orientation` run along a row: that is, with the column index.
+    `pixel_spacing` is PixelSpacing, (between rows, between columns) in mm; `slice_step` (3,) the LPS vector
+    from one slice to the next. The first three cosines of `orientation` run along a row: that is, with the
+    column index.
     """
     matrix = np.eye(4)
     matrix[:3, 0] = slice_step
@@ -75,3 +85,9 @@ def frozen(array: np.ndarray) -> np.ndarray:
     """Make an array read-only and return it."""
     array.setflags(write=False)
     return array
+
+
+def lps_text(point_mm: np.ndarray) -> str:
+    """An LPS point as a reader says it: "R 34.2 A 18.0 S 71.5 mm"."""
+    words = [f"{'LPS'[k] if value >= 0 else 'RAI'[k]} {abs(value):.1f}" for k, value in enumerate(point_mm)]
+    return " ".join(words) + " mm"

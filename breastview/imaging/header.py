@@ -1,118 +1,41 @@
-"""DICOM headers, read fast.
+"""DICOM headers, read fast: the wanted values of one file as plain Python values.
 
-`read_headers` gives the wanted values of one file as plain Python values, one `Header` a frame. A lean walker
-reads plain little-endian files without sequences that matter; everything else is left to pydicom, and both
-give the same values.
+`breastview.imaging.walk` reads plain little-endian files; everything else is left to pydicom. Both give the
+same values.
 """
 
 from __future__ import annotations
 
-import io
+import math
 import os
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pydicom
-from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.tag import Tag
+from pydicom.multival import MultiValue
 from pydicom.uid import UID
 
 from breastview.imaging.charset import decode_text
 from breastview.imaging.quiet import quiet
+from breastview.imaging.tags import IMPLICIT_LE, KEYWORDS, PIXEL_DATA, PRIVATE, TEXT_VRS, UNCOMPRESSED_LE, VRS
+from breastview.imaging.walk import UNDEFINED, Complicated, TooShort, charsets, value_of, walk
 
 FIRST_READ = 16 * 1024
+LONGEST_WALK = 64 * 1024 * 1024  # bytes; what has no pixels until here is not plain
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_INTEGERS = {"US", "UL", "SS", "SL"}
 
-WANTED = [
-    "SpecificCharacterSet",
-    "ImageType",
-    "SOPClassUID",
-    "SOPInstanceUID",
-    "StudyDate",
-    "SeriesDate",
-    "AcquisitionDate",
-    "ContentDate",
-    "AcquisitionTime",
-    "ContentTime",
-    "SeriesTime",
-    "Modality",
-    "Manufacturer",
-    "StudyDescription",
-    "SeriesDescription",
-    "ManufacturerModelName",
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "PatientAge",
-    "BodyPartExamined",
-    "ScanningSequence",
-    "SequenceVariant",
-    "ScanOptions",
-    "MRAcquisitionType",
-    "SequenceName",
-    "SliceThickness",
-    "RepetitionTime",
-    "EchoTime",
-    "InversionTime",
-    "EchoNumbers",
-    "SpacingBetweenSlices",
-    "ProtocolName",
-    "ContrastBolusAgent",
-    "TriggerTime",
-    "FlipAngle",
-    "PatientPosition",
-    "DiffusionBValue",
-    "StudyInstanceUID",
-    "SeriesInstanceUID",
-    "SeriesNumber",
-    "AcquisitionNumber",
-    "InstanceNumber",
-    "ImagePositionPatient",
-    "ImageOrientationPatient",
-    "FrameOfReferenceUID",
-    "Laterality",
-    "ImageLaterality",
-    "TemporalPositionIdentifier",
-    "NumberOfTemporalPositions",
-    "ImageComments",
-    "SamplesPerPixel",
-    "PhotometricInterpretation",
-    "PlanarConfiguration",
-    "NumberOfFrames",
-    "Rows",
-    "Columns",
-    "PixelSpacing",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-    "WindowCenter",
-    "WindowWidth",
-    "RescaleIntercept",
-    "RescaleSlope",
-    "FrameTime",
-    "BurnedInAnnotation",
-]
-PRIVATE = {0x00431039: "GeBValue", 0x0019100C: "SiemensBValue", 0x20011003: "PhilipsBValue"}
-_PRIVATE_VR = {0x00431039: "IS", 0x0019100C: "IS", 0x20011003: "FL"}
-_KEYWORDS = {int(Tag(word)): word for word in WANTED} | PRIVATE
-_VRS = {int(Tag(word)): dictionary_VR(word) for word in WANTED} | _PRIVATE_VR
-_SEQUENCES_THAT_MATTER = {0x00186011, 0x52009229, 0x52009230}  # US regions, functional groups
-_PIXEL_DATA = 0x7FE00010
-_LONG_VRS = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
-_NUMBERS = {"US": "H", "UL": "I", "SS": "h", "SL": "i", "FL": "f", "FD": "d"}
-_TEXTS_BY_CHARSET = {"PN", "LO", "SH", "LT", "ST", "UT", "UC"}
-_UNCOMPRESSED_LE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1"}
-_WALKED = (
-    _UNCOMPRESSED_LE
-    | {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 57, 70, 80, 81, 90, 91, 201, 202, 203)}
-    | {"1.2.840.10008.1.2.5"}
-)
+
+@lru_cache(maxsize=8192)
+def _finite(value: Any) -> tuple[float, ...]:
+    parts = value if isinstance(value, tuple) else (value,)
+    sound = all(isinstance(part, (int, float)) and math.isfinite(part) for part in parts)
+    return tuple(float(part) for part in parts) if sound else ()
 
 
 class NotDicom(Exception):
@@ -128,7 +51,8 @@ class Header:
     """The wanted values of one frame. `values` maps DICOM keywords to str, int, float or tuples of them.
 
     `offset` is where the frame's pixels start in the file when they lie there as they are, little endian,
-    uncompressed; None when they must be decoded. `dataset` is kept where sequences matter (US, enhanced).
+    uncompressed; None when they must be decoded. `truncated` says that the file ends before its pixels do.
+    `dataset` is kept where sequences matter (US, enhanced).
     """
 
     path: Path
@@ -138,6 +62,7 @@ class Header:
     values: dict[str, Any]
     offset: int | None = None
     has_pixels: bool = True
+    truncated: bool = False
     dataset: Dataset | None = field(default=None, repr=False)
 
     def get(self, keyword: str, default: Any = None) -> Any:
@@ -145,23 +70,40 @@ class Header:
         value = self.values.get(keyword)
         return default if value is None or value == "" or value == () else value
 
+    def text(self, keyword: str) -> str:
+        """Return a value as one string without its padding, "" when absent."""
+        value = self.get(keyword, "")
+        return "\\".join(map(str, value)) if isinstance(value, tuple) else str(value).strip()
+
+    def words(self, keyword: str) -> tuple[str, ...]:
+        """Return a value of one or several parts as strings without their padding."""
+        value = self.get(keyword, ())
+        return tuple(str(part).strip() for part in (value if isinstance(value, tuple) else (value,)))
+
+    def numbers(self, keyword: str) -> tuple[float, ...]:
+        """Return a value as finite numbers; () when it is absent or not all of it is finite numbers."""
+        value = self.values.get(keyword)
+        return () if value is None else _finite(value)
+
+    def number(self, keyword: str, default: float = 0.0) -> float:
+        """Return the first number of a value, or `default`."""
+        numbers = self.numbers(keyword)
+        return numbers[0] if numbers else default
+
+    def count(self, keyword: str, default: int = 0) -> int:
+        """Return a whole number of at least 0, or `default`."""
+        return max(0, int(self.number(keyword, default)))
+
+    @property
+    def frame_count(self) -> int:
+        """Frames in the file, at least 1."""
+        return max(1, self.count("NumberOfFrames", 1))
+
     @property
     def frame_bytes(self) -> int:
         """Bytes of one uncompressed frame."""
-        return (
-            int(self.get("Rows", 0))
-            * int(self.get("Columns", 0))
-            * int(self.get("SamplesPerPixel", 1))
-            * (int(self.get("BitsAllocated", 16)) // 8)
-        )
-
-
-class _Complicated(Exception):
-    """The walker leaves this file to pydicom."""
-
-
-class _TooShort(_Complicated):
-    """The bytes read so far end inside the header."""
+        samples = self.count("SamplesPerPixel", 1) * max(1, self.count("BitsAllocated", 16) // 8)
+        return self.count("Rows") * self.count("Columns") * samples
 
 
 def read_header(path: Path) -> Header:
@@ -172,227 +114,174 @@ def read_header(path: Path) -> Header:
         BrokenHeader: it does, and cannot be read.
         OSError: it cannot be opened.
     """
-    with path.open("rb", buffering=0) as file:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123  half the time of Path.open, and there are many
         size = os.fstat(file.fileno()).st_size
         head = file.read(FIRST_READ)
         if not _looks_like_dicom(head):
             raise NotDicom
         try:
-            return _walk_growing(path, file, head, size)
-        except (_Complicated, struct.error, ValueError, IndexError):
-            return _read_with_pydicom(path, size)
+            return _walk_file(path, file, head, size)
+        except (Complicated, struct.error):
+            return _read_with_pydicom(path, file, size)
 
 
 def _looks_like_dicom(head: bytes) -> bool:
+    """By the preamble, or by a first element that data sets without one start with."""
     if head[128:132] == b"DICM":
         return True
     if len(head) < 8:
         return False
     group, element = struct.unpack_from("<HH", head)
-    return (group in (0x0002, 0x0008) and element < 0x0100 and element % 2 == 0) or head[:4] == b"\x00\x08\x00\x05"
+    return (group in (0x0002, 0x0008) and element < 0x0100 and element % 2 == 0) or head[
+        :4
+    ] == b"\x00\x08\x00\x05"
 
 
-def _walk_growing(path: Path, file: io.FileIO, head: bytes, size: int) -> Header:
+def _walk_file(path: Path, file: BinaryIO, head: bytes, size: int) -> Header:
     while True:
         try:
-            return _walk(path, head, size)
-        except _TooShort:
-            more = file.read(8 * len(head))
-            if not more:
+            syntax, values, start, length = walk(head)
+        except TooShort:
+            start = None
+            if len(head) >= min(size, LONGEST_WALK):
                 raise
-            head += more
-
-
-def _walk(path: Path, data: bytes, size: int) -> Header:
-    if data[128:132] != b"DICM":
-        raise _Complicated
-    syntax, start = _read_meta(data)
-    if syntax not in _WALKED:
-        raise _Complicated
-    values: dict[str, Any] = {}
-    raw: dict[int, tuple[str, bytes]] = {}
-    offset = None
-    has_pixels = False
-    implicit = syntax == "1.2.840.10008.1.2"
-    for tag, vr, position, length in _elements(data, start, implicit):
-        if tag == _PIXEL_DATA:
-            has_pixels = True
-            offset = position if syntax in _UNCOMPRESSED_LE and length != 0xFFFFFFFF else None
-            break
-        if tag in _SEQUENCES_THAT_MATTER:
-            raise _Complicated
-        if tag in _KEYWORDS:
-            if position + length > len(data):
-                raise _TooShort
-            raw[tag] = (_VRS[tag] if vr in ("UN", "") else vr, data[position : position + length])
-    for tag, (vr, value) in raw.items():
-        values[_KEYWORDS[tag]] = _plain(vr, value)
-    if not has_pixels and size > len(data):
-        raise _TooShort
-    return Header(path, 0, syntax, size, values, offset, has_pixels)
-
-
-def _read_meta(data: bytes) -> tuple[str, int]:
-    """Return the transfer syntax and where the data set starts."""
-    position, syntax = 132, ""
-    unpack = struct.unpack_from
-    while data[position : position + 2] == b"\x02\x00":
-        element, vr, length = unpack("<2xH2sH", data, position)
-        position += 8
-        if vr in _LONG_VRS:
-            (length,) = unpack("<I", data, position)
-            position += 4
-        if element == 0x0010:
-            syntax = data[position : position + length].rstrip(b"\0 ").decode("ascii")
-        position += length
-    return syntax, position
-
-
-def _elements(data: bytes, position: int, implicit: bool) -> Iterator[tuple[int, str, int, int]]:
-    """Yield (tag, VR, value position, length) of the top level, in order; sequences are stepped over."""
-    unpack_head = struct.Struct("<HH2sH").unpack_from
-    unpack_implicit = struct.Struct("<HHI").unpack_from
-    unpack_length = struct.Struct("<I").unpack_from
-    end = len(data)
-    while position + 12 <= end:
-        if implicit:
-            group, element, length = unpack_implicit(data, position)
-            vr = b""
-            position += 8
         else:
-            group, element, vr, length = unpack_head(data, position)
-            position += 8
-            if vr in _LONG_VRS:
-                (length,) = unpack_length(data, position)
-                position += 4
-        tag = group << 16 | element
-        if length == 0xFFFFFFFF and tag != _PIXEL_DATA:
-            yield tag, "SQ", position, 0
-            position = _end_of_sequence(data, position, implicit)
-            continue
-        yield tag, vr.decode("latin-1"), position, length
-        position += length
+            if start is not None or len(head) >= size:
+                break
+        more = file.read(8 * len(head))
+        if not more:
+            raise Complicated
+        head += more
+    return _header(path, file, syntax, size, values, start, length)
 
 
-def _end_of_sequence(data: bytes, position: int, implicit: bool) -> int:
-    """Step over a sequence of undefined length; returns the position behind its delimiter."""
-    while position + 8 <= len(data):
-        group, element, length = struct.unpack_from("<HHI", data, position)
-        position += 8
-        if (group, element) == (0xFFFE, 0xE0DD):
-            return position
-        if (group, element) != (0xFFFE, 0xE000):
-            raise _Complicated
-        if length == 0xFFFFFFFF:
-            position = _end_of_item(data, position, implicit)
-        else:
-            position += length
-    raise _TooShort
+def _header(
+    path: Path,
+    file: BinaryIO,
+    syntax: str,
+    size: int,
+    values: dict[str, Any],
+    start: int | None,
+    length: int,
+    dataset: Dataset | None = None,
+) -> Header:
+    """Put a header together; `start` and `length` are those of the value of PixelData."""
+    plain = start is not None and syntax in UNCOMPRESSED_LE and length != UNDEFINED
+    header = Header(
+        path, 0, syntax, size, values, start if plain else None, start is not None, False, dataset
+    )
+    if start is None:
+        cut = syntax != _DEFLATED and "Rows" in values
+    elif length == UNDEFINED:
+        cut = _fragment_overruns(file, start, size)
+    else:
+        cut = start + max(length, header.frame_bytes * header.frame_count if plain else 0) > size
+    return (
+        Header(path, 0, syntax, size, values, header.offset, header.has_pixels, cut, dataset)
+        if cut
+        else header
+    )
 
 
-def _end_of_item(data: bytes, position: int, implicit: bool) -> int:
-    for tag, _vr, start, _length in _elements(data, position, implicit):
-        if tag == 0xFFFEE00D:
-            return start
-    raise _TooShort
+def _fragment_overruns(file: BinaryIO, position: int, size: int) -> bool:
+    """Whether the offset table or the first fragment of compressed pixels ends outside the file."""
+    for _ in range(2):
+        if position + 8 > size:
+            return True
+        head = os.pread(file.fileno(), 8, position) if hasattr(os, "pread") else _read_at(file, position)
+        position += 8 + struct.unpack_from("<4xI", head)[0]
+    return position > size
 
 
-def _plain(vr: str, value: bytes) -> Any:
-    """Turn a raw value into what `_from_pydicom` gives for the same element."""
-    if vr in _NUMBERS:
-        code = _NUMBERS[vr]
-        numbers = struct.unpack(f"<{len(value) // struct.calcsize(code)}{code}", value)
-        return numbers[0] if len(numbers) == 1 else numbers
-    if vr in _TEXTS_BY_CHARSET and not value.isascii():
-        raise _Complicated
-    if b"\x1b" in value:
-        raise _Complicated
-    text = value.decode("latin-1")
-    if vr in ("LT", "ST", "UT"):
-        return text.rstrip("\0 ")
-    if vr == "UI":
-        text = text.rstrip("\0 ")
-    parts = [_one(vr, part) for part in text.split("\\")] if text else []
-    return (parts[0] if len(parts) == 1 else tuple(parts)) if parts else None
+def _read_at(file: BinaryIO, position: int) -> bytes:
+    file.seek(position)
+    return file.read(8)
 
 
-def _one(vr: str, text: str) -> Any:
-    text = text.rstrip("\0 ") if vr not in ("DS", "IS", "CS") else text.strip("\0 ")
-    if vr == "DS":
-        return float(text) if text else None
-    if vr == "IS":
-        return int(text) if text else None
-    return text.strip() if vr in ("CS", "AS", "DA", "TM") else text
-
-
-def _read_with_pydicom(path: Path, size: int) -> Header:
-    try:
-        with quiet():
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
-            if "SOPClassUID" not in dataset and "Modality" not in dataset:
-                raise BrokenHeader
-            values = from_dataset(dataset)
-    except BrokenHeader:
-        raise
-    except Exception as error:
-        raise BrokenHeader from type(error)()
+def _read_with_pydicom(path: Path, file: BinaryIO, size: int) -> Header:
+    with quiet():
+        dataset = _parsed(file)
+        if dataset is None or ("SOPClassUID" not in dataset and "Modality" not in dataset):
+            raise BrokenHeader
+        values = from_dataset(dataset)
     meta = getattr(dataset, "file_meta", None)
-    syntax = str(getattr(meta, "TransferSyntaxUID", "1.2.840.10008.1.2"))
-    return Header(path, 0, syntax, size, values, None, "Rows" in values, dataset)
+    syntax = str(getattr(meta, "TransferSyntaxUID", "") or IMPLICIT_LE)
+    if syntax == _DEFLATED:
+        return Header(path, 0, syntax, size, values, None, "Rows" in values, False, dataset)
+    little, implicit = dataset.original_encoding[1], dataset.original_encoding[0]
+    start, length = _pixel_element(file, bool(little), bool(implicit))
+    return _header(path, file, syntax, size, values, start, length, dataset)
+
+
+def _parsed(file: BinaryIO) -> Dataset | None:
+    """The data set up to its pixels, the file left standing there; None when pydicom gives up.
+
+    What pydicom raises may quote values, so it goes no further.
+    """
+    file.seek(0)
+    try:
+        return pydicom.dcmread(file, stop_before_pixels=True, force=True)
+    except Exception:  # noqa: BLE001
+        return None
+
+
+def _pixel_element(file: BinaryIO, little: bool, implicit: bool) -> tuple[int | None, int]:
+    """(start, length) of the value of PixelData, at whose head the file stands; no start without it."""
+    order = "<" if little else ">"
+    position = file.tell()
+    head = file.read(12)
+    if len(head) < 12 or struct.unpack_from(f"{order}HH", head) != (PIXEL_DATA >> 16, PIXEL_DATA & 0xFFFF):
+        return None, 0
+    if implicit:
+        return position + 8, struct.unpack_from(f"{order}4xI", head)[0]
+    return position + 12, struct.unpack_from(f"{order}8xI", head)[0]
 
 
 def from_dataset(dataset: Dataset) -> dict[str, Any]:
-    """Return the wanted values of a pydicom data set as plain values."""
+    """Return the wanted values of a pydicom data set as plain values; one that cannot be read is left out."""
     values: dict[str, Any] = {}
-    declared = _charsets(dataset)
-    for tag, keyword in _KEYWORDS.items():
-        if tag not in dataset:
-            continue
-        raw = dataset.get_item(tag)
-        if isinstance(raw, RawDataElement) and _is_foreign_text(tag, raw.value):
-            values[keyword] = decode_text(raw.value, declared)
-        else:
-            element = dataset[tag]
-            values[keyword] = _from_pydicom(element.VR, element.value, _PRIVATE_VR.get(tag))
+    for tag, keyword in KEYWORDS.items():
+        if tag in dataset:
+            try:
+                values[keyword] = _value(dataset, tag, charsets(values))
+            except Exception:  # noqa: BLE001  pydicom raises anything on a damaged value, and quotes it
+                values[keyword] = None
     return values
 
 
-def _charsets(dataset: Dataset) -> tuple[str, ...]:
-    declared = dataset.get("SpecificCharacterSet") or ()
-    return (declared,) if isinstance(declared, str) else tuple(str(name) for name in declared)
+def _value(dataset: Dataset, tag: int, declared: tuple[str, ...]) -> Any:
+    raw = dataset.get_item(tag)
+    if isinstance(raw, RawDataElement) and _is_foreign_text(tag, raw.value):
+        return decode_text(raw.value, declared)
+    element = dataset[tag]
+    if isinstance(element.value, bytes):
+        return value_of(tag, PRIVATE[tag][1].encode() if tag in PRIVATE else VRS[tag].encode(), element.value)
+    return _plain(element.VR, element.value)
 
 
 def _is_foreign_text(tag: int, value: bytes | None) -> bool:
-    return _VRS[tag] in _TEXTS_BY_CHARSET and value is not None and (not value.isascii() or b"\x1b" in value)
+    return VRS[tag] in TEXT_VRS and value is not None and (not value.isascii() or b"\x1b" in value)
 
 
-def _from_pydicom(vr: str, value: Any, private_vr: str | None) -> Any:
+def _plain(vr: str, value: Any) -> Any:
     if value is None or value == "":
         return None
-    if isinstance(value, bytes):
-        return _plain(private_vr, value) if private_vr else value
-    if isinstance(value, (pydicom.multival.MultiValue, list, tuple)):
-        return tuple(_from_pydicom(vr, part, private_vr) for part in value)
-    if vr == "IS":
-        return int(value)
-    if vr in ("DS", "FL", "FD"):
-        return float(value)
-    if vr in _NUMBERS:
-        return int(value)
-    return str(value)
+    if isinstance(value, (MultiValue, list, tuple)):
+        return tuple(_part(vr, part) for part in value)
+    return _part(vr, value)
 
 
-def pixel_offset(path: Path) -> int | None:
-    """Where uncompressed pixels start in a file, found without reading them; None when they are not plain."""
-    with quiet(), path.open("rb") as file:
-        dataset = pydicom.dcmread(file, defer_size=1024)
-        raw = dataset.get_item("PixelData")
-    return getattr(raw, "value_tell", None)
+def _part(vr: str, value: Any) -> Any:
+    if vr in ("DS", "IS") and value in (None, ""):
+        return None
+    if vr == "IS" or vr in _INTEGERS:
+        return int(value)
+    return float(value) if vr in ("DS", "FL", "FD") else str(value)
 
 
 def is_uncompressed_little_endian(syntax: str) -> bool:
     """Whether pixels of this transfer syntax lie in the file as they are."""
-    return syntax in _UNCOMPRESSED_LE
+    return syntax in UNCOMPRESSED_LE
 
 
 def storage_name(uid: str) -> str:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pydicom
-from pydicom.pixels import pixel_array
 
 from breastview.errors import CaseError
 from breastview.imaging import nifti, pictures
-from breastview.imaging.case import ImageSource, Role, ScannedFrames, ScannedVolume
-from breastview.imaging.display import default_window, to_uint8
+from breastview.imaging.case import ImageSource, ScannedFrames, ScannedVolume
+from breastview.imaging.decode import Decoder
+from breastview.imaging.display import default_window
 from breastview.imaging.geometry import frozen
-from breastview.imaging.quiet import quiet
 from breastview.imaging.sector import find_sector
 from breastview.imaging.volume import FrameStack, Sector, Volume
 from breastview.messages import Message, message
 from breastview.progress import Progress, silent
 
 REPORT_EVERY = 10
+_LOOKED_AT = 8  # frames of a cine in which the sector is searched
 
 
 def load_volume(volume: ScannedVolume, progress: Progress = silent) -> Volume:
@@ -30,54 +27,70 @@ def load_volume(volume: ScannedVolume, progress: Progress = silent) -> Volume:
         Cancelled: through `progress`.
     """
     notes: list[Message] = list(volume.notes)
-    array = _load_nifti(volume) if nifti.is_nifti(volume.sources[0].path) else _load_slices(volume, notes, progress)
+    try:
+        if nifti.is_nifti(volume.sources[0].path):
+            array = _load_nifti(volume)
+        else:
+            array = _load_slices(volume, notes, progress)
+    except MemoryError:
+        array = None
+    if array is None:
+        raise CaseError(message("problem.undecodable", what=volume.role.role.value))
     window = volume.window or default_window(array)
     return Volume(volume.key, volume.role, frozen(array), volume.index_to_lps, window, tuple(notes))
 
 
 def load_frames(frames: ScannedFrames, progress: Progress = silent) -> FrameStack:
-    """Load US frames; finds the image sector in the pixels.
+    """Load US frames and find the image sector in them. What cannot be decoded stays black and is noted.
 
     Raises:
-        CaseError: the file cannot be decoded.
+        CaseError: not one frame can be decoded.
         Cancelled: through `progress`.
     """
-    path = frames.sources[0].path
-    progress(None, message("doing.load", done=0, count=len(frames.sources)))
+    notes: list[Message] = list(frames.notes)
     try:
-        if path.suffix.lower() in pictures.SUFFIXES and not frames.study_uid:
-            pixels = pictures.load_picture(path)
-        else:
-            pixels = _decode_us(path)
-    except Exception as error:
-        raise CaseError(message("problem.undecodable", what=_what(frames))) from type(error)()
-    pixels = frozen(pixels)
+        pixels = _load_picture(frames) if pictures.is_picture(frames) else _load_us(frames, notes, progress)
+    except MemoryError:
+        pixels = None
+    if pixels is None:
+        raise CaseError(message("problem.undecodable", what="US"))
     sector = _sector(pixels, frames)
-    return FrameStack(frames.key, frames.role, pixels, frames.scale, sector, frames.notes)
+    return FrameStack(frames.key, frames.role, frozen(pixels), frames.scale, sector, tuple(notes))
 
 
-def _load_nifti(volume: ScannedVolume) -> np.ndarray:
+def _load_nifti(volume: ScannedVolume) -> np.ndarray | None:
     source = volume.sources[0]
     try:
-        return nifti.load_nifti(source.path, source.frame)
-    except Exception as error:
-        raise CaseError(message("problem.undecodable", what=volume.description)) from type(error)()
+        array = nifti.load_nifti(source.path, source.frame)
+    except Exception:  # noqa: BLE001  nibabel raises anything on a broken file
+        return None
+    return array if array.shape == volume.shape else None
 
 
-def _load_slices(volume: ScannedVolume, notes: list[Message], progress: Progress) -> np.ndarray:
+def _load_picture(frames: ScannedFrames) -> np.ndarray | None:
+    try:
+        return pictures.load_picture(frames.sources[0].path)
+    except Exception:  # noqa: BLE001  Pillow raises anything on a broken file
+        return None
+
+
+def _load_slices(volume: ScannedVolume, notes: list[Message], progress: Progress) -> np.ndarray | None:
     array = np.zeros(volume.shape, _dtype(volume.sources))
+    decoder = Decoder()
     loaded = 0
     for number, source in enumerate(volume.sources):
         if number % REPORT_EVERY == 0:
-            done = message("doing.load", done=number, count=len(volume.sources))
-            progress(number / len(volume.sources), done)
-        if _fill(array[source.index], source):
+            progress(number / len(volume.sources), _doing(number, len(volume.sources)))
+        if _fill(array[source.index], source, decoder):
             loaded += 1
         else:
+            array[source.index] = 0
             notes.append(message("problem.decode", slice=source.index + 1))
-    if not loaded:
-        raise CaseError(message("problem.undecodable", what=volume.role.role.value))
-    return array
+    return array if loaded else None
+
+
+def _doing(number: int, count: int) -> Message:
+    return message("doing.load", done=number, count=count)
 
 
 def _dtype(sources: tuple[ImageSource, ...]) -> np.dtype:
@@ -89,59 +102,57 @@ def _dtype(sources: tuple[ImageSource, ...]) -> np.dtype:
     return np.dtype(np.float32)
 
 
-def _fill(place: np.ndarray, source: ImageSource) -> bool:
-    """Read one slice into `place`; returns whether it could be."""
-    try:
-        if source.offset is None:
-            stored = _decode(source)
-        elif place.dtype == np.dtype(source.dtype):
-            return _read_into(place, source)
-        else:
-            stored = np.empty(place.shape, source.dtype)
-            if not _read_into(stored, source):
-                return False
-        place[:] = stored * source.slope + source.intercept if place.dtype == np.float32 else stored
-    except Exception:
+def _fill(place: np.ndarray, source: ImageSource, decoder: Decoder) -> bool:
+    """Read one slice into `place`, the scanner's own numbers; returns whether it could be."""
+    if source.offset is not None and place.dtype == np.dtype(source.dtype):
+        return _read_into(place, source)
+    if source.offset is not None:
+        stored: np.ndarray | None = np.empty(place.shape, source.dtype)
+        if stored is None or not _read_into(stored, source):
+            return False
+    else:
+        stored = decoder.stored(source.path, source.frame)
+    if stored is None or stored.shape != place.shape:
         return False
+    place[:] = stored * source.slope + source.intercept if place.dtype == np.float32 else stored
     return True
 
 
 def _read_into(place: np.ndarray, source: ImageSource) -> bool:
-    with source.path.open("rb", buffering=0) as file:
-        file.seek(source.offset or 0)
-        return file.readinto(place.data.cast("B")) == place.nbytes
+    try:
+        with open(source.path, "rb", buffering=0) as file:  # noqa: PTH123  half the time of Path.open
+            file.seek(source.offset or 0)
+            return file.readinto(place.data.cast("B")) == place.nbytes
+    except OSError:
+        return False
 
 
-def _decode(source: ImageSource) -> np.ndarray:
-    with quiet():
-        return pixel_array(pydicom.dcmread(source.path, force=True), index=source.frame, raw=True)
+def _load_us(frames: ScannedFrames, notes: list[Message], progress: Progress) -> np.ndarray | None:
+    """uint8 (frame, row, column[, RGB]); grey where every frame is."""
+    decoder = Decoder()
+    loaded: list[np.ndarray | None] = []
+    for number, source in enumerate(frames.sources):
+        progress(number / len(frames.sources), _doing(number, len(frames.sources)))
+        loaded.append(decoder.shown(source.path, source.frame))
+        if loaded[-1] is None:
+            notes.append(message("problem.decode_frame", frame=number + 1))
+    good = [picture for picture in loaded if picture is not None]
+    if not good or len({picture.shape[:2] for picture in good}) > 1:
+        return None
+    colour = any(picture.ndim == 3 for picture in good)
+    return np.stack([_like(picture, good[0].shape[:2], colour) for picture in loaded])
 
 
-def _decode_us(path: Path) -> np.ndarray:
-    """uint8 (frame, row, column[, RGB]) of a US file in any colour space."""
-    with quiet():
-        dataset = pydicom.dcmread(path, force=True)
-        pixels = pixel_array(dataset)
-        if dataset.PhotometricInterpretation == "PALETTE COLOR":
-            pixels = pydicom.pixels.apply_color_lut(pixels, dataset)
-    colour = pixels.ndim >= 3 and pixels.shape[-1] == 3 and (dataset.SamplesPerPixel == 3 or pixels.ndim == 4)
-    colour = colour or dataset.PhotometricInterpretation == "PALETTE COLOR"
-    if pixels.dtype != np.uint8:
-        pixels = to_uint8(pixels, default_window(pixels)) if not colour else (pixels >> 8).astype(np.uint8)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        pixels = 255 - pixels
-    single = pixels.ndim == (3 if colour else 2)
-    return np.ascontiguousarray(pixels[None] if single else pixels)
+def _like(picture: np.ndarray | None, shape: tuple[int, ...], colour: bool) -> np.ndarray:
+    if picture is None:
+        picture = np.zeros(shape, np.uint8)
+    return np.repeat(picture[..., None], 3, axis=2) if colour and picture.ndim == 2 else picture
 
 
 def _sector(pixels: np.ndarray, frames: ScannedFrames) -> Sector:
     """The image area: the region tag where it lies inside the picture, else what the pixels say."""
     rows, columns = pixels.shape[1:3]
     region = frames.region
-    if region and region[2] <= columns and region[3] <= rows:
+    if region and 0 <= region[0] < region[2] <= columns and 0 <= region[1] < region[3] <= rows:
         return Sector(*region)
-    return find_sector(pixels[len(pixels) // 2])
-
-
-def _what(frames: ScannedFrames) -> str:
-    return {Role.US_CINE: "US cine", Role.US_VOLUME: "US volume"}.get(frames.role.role, "US still")
+    return find_sector(pixels[:: max(1, len(pixels) // _LOOKED_AT)].max(axis=0))

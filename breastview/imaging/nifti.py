@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 
 from breastview.imaging.case import FileProblem, ImageSource, Role, RoleChoice, ScannedVolume
+from breastview.imaging.diffusion import named_b_value
 from breastview.imaging.geometry import frozen, orientation_name, ras_to_lps
 from breastview.imaging.quiet import quiet
 from breastview.messages import message
@@ -33,32 +35,26 @@ def is_nifti(path: Path) -> bool:
 def scan_nifti(path: Path, place: str) -> list[ScannedVolume] | FileProblem:
     """Describe a file's volumes (a fourth axis is split), or say why it cannot be read."""
     try:
-        with quiet():
-            image = nibabel.load(path)
-            shape, affine = image.shape, image.affine
-    except Exception:
+        shape, affine, sound = _read_header(path)
+    except Exception:  # noqa: BLE001  nibabel raises anything on a broken file
         return FileProblem(place, message("problem.unreadable_nifti"))
-    if len(shape) not in (3, 4) or affine is None or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    if not sound:
+        return FileProblem(place, message("problem.truncated"))
+    if len(shape) not in (3, 4) or min(shape) < 1 or not np.isfinite(affine).all() or _is_flat(affine):
         return FileProblem(place, message("problem.no_geometry"))
     count = shape[3] if len(shape) == 4 else 1
-    key = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
-    matrix = ras_to_lps(np.asarray(affine, float))
-    role, b_value = _role(path.name.lower())
+    key = "nifti:" + hashlib.sha256(path.read_bytes()).hexdigest()
+    name = path.name.split(".")[0]
+    matrix = ras_to_lps(affine)
     return [
         ScannedVolume(
             key=key if count == 1 else f"{key}#{number + 1}",
             series_uid=key,
             study_uid="",
             frame_of_reference_uid="",
-            description=path.name.split(".")[0] if count == 1 else f"{path.name.split('.')[0]} {number + 1}",
+            description=name if count == 1 else f"{name} {number + 1}",
             series_number=None,
-            role=RoleChoice(
-                role,
-                message("role.nifti_name" if role is not Role.OTHER else "role.unknown"),
-                b_value=b_value,
-                phase=number + 1 if role is Role.DCE and count > 1 else None,
-                phase_count=count if role is Role.DCE and count > 1 else None,
-            ),
+            role=_role(path.name.lower(), number, count),
             sources=(ImageSource(path, number, key),),
             shape=(int(shape[2]), int(shape[1]), int(shape[0])),
             index_to_lps=matrix,
@@ -68,17 +64,37 @@ def scan_nifti(path: Path, place: str) -> list[ScannedVolume] | FileProblem:
     ]
 
 
-def load_nifti(path: Path, number: int) -> np.ndarray:
-    """Return one volume as read-only float32 (slice, row, column)."""
+def _read_header(path: Path) -> tuple[tuple[int, ...], np.ndarray, bool]:
+    """(shape, affine to RAS mm, whether the file is long enough)."""
     with quiet():
-        data = np.asanyarray(nibabel.load(path).dataobj)
-    volume = data if data.ndim == 3 else data[..., number]
-    return frozen(np.ascontiguousarray(volume.T.astype(np.float32)))
+        image: Any = nibabel.load(path)
+        proxy = image.dataobj
+        if np.dtype(proxy.dtype).kind not in "iuf":
+            raise ValueError
+        size = proxy.offset + int(np.prod(image.shape)) * np.dtype(proxy.dtype).itemsize
+        sound = path.suffix.lower() == ".gz" or path.stat().st_size >= size
+        return image.shape, np.asarray(image.affine, float), sound
 
 
-def _role(name: str) -> tuple[Role, float | None]:
+def _is_flat(affine: np.ndarray) -> bool:
+    return abs(float(np.linalg.det(affine[:3, :3]))) < 1e-9
+
+
+def load_nifti(path: Path, number: int) -> np.ndarray:
+    """Return one volume, read-only (slice, row, column): 8- and 16-bit integers stay, else float32."""
+    with quiet():
+        image: Any = nibabel.load(path)
+        data = np.asanyarray(image.dataobj if len(image.shape) == 3 else image.dataobj[..., number])
+    compact = data.dtype.kind in "iu" and data.dtype.itemsize <= 2
+    return frozen(np.ascontiguousarray(data.T, data.dtype.newbyteorder("=") if compact else np.float32))
+
+
+def _role(name: str, number: int, count: int) -> RoleChoice:
     for role, pattern in _NAMES:
-        if re.search(rf"(?<![a-z0-9])({pattern})", name):
-            b_value = re.search(r"b(\d{2,4})", name) if role is Role.DWI else None
-            return role, float(b_value[1]) if b_value else None
-    return Role.OTHER, None
+        if not re.search(rf"(?<![a-z0-9])({pattern})", name):
+            continue
+        if role is Role.DCE and count > 1:
+            return RoleChoice(role, message("role.nifti_name"), phase=number + 1, phase_count=count)
+        b_value = named_b_value(name) if role is Role.DWI else None
+        return RoleChoice(role, message("role.nifti_name"), b_value=b_value)
+    return RoleChoice(Role.OTHER, message("role.unknown"))

@@ -6,17 +6,19 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from breastview.imaging.case import FileProblem, ImageSource, Role, RoleChoice, ScannedFrames
 from breastview.imaging.quiet import quiet
 from breastview.messages import Message, message
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
-_CAMERA_TAGS = {0x010F, 0x0110, 0x8769, 0x8825}  # Make, Model, Exif, GPS
-_THUMBNAIL = 96
-_MAX_COLOUR_SHARE = 0.15  # Doppler boxes and annotations are coloured; a holiday is coloured all over
-_COLOUR_STEP = 24
+KEY = "picture:"
+_CAMERA_TAGS = {0x010F, 0x0110, 0x8825}  # Make, Model, GPS
+_EXIF, _LENS_TAGS = 0x8769, {0x829A, 0x829D, 0x920A}  # exposure, aperture, focal length
+_THUMBNAIL = 128
+_MIN_GREY_SHARE = 0.6  # Doppler boxes and annotations are coloured; a holiday is coloured all over
+_GREY = 4  # a pixel whose channels differ by no more is grey; JPEG leaves that much
 _MIN_SIDE_PX = 100
 
 
@@ -24,13 +26,13 @@ def scan_picture(path: Path, place: str) -> ScannedFrames | FileProblem:
     """Describe a picture file, or say why it is no US still."""
     try:
         with quiet(), Image.open(path) as image:
-            reason = _objection(image)
             columns, rows = image.size
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            reason = _objection(image)
+    except Exception:  # noqa: BLE001  Pillow raises anything on damaged pictures
         return FileProblem(place, message("problem.unreadable_picture"))
     if reason is not None:
         return FileProblem(place, reason)
-    key = "sha256:" + hashlib.sha256(path.read_bytes()).hexdigest()
+    key = KEY + hashlib.sha256(path.read_bytes()).hexdigest()
     return ScannedFrames(
         key=key,
         series_uid=key,
@@ -45,30 +47,37 @@ def scan_picture(path: Path, place: str) -> ScannedFrames | FileProblem:
     )
 
 
+def is_picture(frames: ScannedFrames) -> bool:
+    """Whether these frames came from a picture file rather than DICOM."""
+    return frames.key.startswith(KEY)
+
+
 def load_picture(path: Path) -> np.ndarray:
-    """Return a picture as uint8 (1, row, column) or (1, row, column, RGB); raises OSError."""
+    """Return a picture as uint8 (1, row, column) or (1, row, column, RGB); Pillow raises what it likes."""
     with quiet(), Image.open(path) as image:
         if image.mode.startswith("I;16") or image.mode in ("I", "F"):
             grey = np.asarray(image, np.float32)
-            return (grey * (255.0 / max(float(grey.max()), 1.0))).astype(np.uint8)[None]
-        return np.asarray(image.convert("L" if _is_grey(image) else "RGB"))[None]
+            return (grey * (255.0 / max(float(grey.max()), 1.0))).clip(0, 255).astype(np.uint8)[None]
+        if image.mode in ("1", "L", "LA"):
+            return np.asarray(image.convert("L"))[None]
+        pixels = np.asarray(image.convert("RGB"))
+    return pixels[None, ..., 0] if np.ptp(pixels, axis=2).max() == 0 else pixels[None]
 
 
 def _objection(image: Image.Image) -> Message | None:
-    image.load()
-    if set(image.getexif()) & _CAMERA_TAGS:
+    exif = image.getexif()
+    if set(exif) & _CAMERA_TAGS or set(exif.get_ifd(_EXIF)) & _LENS_TAGS:
         return message("problem.photograph")
     if min(image.size) < _MIN_SIDE_PX:
         return message("problem.small_picture")
-    return None if _colour_share(image) <= _MAX_COLOUR_SHARE else message("problem.photograph")
+    return message("problem.photograph") if _grey_share(image) < _MIN_GREY_SHARE else None
 
 
-def _is_grey(image: Image.Image) -> bool:
-    return image.mode in ("1", "L", "LA") or _colour_share(image) == 0.0
-
-
-def _colour_share(image: Image.Image) -> float:
-    small = image.convert("RGB")
-    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    pixels = np.asarray(small, np.int16)
-    return float((np.ptp(pixels, axis=2) > _COLOUR_STEP).mean())
+def _grey_share(image: Image.Image) -> float:
+    """The share of grey pixels, on every few pixels; reads the whole picture, so that damage shows now."""
+    if image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16"):
+        image.load()
+        return 1.0
+    step = max(1, max(image.size) // _THUMBNAIL)
+    pixels = np.asarray(image.convert("RGB"))[::step, ::step].astype(np.int16)
+    return float((np.ptp(pixels, axis=2) <= _GREY).mean())

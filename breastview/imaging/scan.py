@@ -1,4 +1,4 @@
-"""Open a patient folder: read every header once, sort the images into volumes and frames, list what is wrong."""
+"""Open a patient folder: read every header once, sort the images, list what is wrong."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from breastview.errors import CaseError
-from breastview.imaging import enhanced, nifti, pictures, ultrasound
-from breastview.imaging.case import FileProblem, ImageSource, ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.header import (
-    BrokenHeader,
-    Header,
-    NotDicom,
-    is_uncompressed_little_endian,
-    pixel_offset,
-    read_header,
-    storage_name,
+from breastview.imaging import enhanced, nifti, pictures, syntaxes, ultrasound
+from breastview.imaging.case import (
+    FileProblem,
+    ImageSource,
+    RoleChoice,
+    ScannedCase,
+    ScannedFrames,
+    ScannedVolume,
 )
+from breastview.imaging.header import BrokenHeader, Header, NotDicom, read_header, storage_name
 from breastview.imaging.patients import exam_date, identify, is_simulated, patient_of, who
-from breastview.imaging.roles import SeriesStack, choose_roles
-from breastview.imaging.split import has_geometry, slice_numbers, split_series
+from breastview.imaging.roles import choose_roles
+from breastview.imaging.split import split_series
+from breastview.imaging.stack import Stack, has_geometry
 from breastview.messages import Message, message
 from breastview.progress import Progress, silent
 
 REPORT_EVERY = 25
-_IGNORED = {"DICOMDIR"}
+OnFound = Callable[[ScannedFrames], None]
+_DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR lists the images; we look for ourselves
 
 
 @dataclass
@@ -36,6 +37,7 @@ class _Found:
     """What the walk has seen so far."""
 
     folder: Path
+    on_found: OnFound | None
     headers: list[Header] = field(default_factory=list)
     frames: list[ScannedFrames] = field(default_factory=list)
     volumes: list[ScannedVolume] = field(default_factory=list)
@@ -46,209 +48,219 @@ class _Found:
         """The file's place as the user knows it: relative to the case folder."""
         return path.relative_to(self.folder).as_posix()
 
+    def problem(self, path: Path, reason: Message) -> None:
+        """List a file that takes no part."""
+        self.problems.append(FileProblem(self.place(path), reason))
 
-def scan_folder(
-    folder: Path, progress: Progress = silent, on_found: Callable[[ScannedFrames], None] | None = None
-) -> ScannedCase:
+
+def scan_folder(folder: Path, progress: Progress = silent, on_found: OnFound | None = None) -> ScannedCase:
     """Scan a patient folder: headers only, nothing written.
 
-    `on_found` is called with each US image as soon as it is known, long before the scan ends.
+    `on_found` is called with each US image as soon as it is known, long before the scan ends. Whether all
+    images are of one patient is known only at the end: take the scanned case for what stays on screen.
 
     Raises:
         CaseError: the folder is absent, cannot be listed, or holds no breast image at all.
         Cancelled: through `progress`.
     """
-    folder = Path(folder)
-    found = _Found(folder)
-    paths = _files(folder)
+    found = _Found(Path(folder), on_found)
+    paths = _files(found)
     for number, path in enumerate(paths):
         if number % REPORT_EVERY == 0:
             progress(number / len(paths), message("doing.scan", done=number, count=len(paths)))
-        _read(found, path, on_found)
+        _read(found, path)
     case = _assemble(found)
     if not case.volumes and not case.frames:
         raise CaseError(_nothing(found))
     return case
 
 
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+def _files(found: _Found) -> list[Path]:
+    if not found.folder.is_dir():
         raise CaseError.of("case.no_folder")
 
     def refuse(error: OSError) -> None:
-        if Path(error.filename or "") == folder:
-            raise CaseError.of("case.no_permission")
+        place = Path(error.filename or found.folder)
+        if place == found.folder:
+            raise CaseError.of("case.no_permission") from None
+        found.problem(place, message("problem.cannot_open"))
 
-    return [
-        Path(root, name)
-        for root, folders, names in os.walk(folder, onerror=refuse)
-        if folders.sort() is None
-        for name in sorted(names)
-        if name not in _IGNORED and not name.startswith(".")
-    ]
+    paths = []
+    for root, folders, names in os.walk(found.folder, onerror=refuse):
+        folders.sort()
+        paths += [Path(root, name) for name in sorted(names) if not name.startswith(".")]
+    return paths
 
 
-def _read(found: _Found, path: Path, on_found: Callable[[ScannedFrames], None] | None) -> None:
+def _read(found: _Found, path: Path) -> None:
     """Read one file into `found`; whatever is wrong with it becomes a problem there."""
-    place = found.place(path)
     try:
         header = read_header(path)
     except NotDicom:
-        _read_other(found, path, place, on_found)
+        _read_other(found, path)
     except BrokenHeader:
-        found.problems.append(FileProblem(place, message("problem.broken_header")))
+        found.problem(path, message("problem.broken_header"))
     except OSError:
-        found.problems.append(FileProblem(place, message("problem.cannot_open")))
+        found.problem(path, message("problem.cannot_open"))
     else:
-        problem = _objection(header)
-        if problem is not None:
-            found.problems.append(FileProblem(place, problem))
+        _take(found, header)
+
+
+def _take(found: _Found, header: Header) -> None:
+    if header.text("SOPClassUID") == _DIRECTORY or header.path.name == "DICOMDIR":
+        return
+    problem = _objection(header)
+    if problem is not None:
+        found.problem(header.path, problem)
+        return
+    if not header.text("SOPInstanceUID"):
+        place = hashlib.sha256(found.place(header.path).encode()).hexdigest()
+        header = replace(header, values={**header.values, "SOPInstanceUID": f"file:{place}"})
+    found.headers.append(header)
+    if found.on_found and ultrasound.is_ultrasound(header):
+        found.on_found(ultrasound.scanned_frames(header))
+
+
+def _read_other(found: _Found, path: Path) -> None:
+    """A file that is no DICOM: a NIfTI volume, a picture, or none of our business."""
+    try:
+        if nifti.is_nifti(path):
+            item: list[ScannedVolume] | ScannedFrames | FileProblem = nifti.scan_nifti(
+                path, found.place(path)
+            )
+        elif path.suffix.lower() in pictures.SUFFIXES:
+            item = pictures.scan_picture(path, found.place(path))
+        else:
+            found.strangers += 1
             return
-        found.headers.append(header)
-        if on_found and ultrasound.is_ultrasound(header):
-            on_found(ultrasound.scanned_frames(header))
-
-
-def _read_other(found: _Found, path: Path, place: str, on_found: Callable[[ScannedFrames], None] | None) -> None:
-    if nifti.is_nifti(path):
-        volumes = nifti.scan_nifti(path, place)
-        if isinstance(volumes, FileProblem):
-            found.problems.append(volumes)
-        else:
-            found.volumes += volumes
-    elif path.suffix.lower() in pictures.SUFFIXES:
-        picture = pictures.scan_picture(path, place)
-        if isinstance(picture, FileProblem):
-            found.problems.append(picture)
-        else:
-            found.frames.append(picture)
-            if on_found:
-                on_found(picture)
+    except OSError:
+        item = FileProblem(found.place(path), message("problem.cannot_open"))
+    if isinstance(item, FileProblem):
+        found.problems.append(item)
+    elif isinstance(item, ScannedFrames):
+        found.frames.append(item)
+        if found.on_found:
+            found.on_found(item)
     else:
-        found.strangers += 1
+        found.volumes += item
 
 
 def _objection(header: Header) -> Message | None:
     """Why a DICOM file takes no part in a breast case, or None."""
-    if not header.has_pixels or not header.get("Rows"):
-        return message("problem.no_image", what=storage_name(str(header.get("SOPClassUID", ""))))
-    modality = header.get("Modality", "")
-    if modality not in ("MR", "US") and not ultrasound.is_ultrasound(header):
-        return message("problem.other_modality", modality=str(modality) or "?")
-    if header.offset is not None:
-        count = int(header.get("NumberOfFrames", 1) or 1)
-        if header.file_size < header.offset + header.frame_bytes * count:
-            return message("problem.truncated")
+    ours = ultrasound.is_ultrasound(header) or header.text("Modality") == "MR"
+    if header.truncated and ours:
+        return message("problem.truncated")
+    if not header.has_pixels or not header.frame_bytes:
+        return message("problem.no_image", what=storage_name(header.text("SOPClassUID")))
+    if not ours:
+        return message("problem.other_modality", modality=header.text("Modality")[:16] or "?")
+    if not syntaxes.can_decode(header.transfer_syntax):
+        return message("problem.unknown_coding", what=syntaxes.name(header.transfer_syntax))
+    if not ultrasound.is_ultrasound(header) and header.count("SamplesPerPixel", 1) != 1:
+        return message("problem.colour_map")
+    if header.frame_count > header.file_size:
+        return message("problem.broken_header")
     return None
 
 
 def _assemble(found: _Found) -> ScannedCase:
-    ours = patient_of(found.headers)
-    others = [header for header in found.headers if who(header) not in ("", ours)]
-    for header in others:
-        found.problems.append(FileProblem(found.place(header.path), message("problem.other_patient")))
-    headers = [header for header in found.headers if who(header) in ("", ours)]
-    still = [header for header in headers if ultrasound.is_ultrasound(header)]
-    mri = [header for header in headers if not ultrasound.is_ultrasound(header)]
-    frames = (*(ultrasound.scanned_frames(header) for header in still), *found.frames)
-    volumes = (*_volumes(found, mri), *found.volumes)
-    notes = [message("case.other_patient", count=len(others))] if others else []
+    headers, notes = _of_one_patient(found)
+    pictures_of_us = [header for header in headers if ultrasound.is_ultrasound(header)]
+    slices = [header for header in headers if not ultrasound.is_ultrasound(header)]
+    volumes = (*_volumes(found, slices), *found.volumes)
+    frames = {item.key: item for item in (*map(ultrasound.scanned_frames, pictures_of_us), *found.frames)}
     if found.strangers:
         notes.append(message("case.strangers", count=found.strangers))
     return ScannedCase(
         folder=found.folder,
         patient=identify(headers),
         volumes=volumes,
-        frames=tuple(sorted(frames, key=lambda item: (item.description, item.sources[0].path))),
+        frames=tuple(sorted(frames.values(), key=lambda item: (item.description, item.sources[0].path))),
         problems=tuple(sorted(found.problems, key=lambda problem: problem.path)),
-        fingerprint=_fingerprint(headers, (*volumes, *frames)),
+        fingerprint=_fingerprint(headers, (*volumes, *frames.values())),
         notes=tuple(notes),
     )
 
 
+def _of_one_patient(found: _Found) -> tuple[list[Header], list[Message]]:
+    """The headers of the patient whom most images name; the others become problems, and a note."""
+    ours = patient_of(found.headers)
+    others = [header for header in found.headers if who(header).is_other_than(ours)]
+    for header in others:
+        found.problem(header.path, message("problem.other_patient"))
+    if not others:
+        return found.headers, []
+    strangers = set(map(id, others))
+    mine = [header for header in found.headers if id(header) not in strangers]
+    return mine, [message("case.other_patient", count=len(others))]
+
+
 def _fingerprint(headers: Sequence[Header], items: Sequence[ScannedVolume | ScannedFrames]) -> str:
-    uids = {str(header.get("SOPInstanceUID", "")) for header in headers} | {item.key for item in items}
+    uids = {header.text("SOPInstanceUID") for header in headers} | {item.key for item in items}
     return hashlib.sha256("\n".join(sorted(uids)).encode()).hexdigest()
 
 
 def _volumes(found: _Found, headers: Sequence[Header]) -> list[ScannedVolume]:
     series: dict[str, list[Header]] = defaultdict(list)
     for header in headers:
-        for frame in _frames(header):
-            if has_geometry(frame):
-                series[str(frame.get("SeriesInstanceUID", ""))].append(frame)
-            else:
-                found.problems.append(FileProblem(found.place(header.path), message("problem.no_geometry")))
-                break
-    stacks = [
-        SeriesStack(stack, _number(stack.frames[0].get("SeriesNumber")))
-        for frames in series.values()
-        for stack in split_series(frames)
-    ]
-    stacks.sort(key=lambda item: item.series_number or 0)
-    return [replace(_volume(item), role=role) for item, role in zip(stacks, choose_roles(stacks), strict=True)]
+        frames = list(_frames(header))
+        placed = [frame for frame in frames if has_geometry(frame)]
+        series[header.text("SeriesInstanceUID")] += placed
+        if len(placed) < len(frames) or not frames:
+            found.problem(header.path, message("problem.no_geometry"))
+    stacks = [stack for frames in series.values() for stack in split_series(frames)]
+    stacks.sort(key=lambda stack: stack.first.number("SeriesNumber"))
+    return [_volume(stack, role) for stack, role in zip(stacks, choose_roles(stacks), strict=True)]
 
 
 def _frames(header: Header) -> Iterator[Header]:
-    if not enhanced.is_enhanced(header):
-        return iter((header,))
-    start = pixel_offset(header.path) if is_uncompressed_little_endian(header.transfer_syntax) else None
-    return enhanced.frame_headers(header, start)
+    return enhanced.frame_headers(header) if enhanced.is_enhanced(header) else iter((header,))
 
 
-def _number(value: object) -> int | None:
-    return int(value) if isinstance(value, int) else None
-
-
-def _volume(item: SeriesStack) -> ScannedVolume:
-    stack, first = item.stack, item.first
-    numbers = slice_numbers(stack)
-    series = str(first.get("SeriesInstanceUID", ""))
+def _volume(stack: Stack, role: RoleChoice) -> ScannedVolume:
+    first = stack.first
+    series = first.text("SeriesInstanceUID")
     return ScannedVolume(
         key=series + stack.part,
         series_uid=series,
-        study_uid=str(first.get("StudyInstanceUID", "")),
-        frame_of_reference_uid=str(first.get("FrameOfReferenceUID", "")),
-        description=str(first.get("SeriesDescription", "") or first.get("ProtocolName", "")),
-        series_number=item.series_number,
-        role=choose_roles([item])[0],
-        sources=tuple(_source(f, int(n)) for f, n in zip(stack.frames, numbers, strict=True)),
-        shape=(int(numbers[-1]) + 1, int(first.get("Rows")), int(first.get("Columns"))),
+        study_uid=first.text("StudyInstanceUID"),
+        frame_of_reference_uid=first.text("FrameOfReferenceUID"),
+        description=first.text("SeriesDescription") or first.text("ProtocolName"),
+        series_number=int(first.number("SeriesNumber")) if first.numbers("SeriesNumber") else None,
+        role=role,
+        sources=tuple(map(_source, stack.frames, stack.numbers)),
+        shape=(stack.numbers[-1] + 1, first.count("Rows"), first.count("Columns")),
         index_to_lps=stack.index_to_lps,
         orientation=stack.orientation,
         window=_window(first),
         exam_date=exam_date(first),
-        manufacturer=str(first.get("Manufacturer", "")),
+        manufacturer=first.text("Manufacturer"),
         simulated=is_simulated(first),
         notes=stack.notes,
     )
 
 
 def _source(frame: Header, index: int) -> ImageSource:
-    kind = "i" if frame.get("PixelRepresentation", 0) else "u"
+    kind = "i" if frame.number("PixelRepresentation") else "u"
     return ImageSource(
         path=frame.path,
         frame=frame.frame,
-        sop_uid=str(frame.get("SOPInstanceUID", "")),
+        sop_uid=frame.text("SOPInstanceUID"),
         index=index,
         offset=frame.offset,
-        dtype=f"<{kind}{int(frame.get('BitsAllocated', 16)) // 8}",
-        slope=float(frame.get("RescaleSlope", 1.0)),
-        intercept=float(frame.get("RescaleIntercept", 0.0)),
+        dtype=f"<{kind}{max(1, frame.count('BitsAllocated', 16) // 8)}",
+        slope=frame.number("RescaleSlope", 1.0),
+        intercept=frame.number("RescaleIntercept", 0.0),
     )
 
 
 def _window(header: Header) -> tuple[float, float] | None:
-    centre, width = header.get("WindowCenter"), header.get("WindowWidth")
-    if centre is None or width is None:
-        return None
-    first = [float(v[0] if isinstance(v, tuple) else v) for v in (centre, width)]
-    return (first[0], first[1]) if first[1] >= 1 else None
+    centre, width = header.numbers("WindowCenter"), header.numbers("WindowWidth")
+    return (centre[0], width[0]) if centre and width and width[0] >= 1 else None
 
 
 def _nothing(found: _Found) -> Message:
-    if any(problem.reason.code == "problem.photograph" for problem in found.problems):
+    reasons = {problem.reason.code for problem in found.problems}
+    if "problem.photograph" in reasons:
         return message("case.photographs")
-    if found.problems:
-        return message("case.only_problems", count=len(found.problems))
-    return message("case.empty")
+    return message("case.only_problems", count=len(found.problems)) if reasons else message("case.empty")

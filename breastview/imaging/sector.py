@@ -20,10 +20,8 @@ def find_sector(picture: np.ndarray) -> Sector:
     """
     grey = picture if picture.ndim == 2 else picture.max(axis=2)
     rows, columns = grey.shape
-    lit = ndimage.uniform_filter(np.pad((grey > BLACK).astype(np.float32), 0), TICK_PX) > 0.5
-    solid = ndimage.binary_opening(lit, np.ones((TICK_PX, TICK_PX)))
-    solid = ndimage.binary_closing(np.pad(solid, BRIDGE_PX), np.ones((BRIDGE_PX, BRIDGE_PX)))
-    labels, count = ndimage.label(solid[BRIDGE_PX:-BRIDGE_PX, BRIDGE_PX:-BRIDGE_PX])
+    lit = ndimage.uniform_filter((grey > BLACK).astype(np.float32), TICK_PX) > 0.5
+    labels, count = ndimage.label(_closed(_opened(lit, TICK_PX), BRIDGE_PX))
     if not count:
         return Sector(0, 0, columns, rows)
     sizes = np.bincount(labels.ravel())[1:]
@@ -31,6 +29,19 @@ def find_sector(picture: np.ndarray) -> Sector:
     top, bottom = _extent(body.mean(axis=1), body)
     left, right = _extent(body.mean(axis=0), body)
     return _tightened(grey, Sector(left, top, right, bottom))
+
+
+def _opened(mask: np.ndarray, side_px: int) -> np.ndarray:
+    """Drop what is thinner than a square of `side_px`; separable, unlike scipy's binary opening."""
+    eroded = ndimage.minimum_filter(mask, side_px, mode="constant", cval=False)
+    return ndimage.maximum_filter(eroded, side_px, mode="constant", cval=False)
+
+
+def _closed(mask: np.ndarray, side_px: int) -> np.ndarray:
+    """Fill what is thinner than a square of `side_px`."""
+    grown = ndimage.maximum_filter(np.pad(mask, side_px), side_px, mode="constant", cval=False)
+    shrunk = ndimage.minimum_filter(grown, side_px, mode="constant", cval=False)
+    return shrunk[side_px:-side_px, side_px:-side_px]
 
 
 def _extent(share: np.ndarray, body: np.ndarray) -> tuple[int, int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
 
@@ -20,94 +21,130 @@ US_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.6.3",
 }
 US_VOLUME_CLASSES = {"1.2.840.10008.5.1.4.1.1.6.2", "1.2.840.10008.5.1.4.1.1.6.3"}
+PLAUSIBLE_MM = (0.005, 2.0)  # a pixel of a breast picture is neither smaller nor larger
 _CENTIMETRES = 3
-_TISSUE = 1
+_IMAGES = (1, 2)  # tissue and colour flow, of PS3.3 C.8.5.5.1.1
 _MM_PER_CM = 10.0
+_LEFT = re.compile(r"(?<![a-z])(left|lt)(?![a-z])|左")
+_RIGHT = re.compile(r"(?<![a-z])(right|rt)(?![a-z])|右")
+
+Place = tuple[int, int, int, int]
 
 
 def is_ultrasound(header: Header) -> bool:
     """Whether a file holds US pixels, by its class or, for secondary captures, by its modality."""
-    return header.has_pixels and (header.get("SOPClassUID") in US_CLASSES or header.get("Modality") == "US")
+    return header.has_pixels and (header.text("SOPClassUID") in US_CLASSES or header.text("Modality") == "US")
 
 
 def scanned_frames(header: Header) -> ScannedFrames:
     """Describe one US file."""
-    count = int(header.get("NumberOfFrames", 1) or 1)
+    count = header.frame_count
     region, scale, notes = _scale(header)
-    uid = str(header.get("SOPInstanceUID", ""))
+    uid = header.text("SOPInstanceUID")
     return ScannedFrames(
         key=uid,
-        series_uid=str(header.get("SeriesInstanceUID", "")),
-        study_uid=str(header.get("StudyInstanceUID", "")),
-        description=str(header.get("SeriesDescription", "") or header.get("StudyDescription", "")),
+        series_uid=header.text("SeriesInstanceUID"),
+        study_uid=header.text("StudyInstanceUID"),
+        description=header.text("SeriesDescription") or header.text("StudyDescription"),
         role=_role(header, count),
         sources=tuple(ImageSource(header.path, frame, uid, index=frame) for frame in range(count)),
-        rows=int(header.get("Rows", 0)),
-        columns=int(header.get("Columns", 0)),
+        rows=header.count("Rows"),
+        columns=header.count("Columns"),
         scale=scale,
         region=region,
-        laterality=str(header.get("ImageLaterality", "") or header.get("Laterality", "")),
+        laterality=laterality(header),
         exam_date=exam_date(header),
-        manufacturer=str(header.get("Manufacturer", "")),
+        manufacturer=header.text("Manufacturer"),
         simulated=is_simulated(header),
         notes=tuple(notes),
     )
 
 
+def laterality(header: Header) -> str:
+    """Return "L", "R" or "": from the tags, else from words that name one side and not the other."""
+    for keyword in ("ImageLaterality", "Laterality"):
+        if header.text(keyword) in ("L", "R"):
+            return header.text(keyword)
+    for keyword in (
+        "BodyPartExamined",
+        "SeriesDescription",
+        "ProtocolName",
+        "ImageComments",
+        "StudyDescription",
+    ):
+        text = header.text(keyword).lower()
+        left, right = _LEFT.search(text) is not None, _RIGHT.search(text) is not None
+        if left != right:
+            return "L" if left else "R"
+    return ""
+
+
 def _role(header: Header, count: int) -> RoleChoice:
-    if header.get("SOPClassUID") in US_VOLUME_CLASSES:
+    if header.text("SOPClassUID") in US_VOLUME_CLASSES:
         return RoleChoice(Role.US_VOLUME, message("role.us_volume"))
     if count > 1:
         return RoleChoice(Role.US_CINE, message("role.us_cine", count=count))
     return RoleChoice(Role.US_STILL, message("role.us_still"))
 
 
-def _scale(
-    header: Header,
-) -> tuple[tuple[int, int, int, int] | None, PixelScale | None, list[Message]]:
-    """(region in pixels, scale, notes): from the tissue regions, else from PixelSpacing that US may carry."""
-    regions = _tissue_regions(header.dataset)
-    deltas = {_spacing(region) for region in regions}
-    if len(deltas) == 1:
-        (spacing,) = deltas
-        place = _place(max(regions, key=_area))
-        notes = []
-        if place[2] > header.get("Columns", 0) or place[3] > header.get("Rows", 0):
-            notes.append(message("scan.region_overruns"))
-        if len(regions) > 1:
-            notes.append(message("scan.several_regions", count=len(regions)))
-        return place, PixelScale(spacing, message("scale.region")), notes
-    if len(deltas) > 1:
-        return _place(max(regions, key=_area)), None, [message("scan.regions_disagree")]
-    spacing = header.get("PixelSpacing")
-    if spacing and len(spacing) == 2 and min(spacing) > 0:
-        scale = PixelScale((float(spacing[0]), float(spacing[1])), message("scale.pixel_spacing"))
+def _scale(header: Header) -> tuple[Place | None, PixelScale | None, list[Message]]:
+    """(region in pixels, scale, notes): from the image regions, else from PixelSpacing that US may carry."""
+    regions = list(_image_regions(header.dataset))
+    if not regions:
+        return _scale_without_region(header)
+    place, _ = max(regions, key=lambda region: _area(region[0]))
+    spacings = {spacing for _, spacing in regions}
+    if len(spacings) > 1:
+        return place, None, [message("scan.regions_disagree")]
+    notes = []
+    if place[2] > header.count("Columns") or place[3] > header.count("Rows"):
+        notes.append(message("scan.region_overruns"))
+    if len(regions) > 1:
+        notes.append(message("scan.several_regions", count=len(regions)))
+    return place, PixelScale(spacings.pop(), message("scale.region")), notes
+
+
+def _scale_without_region(header: Header) -> tuple[None, PixelScale | None, list[Message]]:
+    spacing = header.numbers("PixelSpacing") or _measured_spacing(header.dataset)
+    if len(spacing) == 2 and all(_is_plausible(mm) for mm in spacing):
+        scale = PixelScale((spacing[0], spacing[1]), message("scale.pixel_spacing"))
         return None, scale, [message("scan.no_region")]
     return None, None, [message("scan.no_scale")]
 
 
-def _tissue_regions(dataset: Dataset | None) -> list[Dataset]:
-    """B-mode and colour regions measured in centimetres both ways."""
-    sequence: Sequence[Dataset] = (dataset.get("SequenceOfUltrasoundRegions") or ()) if dataset else ()
-    return [
-        region
-        for region in sequence
-        if region.get("PhysicalUnitsXDirection") == _CENTIMETRES
-        and region.get("PhysicalUnitsYDirection") == _CENTIMETRES
-        and region.get("RegionDataType", _TISSUE) in (1, 2)
-        and float(region.get("PhysicalDeltaX") or 0) != 0
-        and float(region.get("PhysicalDeltaY") or 0) != 0
-    ]
+def _measured_spacing(dataset: Dataset | None) -> tuple[float, ...]:
+    """PixelSpacing of an enhanced US volume, from its shared functional groups."""
+    shared = dataset.get("SharedFunctionalGroupsSequence") if dataset else None
+    measures = shared[0].get("PixelMeasuresSequence") if shared else None
+    return tuple(float(mm) for mm in measures[0].get("PixelSpacing") or ()) if measures else ()
+
+
+def _image_regions(dataset: Dataset | None) -> Iterator[tuple[Place, tuple[float, float]]]:
+    """(place, spacing in mm) of the regions that are images and measured in centimetres both ways."""
+    for region in (dataset.get("SequenceOfUltrasoundRegions") or ()) if dataset else ():
+        try:
+            units = region.get("PhysicalUnitsXDirection"), region.get("PhysicalUnitsYDirection")
+            if units == (_CENTIMETRES, _CENTIMETRES) and region.get("RegionDataType", 1) in _IMAGES:
+                spacing = _spacing(region)
+                if all(map(_is_plausible, spacing)):
+                    yield _place(region), spacing
+        except (AttributeError, TypeError, ValueError):  # a damaged region is no region
+            continue
+
+
+def _is_plausible(mm: float) -> bool:
+    return PLAUSIBLE_MM[0] <= mm <= PLAUSIBLE_MM[1]
 
 
 def _spacing(region: Dataset) -> tuple[float, float]:
+    """(row, column) in mm: PhysicalDelta is signed, and in cm."""
     return (
         round(abs(float(region.PhysicalDeltaY)) * _MM_PER_CM, 6),
         round(abs(float(region.PhysicalDeltaX)) * _MM_PER_CM, 6),
     )
 
 
-def _place(region: Dataset) -> tuple[int, int, int, int]:
+def _place(region: Dataset) -> Place:
     """(left, top, right, bottom) in pixels, right and bottom exclusive."""
     return (
         int(region.RegionLocationMinX0),
@@ -117,6 +154,6 @@ def _place(region: Dataset) -> tuple[int, int, int, int]:
     )
 
 
-def _area(region: Dataset) -> int:
-    left, top, right, bottom = _place(region)
-    return (right - left) * (bottom - top)
+def _area(place: Place) -> int:
+    left, top, right, bottom = place
+    return max(0, right - left) * max(0, bottom - top)

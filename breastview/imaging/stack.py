@@ -1,0 +1,118 @@
+"""Slices of one volume in the order of space: where they lie, what is missing, what is uneven."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from breastview.imaging.geometry import index_to_lps, orientation_name, plane_normal
+from breastview.imaging.header import Header
+from breastview.messages import Message, message
+
+SAME_PLACE_MM = 0.01
+EVEN_SPACING = 0.05  # a step this share away from the others is uneven
+SIDEWAYS_MM = 1.0  # slices shifted in their own plane by more than this are no straight stack
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Frames of one volume in slice order, with their geometry and what is odd about it.
+
+    `numbers` is the slice each frame fills, int (n,): a missing slice skips a number. `index_to_lps` is the
+    read-only (4, 4) of that even grid. `part` tells the volumes of one series apart.
+    """
+
+    frames: tuple[Header, ...]
+    numbers: tuple[int, ...]
+    index_to_lps: np.ndarray
+    orientation: str
+    notes: tuple[Message, ...]
+    part: str = ""
+
+    @property
+    def first(self) -> Header:
+        """The header of the first slice."""
+        return self.frames[0]
+
+
+def has_geometry(frame: Header) -> bool:
+    """Whether a frame says where it lies in the patient, in numbers that make sense."""
+    return len(frame.numbers("ImagePositionPatient")) == 3 and _is_plane(
+        frame.numbers("ImageOrientationPatient"), frame.numbers("PixelSpacing")
+    )
+
+
+@lru_cache(maxsize=256)
+def _is_plane(cosines: tuple[float, ...], spacing: tuple[float, ...]) -> bool:
+    """Whether two directions are of unit length and at right angles, and the spacing is positive."""
+    if (len(cosines), len(spacing)) != (6, 2) or min(spacing) <= 0:
+        return False
+    lengths = sum(c * c for c in cosines[:3]), sum(c * c for c in cosines[3:])
+    skew = sum(a * b for a, b in zip(cosines[:3], cosines[3:], strict=True))
+    return all(0.98 < length < 1.02 for length in lengths) and abs(skew) < 0.01
+
+
+def place_along_normal(frame: Header) -> int:
+    """Where a slice lies along its normal, in steps of `SAME_PLACE_MM`."""
+    x, y, z = plane_normal(frame.numbers("ImageOrientationPatient"))
+    px, py, pz = frame.numbers("ImagePositionPatient")
+    return round((x * px + y * py + z * pz) / SAME_PLACE_MM)
+
+
+def stack_frames(frames: Sequence[Header], notes: Sequence[Message] = ()) -> Stack:
+    """Put the frames of one volume in order along their normal, on an even grid."""
+    ordered = sorted(frames, key=place_along_normal)
+    first = ordered[0]
+    normal = np.array(plane_normal(first.numbers("ImageOrientationPatient")))
+    positions = np.array([frame.numbers("ImagePositionPatient") for frame in ordered])
+    step, numbers, odd = _grid(positions, normal, _nominal_step_mm(first))
+    if any(note.code == "scan.no_depth" for note in odd):
+        ordered = sorted(frames, key=lambda frame: (frame.count("InstanceNumber"), frame.frame))
+    matrix = index_to_lps(
+        ordered[0].numbers("ImagePositionPatient"),
+        first.numbers("ImageOrientationPatient"),
+        first.numbers("PixelSpacing"),
+        step,
+    )
+    numbers_of_slices = tuple(int(number) for number in numbers)
+    return Stack(tuple(ordered), numbers_of_slices, matrix, orientation_name(normal), (*notes, *odd))
+
+
+def _nominal_step_mm(frame: Header) -> float:
+    return frame.number("SpacingBetweenSlices") or frame.number("SliceThickness") or 1.0
+
+
+def _grid(
+    positions: np.ndarray, normal: np.ndarray, nominal_mm: float
+) -> tuple[np.ndarray, np.ndarray, list[Message]]:
+    """(LPS vector from slice to slice, slice numbers, notes) for ordered positions, float (n, 3)."""
+    count = len(positions)
+    one_by_one = np.arange(count)
+    if count == 1:
+        return normal * abs(nominal_mm), one_by_one, []
+    steps = np.diff(positions @ normal)
+    usual = float(np.median(steps))
+    if usual < SAME_PLACE_MM or steps.min() < SAME_PLACE_MM / 2:
+        return normal, one_by_one, [message("scan.no_depth")]
+    numbers = np.concatenate([[0], np.cumsum(np.maximum(1, np.round(steps / usual)))])
+    missing = int(numbers[-1]) + 1 - count
+    if missing > count / 2:
+        return normal, one_by_one, [message("scan.no_depth")]
+    off_grid = np.abs(steps / (np.diff(numbers) * usual) - 1).max()
+    notes = []
+    if missing:
+        notes.append(message("scan.slices_missing", count=missing))
+    if off_grid > EVEN_SPACING:
+        per_slice = steps / np.diff(numbers)
+        low, high = round(float(per_slice.min()), 2), round(float(per_slice.max()), 2)
+        notes.append(message("scan.uneven", low=low, high=high))
+    step = (positions[-1] - positions[0]) / numbers[-1]
+    if (
+        np.linalg.norm(positions[0] + numbers[:, None] * step - positions, axis=1).max()
+        > SIDEWAYS_MM + usual / 2
+    ):
+        return normal, one_by_one, [message("scan.no_depth")]
+    return step, numbers, notes
