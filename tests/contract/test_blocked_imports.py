@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import breastview
 import model_training
 
@@ -77,9 +75,8 @@ def test_the_window_imports_without_torch():
     assert imports_without(TORCH, names) == ""
 
 
-@pytest.mark.parametrize("name", ARRAYS)
-def test_the_array_level_imports_on_a_bare_machine(name):
-    assert imports_without(BARE, [name]) == ""
+def test_the_array_level_imports_on_a_bare_machine():
+    assert imports_without(BARE, ARRAYS) == ""
 
 
 def test_the_wall_itself_stands():
