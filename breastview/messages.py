@@ -127,6 +127,9 @@ TEXTS: dict[str, str] = {
     "and say nothing of deformation through the plane.",
     "registration.no_spare_pair": "Three pairs leave none to check the fit.",
     "registration.scale_flagged": "The scale differs by {percent} %: implausible beyond ±10 %.",
+    "registration.needs_marks": "Mark the lesion on ultrasound and in the MRI first.",
+    "registration.needs_clock": "Enter side, clock face and nipple distance first.",
+    "registration.needs_mri": "There is no MRI to register with yet.",
     "method.side": "side only",
     "method.clock_face": "from the clock face",
     "method.mri_mark": "from the lesion marks",
@@ -151,13 +154,33 @@ TEXTS: dict[str, str] = {
     "concordance.far_apart": "The registration puts the ultrasound lesion {mm} mm from the MRI mark: "
     "not the same place.",
     # fusion
+    "scope.no_lesion": "No lesion is marked.",
+    "scope.no_mri": "There is no MRI: no fused score.",
+    "scope.no_channel": "No MRI channel lies in the ultrasound plane: no fused score.",
+    "scope.missing_channel": "The model needs {channel}, which is not here.",
+    "scope.simulated_only": "This model was validated on simulated patients only; this case is not simulated.",
+    "scope.too_young": "This model was validated from the age of {age}.",
+    "model.no_bundle": "No model bundle here. Choose the folder that holds spec.json.",
+    "model.damaged_spec": "The model bundle's spec.json is damaged. Copy the bundle again.",
+    "model.other_schema": "The model bundle was made by another version. Update BreastView or the bundle.",
+    "model.wrong_checksum": "The model's weights do not match their checksum. Copy the bundle again.",
+    "model.does_not_fit": "The model's weights do not fit its network. Copy the bundle again.",
+    "model.other_answers": "The model does not give the answers it was kept with and is not used.",
+    "model.no_device": "The device {device} is not available. Choose another device, or auto.",
+    "model.process_died": "The model process ended unexpectedly. Run the model again.",
+    "doing.model": "The model reads the lesion",
     # report
+    "report.unwritable": "The report cannot be written there. Choose another folder, or close the file if it is open.",
+    "report.inside_case": "The report cannot go into the patient folder, which is never changed. Choose another folder.",
+    "doing.report": "Writing the report",
     # review
     "review.first_read_open": "Give every lesion a BI-RADS category before you commit the first read.",
     "review.model_locked": "Commit your first read; then the model may speak.",
     "review.stale_reading": "The answer was computed from an earlier state and was dropped. Run the model again.",
     "review.no_registration": "Start a registration first.",
     # jobs
+    "job.cancelled": "Cancelled.",
+    "job.failed": "Something failed that should not ({kind}). What you entered is kept; try again.",
     # phantom
     # window
 }

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from breastview.fusion.spec import ModelSpec
 from breastview.messages import Message
+from breastview.records.values import KeptReading
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,39 @@ class Reading:
     weight_us: float | None = None
     weight_mri: float | None = None
     heatmaps: tuple[Heatmap, ...] = ()
+
+
+def refusal(
+    spec: ModelSpec, lesion_id: str, input_sha256: str, eligibility: Eligibility, device: str = ""
+) -> Reading:
+    """A reading without numbers: the case is not eligible, and the reasons say why."""
+    return Reading(
+        lesion_id=lesion_id,
+        eligibility=eligibility,
+        research_override=False,
+        model_name=spec.name,
+        model_sha256=spec.weights_sha256,
+        input_sha256=input_sha256,
+        device=device,
+        demonstration=spec.demonstration,
+    )
+
+
+def keep(reading: Reading) -> KeptReading:
+    """What the record keeps of a reading: everything but the heatmaps."""
+    return KeptReading(
+        lesion_id=reading.lesion_id,
+        model_name=reading.model_name,
+        model_sha256=reading.model_sha256,
+        input_sha256=reading.input_sha256,
+        device=reading.device,
+        demonstration=reading.demonstration,
+        research_override=reading.research_override,
+        eligible=reading.eligibility.eligible,
+        reasons=reading.eligibility.reasons,
+        probability=reading.probability,
+        probability_us=reading.probability_us,
+        probability_mri=reading.probability_mri,
+        weight_us=reading.weight_us,
+        weight_mri=reading.weight_mri,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from breastview.imaging.case import (
 )
 from breastview.imaging.header import BrokenHeader, Header, NotDicom, read_header, storage_name
 from breastview.imaging.patients import exam_date, identify, is_simulated, patient_of, who
+from breastview.imaging.quiet import quiet
 from breastview.imaging.roles import choose_roles
 from breastview.imaging.split import split_series
 from breastview.imaging.stack import Stack, has_geometry
@@ -32,13 +33,23 @@ OnFound = Callable[[ScannedFrames], None]
 _DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR lists the images; we look for ourselves
 
 
+@dataclass(frozen=True, eq=False)
+class _Image:
+    """One DICOM file: US frames, or the MRI slices in it that have a place in the patient."""
+
+    header: Header
+    us: ScannedFrames | None = None
+    slices: tuple[Header, ...] = ()
+    left_out: int = 0
+
+
 @dataclass
 class _Found:
     """What the walk has seen so far."""
 
     folder: Path
     on_found: OnFound | None
-    headers: list[Header] = field(default_factory=list)
+    images: list[_Image] = field(default_factory=list)
     frames: list[ScannedFrames] = field(default_factory=list)
     volumes: list[ScannedVolume] = field(default_factory=list)
     problems: list[FileProblem] = field(default_factory=list)
@@ -116,9 +127,25 @@ def _take(found: _Found, header: Header) -> None:
     if not header.text("SOPInstanceUID"):
         place = hashlib.sha256(found.place(header.path).encode()).hexdigest()
         header = replace(header, values={**header.values, "SOPInstanceUID": f"file:{place}"})
-    found.headers.append(header)
-    if found.on_found and ultrasound.is_ultrasound(header):
-        found.on_found(ultrasound.scanned_frames(header))
+    try:
+        with quiet():
+            image = _image(header)
+    except Exception:  # noqa: BLE001  pydicom raises anything on a damaged sequence, and quotes it
+        found.problem(header.path, message("problem.broken_header"))
+        return
+    if image.left_out or (image.us is None and not image.slices):
+        found.problem(header.path, message("problem.no_geometry"))
+    found.images.append(image)
+    if image.us is not None and found.on_found:
+        found.on_found(image.us)
+
+
+def _image(header: Header) -> _Image:
+    if ultrasound.is_ultrasound(header):
+        return _Image(header, us=ultrasound.scanned_frames(header))
+    frames = tuple(enhanced.frame_headers(header)) if enhanced.is_enhanced(header) else (header,)
+    placed = tuple(frame for frame in frames if has_geometry(frame))
+    return _Image(header, slices=placed, left_out=len(frames) - len(placed))
 
 
 def _read_other(found: _Found, path: Path) -> None:
@@ -164,11 +191,10 @@ def _objection(header: Header) -> Message | None:
 
 
 def _assemble(found: _Found) -> ScannedCase:
-    headers, notes = _of_one_patient(found)
-    pictures_of_us = [header for header in headers if ultrasound.is_ultrasound(header)]
-    slices = [header for header in headers if not ultrasound.is_ultrasound(header)]
-    volumes = (*_volumes(found, slices), *found.volumes)
-    frames = {item.key: item for item in (*map(ultrasound.scanned_frames, pictures_of_us), *found.frames)}
+    images, notes = _of_one_patient(found)
+    headers = [image.header for image in images]
+    volumes = (*_volumes(images), *found.volumes)
+    frames = {us.key: us for us in (*(image.us for image in images), *found.frames) if us is not None}
     if found.strangers:
         notes.append(message("case.strangers", count=found.strangers))
     return ScannedCase(
@@ -182,17 +208,17 @@ def _assemble(found: _Found) -> ScannedCase:
     )
 
 
-def _of_one_patient(found: _Found) -> tuple[list[Header], list[Message]]:
-    """The headers of the patient whom most images name; the others become problems, and a note."""
-    ours = patient_of(found.headers)
-    others = [header for header in found.headers if who(header).is_other_than(ours)]
-    for header in others:
-        found.problem(header.path, message("problem.other_patient"))
-    if not others:
-        return found.headers, []
-    strangers = set(map(id, others))
-    mine = [header for header in found.headers if id(header) not in strangers]
-    return mine, [message("case.other_patient", count=len(others))]
+def _of_one_patient(found: _Found) -> tuple[list[_Image], list[Message]]:
+    """The images of the patient whom most of them name; the others become problems, and a note."""
+    ours = patient_of([image.header for image in found.images])
+    mine = []
+    for image in found.images:
+        if who(image.header).is_other_than(ours):
+            found.problem(image.header.path, message("problem.other_patient"))
+        else:
+            mine.append(image)
+    others = len(found.images) - len(mine)
+    return mine, [message("case.other_patient", count=others)] if others else []
 
 
 def _fingerprint(headers: Sequence[Header], items: Sequence[ScannedVolume | ScannedFrames]) -> str:
@@ -200,21 +226,13 @@ def _fingerprint(headers: Sequence[Header], items: Sequence[ScannedVolume | Scan
     return hashlib.sha256("\n".join(sorted(uids)).encode()).hexdigest()
 
 
-def _volumes(found: _Found, headers: Sequence[Header]) -> list[ScannedVolume]:
+def _volumes(images: Sequence[_Image]) -> list[ScannedVolume]:
     series: dict[str, list[Header]] = defaultdict(list)
-    for header in headers:
-        frames = list(_frames(header))
-        placed = [frame for frame in frames if has_geometry(frame)]
-        series[header.text("SeriesInstanceUID")] += placed
-        if len(placed) < len(frames) or not frames:
-            found.problem(header.path, message("problem.no_geometry"))
-    stacks = [stack for frames in series.values() for stack in split_series(frames)]
+    for image in images:
+        series[image.header.text("SeriesInstanceUID")] += image.slices
+    stacks = [stack for slices in series.values() if slices for stack in split_series(slices)]
     stacks.sort(key=lambda stack: stack.first.number("SeriesNumber"))
     return [_volume(stack, role) for stack, role in zip(stacks, choose_roles(stacks), strict=True)]
-
-
-def _frames(header: Header) -> Iterator[Header]:
-    return enhanced.frame_headers(header) if enhanced.is_enhanced(header) else iter((header,))
 
 
 def _volume(stack: Stack, role: RoleChoice) -> ScannedVolume:

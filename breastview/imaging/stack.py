@@ -94,25 +94,35 @@ def _grid(
     if count == 1:
         return normal * abs(nominal_mm), one_by_one, []
     steps = np.diff(positions @ normal)
-    usual = float(np.median(steps))
-    if usual < SAME_PLACE_MM or steps.min() < SAME_PLACE_MM / 2:
-        return normal, one_by_one, [message("scan.no_depth")]
-    numbers = np.concatenate([[0], np.cumsum(np.maximum(1, np.round(steps / usual)))])
-    missing = int(numbers[-1]) + 1 - count
-    if missing > count / 2:
-        return normal, one_by_one, [message("scan.no_depth")]
-    off_grid = np.abs(steps / (np.diff(numbers) * usual) - 1).max()
+    no_depth = normal, one_by_one, [message("scan.no_depth")]
+    if steps.min() < SAME_PLACE_MM / 2:
+        return no_depth
+    gaps = _gaps(steps)
+    numbers = np.concatenate([[0], np.cumsum(gaps)])
+    step = (positions[-1] - positions[0]) / numbers[-1]
+    off_line = np.linalg.norm(positions[0] + numbers[:, None] * step - positions, axis=1).max()
+    if numbers[-1] >= 1.5 * count or off_line > SIDEWAYS_MM + np.linalg.norm(step) / 2:
+        return no_depth
+    return step, numbers, _notes(steps, gaps)
+
+
+def _gaps(steps: np.ndarray) -> np.ndarray:
+    """How many slices each step in mm goes forward, int (n,): one is the smallest, where all are its multiples."""
+    for one in (float(steps.min()), float(np.median(steps))):
+        gaps = np.maximum(1, np.round(steps / one)).astype(int)
+        even = np.abs(steps / (gaps * one) - 1).max() <= EVEN_SPACING
+        if even and gaps.sum() <= 1.5 * len(steps) + 0.5:
+            return gaps
+    return gaps
+
+
+def _notes(steps: np.ndarray, gaps: np.ndarray) -> list[Message]:
     notes = []
+    per_slice = steps / gaps
+    missing = int(gaps.sum()) - len(gaps)
     if missing:
         notes.append(message("scan.slices_missing", count=missing))
-    if off_grid > EVEN_SPACING:
-        per_slice = steps / np.diff(numbers)
+    if np.abs(per_slice / np.median(per_slice) - 1).max() > EVEN_SPACING:
         low, high = round(float(per_slice.min()), 2), round(float(per_slice.max()), 2)
         notes.append(message("scan.uneven", low=low, high=high))
-    step = (positions[-1] - positions[0]) / numbers[-1]
-    if (
-        np.linalg.norm(positions[0] + numbers[:, None] * step - positions, axis=1).max()
-        > SIDEWAYS_MM + usual / 2
-    ):
-        return normal, one_by_one, [message("scan.no_depth")]
-    return step, numbers, notes
+    return notes

@@ -128,7 +128,7 @@ def _image_regions(dataset: Dataset | None) -> Iterator[tuple[Place, tuple[float
                 spacing = _spacing(region)
                 if all(map(_is_plausible, spacing)):
                     yield _place(region), spacing
-        except (AttributeError, TypeError, ValueError):  # a damaged region is no region
+        except Exception:  # noqa: BLE001  pydicom raises anything on a damaged region: it is no region
             continue
 
 

@@ -8,6 +8,8 @@ from breastview.registration.parameters import Method, Point2, Point3, Registrat
 from breastview.registration.skin import Body, nipple_mm, skin_y_mm
 from breastview.registration.transform import rotation
 
+# Angles of the usual probe positions; in a sagittal image the patient's head is at the left of the screen.
+ORIENTATIONS: dict[str, Point3] = {"transverse": (0.0, 0.0, 0.0), "sagittal": (0.0, 90.0, 0.0)}
 USUAL_DEPTH_MM = 15.0  # where a report gives no depth
 
 
@@ -44,15 +46,16 @@ def start_from_clock_face(
     nipple_distance_mm: float,
     depth_mm: float | None = None,
     us_lesion_mm: Point2 | None = None,
+    angles_deg: Point3 = (0.0, 0.0, 0.0),
 ) -> RegistrationParameters:
-    """A transverse pose that puts the US lesion (or the picture's middle line) where the report says it is.
+    """A pose that puts the US lesion (or the picture's middle line) where the report says it is.
 
     Raises:
         RegistrationError: as `clock_face_point_mm`.
     """
     point = clock_face_point_mm(body, side, clock_h, nipple_distance_mm, depth_mm)
     us = us_lesion_mm or (0.0, USUAL_DEPTH_MM if depth_mm is None else depth_mm)
-    return _through(us, point, (0.0, 0.0, 0.0), Method.CLOCK_FACE)
+    return _through(us, point, angles_deg, Method.CLOCK_FACE)
 
 
 def _through(us_mm: Point2, mri_mm: Point3, angles_deg: Point3, method: Method) -> RegistrationParameters:

@@ -1,0 +1,138 @@
+"""The window's composition root: makes the parts and joins them. torch is never imported in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QTimer, QTranslator
+from PySide6.QtGui import QFontDatabase
+from PySide6.QtWidgets import QApplication
+
+from breastview.jobs.process import WorkerProcess
+from breastview.jobs.tasks import Tasks
+from breastview.language import Language
+from breastview.messages import Message
+from breastview.records.store import RecordStore
+from breastview.records.store import read as read_record
+from breastview.ui import style
+from breastview.ui.jobs import Post
+from breastview.ui.session import Session
+from breastview.ui.window.build import Window, build_window
+
+FONTS = Path(__file__).resolve().parent.parent / "resources" / "fonts"
+DEMONSTRATION = Path(__file__).resolve().parent.parent / "resources" / "models" / "demonstration"
+SETTLED_S = 0.3
+
+
+class Application(QObject):
+    """One running window with its session; the language can switch at any time."""
+
+    def __init__(self, store: RecordStore, language: str = "en", model: Path | None = None) -> None:
+        super().__init__()
+        self._post = Post(self)
+        self._progress: Callable[[str, float | None, Message | None], None] = lambda *_: None
+        tasks = Tasks(self._post, self._failed, lambda *told: self._progress(*told))
+        self.worker = WorkerProcess()
+        self.session = Session(tasks, store, self._post)
+        self._model = model or DEMONSTRATION
+        self._translator: QTranslator | None = None
+        self.window: Window
+        self._show(language)
+
+    def _show(self, code: str) -> None:
+        """Make the window in a language; an older one is closed and leaves the session as it is."""
+        old = getattr(self, "window", None)
+        self._translate_dialogs(code)
+        self.window = build_window(self.session, self.worker, self._model, Language(code))
+        self._progress = self.window.presenter.progress
+        self.window.view.language_wanted.connect(lambda: self._show("zh_CN" if code == "en" else "en"))
+        if old is not None:
+            self.window.view.setGeometry(old.view.geometry())
+            old.view.hide()
+            old.view.deleteLater()
+        self.window.view.show()
+
+    def _failed(self, told: Message) -> None:
+        self.session.failed.emit(told)
+
+    def _translate_dialogs(self, code: str) -> None:
+        application = QApplication.instance()
+        if application is None:
+            return
+        if self._translator is not None:
+            application.removeTranslator(self._translator)
+            self._translator = None
+        if code != "en":
+            self._translator = QTranslator(self)
+            folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
+            if self._translator.load(QLocale(code), "qtbase", "_", folder):
+                application.installTranslator(self._translator)
+
+    def close(self) -> None:
+        """Save, end background work and the model process."""
+        self.session.close()
+        self.worker.kill()
+
+
+def make_application() -> QApplication:
+    """The one QApplication, dressed."""
+    existing = QApplication.instance()
+    application = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
+    application.setApplicationName("BreastView")
+    for font in sorted(FONTS.glob("*.ttf")):
+        QFontDatabase.addApplicationFont(str(font))
+    style.apply(application)
+    return application
+
+
+def run_window(folder: Path | None = None, language: str = "en", store: Path | None = None) -> int:
+    """Open the window and stay until it is closed; returns the exit status."""
+    qt = make_application()
+    application = Application(RecordStore(store), language)
+    if folder is not None:
+        QTimer.singleShot(0, lambda: application.session.open_folder(folder))
+    QTimer.singleShot(1500, application.window.warm_model)
+    status = qt.exec()
+    application.close()
+    return status
+
+
+def screenshot(
+    folder: Path,
+    file: Path,
+    size: tuple[int, int] = (1920, 1080),
+    record: Path | None = None,
+    language: str = "en",
+    timeout_s: float = 120.0,
+) -> None:
+    """Render the window with a folder open into a PNG, without a screen.
+
+    Raises:
+        BreastViewError: the record cannot be read. What the window would say of the folder is in the picture.
+    """
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    qt = make_application()
+    store = RecordStore(file.parent / ".unused") if record else RecordStore()
+    application = Application(store, language)
+    view = application.window.view
+    view.resize(*size)
+    kept = read_record(record) if record else None
+    application.session.open_folder(folder, kept)
+    settle(qt, application.session.tasks, timeout_s)
+    view.grab().save(str(file))
+    view.hide()
+    application.close()
+
+
+def settle(qt: QApplication, tasks: Tasks, timeout_s: float) -> None:
+    """Let the window draw until its background work has been at rest for a moment."""
+    end, rest = time.monotonic() + timeout_s, time.monotonic()
+    while time.monotonic() < end and time.monotonic() - rest < SETTLED_S:
+        qt.processEvents()
+        if tasks.busy:
+            rest = time.monotonic()
+        time.sleep(0.005)

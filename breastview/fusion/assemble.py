@@ -1,0 +1,83 @@
+"""From a review to the model's input: which images stand for which channel, and the cut around the lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from breastview.fusion.preprocess import Crop, Image3, ModelInput, plane_grid, registered_mri, square_crop, us_input
+from breastview.fusion.spec import CHANNELS, ModelSpec
+from breastview.imaging.case import Role, ScannedVolume
+from breastview.imaging.diffusion import highest_b
+from breastview.imaging.dynamic import phases
+from breastview.imaging.volume import FrameStack, Volume
+from breastview.records.inputs import input_hash
+from breastview.records.values import Lesion, ReviewRecord
+from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.plane import UsPlane
+from breastview.registration.transform import us_to_mri
+
+
+def channel_volumes(volumes: Sequence[ScannedVolume]) -> dict[str, ScannedVolume]:
+    """The volume for each input name: "t1wi", "t2wi", "dwi", "dce_pre", "dce_post"; absent ones are left out."""
+    found: dict[str, ScannedVolume] = {}
+    for name, role in (("t1wi", Role.T1WI), ("t2wi", Role.T2WI)):
+        known = [v for v in volumes if v.role.role is role]
+        if known:
+            found[name] = max(known, key=lambda v: v.shape[0])
+    diffusion = highest_b(volumes)
+    if diffusion is not None:
+        found["dwi"] = diffusion
+    dynamic = phases(volumes)
+    if len(dynamic) >= 2:
+        found["dce_pre"], found["dce_post"] = dynamic[0], dynamic[1]
+    return found
+
+
+def model_input(
+    spec: ModelSpec,
+    record: ReviewRecord,
+    lesion: Lesion,
+    stack: FrameStack | None,
+    plane: UsPlane | None,
+    volumes: dict[str, Volume],
+) -> ModelInput:
+    """Cut what the network sees of one lesion; whatever is not there stays absent.
+
+    `volumes` maps the names of `channel_volumes` to loaded volumes.
+    """
+    digest = input_hash(record, lesion.lesion_id, spec.weights_sha256)
+    absent = np.zeros(len(CHANNELS), bool)
+    if lesion.us is None or stack is None:
+        return ModelInput(lesion.lesion_id, None, None, absent, input_sha256=digest)
+    mark = lesion.us
+    crop = square_crop((mark.left, mark.top, mark.right, mark.bottom), spec.input.margin)
+    us = us_input(stack.grey(mark.frame), crop, spec.input)
+    parameters = record.registration(mark.frames_key, mark.frame)
+    if plane is None or parameters is None or not volumes:
+        return ModelInput(lesion.lesion_id, us, None, absent, crop, input_sha256=digest)
+    return _with_mri(spec, lesion, us, crop, plane, parameters, volumes, digest)
+
+
+def _with_mri(
+    spec: ModelSpec,
+    lesion: Lesion,
+    us: np.ndarray,
+    crop: Crop,
+    plane: UsPlane,
+    parameters: RegistrationParameters,
+    volumes: dict[str, Volume],
+    digest: str,
+) -> ModelInput:
+    grid = plane_grid(crop, plane, spec.input.size_px)
+    images: dict[str, Image3] = {name: (v.array, v.index_to_lps) for name, v in volumes.items()}
+    mri, present = registered_mri(images, us_to_mri(parameters), grid, spec.input)
+    return ModelInput(
+        lesion.lesion_id, us, mri if present.any() else None, present, crop, grid, input_sha256=digest
+    )
+
+
+def wanted_keys(volumes: Iterable[ScannedVolume]) -> set[str]:
+    """Keys of every volume that the model looks at."""
+    return {volume.key for volume in channel_volumes(tuple(volumes)).values()}

@@ -1,0 +1,182 @@
+"""A model bundle on disk: safetensors shards, checked before use. No pickle is ever read.
+
+Convolutions and classifiers are kept as int8 with a scale for each output channel (name + ".scale"), which
+halves a shared ResNet-101 to under 45 MB; metrics are those of the weights as they are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from breastview.errors import ModelError
+from breastview.fusion.network import FusionNetwork, mri_tensor
+from breastview.fusion.spec import ModelSpec, read_spec, write_spec
+
+SHARD_BYTES = 15 * 1024 * 1024
+PROBE_FILE = "probe.safetensors"
+PROBE_TOLERANCE = 0.05  # logits; other devices and kernels round otherwise
+DEVICES = ("auto", "cuda", "mps", "cpu")
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A checked network on its device."""
+
+    spec: ModelSpec
+    network: FusionNetwork
+    device: torch.device
+
+    @property
+    def device_name(self) -> str:
+        """The device in words."""
+        if self.device.type == "cuda":
+            return f"GPU {torch.cuda.get_device_name(self.device)}"
+        return {"mps": "GPU (Metal)"}.get(self.device.type, "CPU")
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device to compute on.
+
+    Raises:
+        ModelError: a device was asked for by name and is not here; there is no silent fallback.
+    """
+    here = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return torch.device(next(name for name in ("cuda", "mps", "cpu") if here[name]))
+    if not here.get(wanted, False):
+        raise ModelError.of("model.no_device", device=wanted)
+    return torch.device(wanted)
+
+
+def load_bundle(folder: Path, device: str = "auto") -> Bundle:
+    """Read, check and place a bundle.
+
+    Raises:
+        ModelError: no bundle, wrong checksum, weights that do not fit, other answers than it was kept with, or
+            an absent device.
+    """
+    spec = read_spec(folder)
+    place = choose_device(device)
+    shards = shard_files(folder)
+    if not shards or file_hash(shards) != spec.weights_sha256:
+        raise ModelError.of("model.wrong_checksum")
+    network = FusionNetwork(spec.network)
+    try:
+        load_weights(network, {k: v for shard in shards for k, v in load_file(shard).items()})
+        probe = load_file(folder / PROBE_FILE)
+    except (RuntimeError, KeyError, OSError, ValueError) as error:
+        raise ModelError.of("model.does_not_fit") from type(error)()
+    network.eval().requires_grad_(False)
+    network.to(place)
+    bundle = Bundle(spec, network, place)
+    _check_probe(bundle, probe)
+    return bundle
+
+
+def save_bundle(folder: Path, spec: ModelSpec, network: FusionNetwork, us: np.ndarray, mri: np.ndarray) -> ModelSpec:
+    """Write a bundle; `us` (1, 1, s, s) and `mri` (1, c, s, s) float32 are the simulated input it is checked with.
+
+    Returns the spec with the checksum of the weights. `network` afterwards holds the weights as they are kept.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("model*.safetensors"):
+        old.unlink()
+    kept = pack_weights(network)
+    for number, shard in enumerate(_shards(kept), 1):
+        save_file(shard, folder / f"model-{number:02d}.safetensors")
+    load_weights(network, kept)
+    network.eval()
+    spec = replace(spec, weights_sha256=file_hash(shard_files(folder)))
+    us_t, mri_t = torch.from_numpy(us), torch.from_numpy(mri)
+    with torch.no_grad():
+        logits = network(us_t, mri_tensor(mri_t, torch.ones(mri.shape[:2], dtype=torch.bool)))["fused"]
+    save_file({"us": us_t, "mri": mri_t, "fused": logits}, folder / PROBE_FILE)
+    write_spec(folder, spec)
+    return spec
+
+
+def pack_weights(network: FusionNetwork) -> dict[str, torch.Tensor]:
+    """Each weight once: matrices and kernels as int8 with scales, the rest as float16 (variances as float32)."""
+    kept: dict[str, torch.Tensor] = {}
+    seen: set[int] = set()
+    for name, value in network.state_dict().items():
+        if value.data_ptr() in seen or name.endswith("num_batches_tracked"):
+            continue
+        seen.add(value.data_ptr())
+        value = value.detach().cpu()
+        if value.ndim >= 2:
+            scale = (value.flatten(1).abs().amax(dim=1) / 127).clamp_min(1e-12)
+            shape = (-1,) + (1,) * (value.ndim - 1)
+            kept[name] = (value / scale.view(shape)).round().clamp(-127, 127).to(torch.int8).contiguous()
+            kept[name + ".scale"] = scale.contiguous()
+        else:
+            kept[name] = value.float().contiguous()
+    return kept
+
+
+def load_weights(network: FusionNetwork, kept: dict[str, torch.Tensor]) -> None:
+    """Put kept weights into a network; raises RuntimeError when they do not fit."""
+    state = {}
+    for name, value in kept.items():
+        if name.endswith(".scale"):
+            continue
+        scale = kept.get(name + ".scale")
+        if scale is not None:
+            value = value.float() * scale.view((-1,) + (1,) * (value.ndim - 1))
+        state[name] = value
+    result = network.load_state_dict(state, strict=False)
+    shared = _shared_names(network)
+    missing = [n for n in result.missing_keys if not n.endswith("num_batches_tracked") and n not in shared]
+    if missing or result.unexpected_keys:
+        raise RuntimeError("weights do not fit the network")
+
+
+def _shared_names(network: FusionNetwork) -> set[str]:
+    """Names whose tensor stands under another name before."""
+    seen: dict[int, str] = {}
+    shared = set()
+    for name, value in network.state_dict().items():
+        if seen.setdefault(value.data_ptr(), name) != name:
+            shared.add(name)
+    return shared
+
+
+def _shards(kept: dict[str, torch.Tensor]) -> list[dict[str, torch.Tensor]]:
+    shards: list[dict[str, torch.Tensor]] = [{}]
+    size = 0
+    for name, value in kept.items():
+        bytes_ = value.numel() * value.element_size()
+        if size + bytes_ > SHARD_BYTES - 100_000 and shards[-1]:
+            shards.append({})
+            size = 0
+        shards[-1][name] = value
+        size += bytes_
+    return shards
+
+
+def shard_files(folder: Path) -> list[Path]:
+    """The bundle's weight files in order."""
+    return sorted(folder.glob("model*.safetensors"))
+
+
+def file_hash(files: list[Path]) -> str:
+    """sha256 (hex) over files, one after the other."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _check_probe(bundle: Bundle, probe: dict[str, torch.Tensor]) -> None:
+    mri = probe["mri"].to(bundle.device)
+    with torch.no_grad():
+        present = torch.ones(mri.shape[:2], dtype=torch.bool, device=bundle.device)
+        logits = bundle.network(probe["us"].to(bundle.device), mri_tensor(mri, present))["fused"].cpu()
+    if not torch.allclose(logits, probe["fused"], atol=PROBE_TOLERANCE):
+        raise ModelError.of("model.other_answers")

@@ -1,0 +1,55 @@
+"""The scope gate: outside what the bundle was validated for there is no score, and a sentence says why."""
+
+from __future__ import annotations
+
+from breastview.fusion.preprocess import ModelInput
+from breastview.fusion.reading import Eligibility
+from breastview.fusion.spec import CHANNELS, ModelSpec, Scope
+from breastview.imaging.case import ScannedCase
+from breastview.messages import Message, message
+from breastview.records.concordance import objections_to_fusing
+from breastview.records.values import Lesion, ReviewRecord
+from breastview.registration.plane import UsPlane
+
+
+def check_scope(
+    spec: ModelSpec,
+    case: ScannedCase,
+    record: ReviewRecord,
+    lesion: Lesion | None,
+    plane: UsPlane | None,
+    mri_side: str | None,
+    given: ModelInput | None,
+) -> Eligibility:
+    """Whether this lesion of this case may be read; every reason against it, not only the first."""
+    if lesion is None:
+        return Eligibility(False, (message("scope.no_lesion"),))
+    reasons = [*_about_case(spec.scope, case), *objections_to_fusing(record, lesion, plane, mri_side)]
+    if not case.volumes:
+        reasons.append(message("scope.no_mri"))
+    elif given is not None and (given.mri is None or not given.channels_present.any()):
+        reasons.append(message("scope.no_channel"))
+    elif given is not None:
+        reasons += _about_channels(spec.scope, given)
+    return Eligibility(not reasons, tuple(reasons))
+
+
+def can_compute(given: ModelInput | None) -> bool:
+    """Whether there is anything to compute from, scope or no scope."""
+    return given is not None and (given.us is not None or given.mri is not None)
+
+
+def _about_case(scope: Scope, case: ScannedCase) -> list[Message]:
+    reasons = []
+    if scope.simulated_only and not case.simulated:
+        reasons.append(message("scope.simulated_only"))
+    age = case.patient.age_y
+    if scope.min_age_y is not None and age is not None and age < scope.min_age_y:
+        reasons.append(message("scope.too_young", age=scope.min_age_y))
+    return reasons
+
+
+def _about_channels(scope: Scope, given: ModelInput) -> list[Message]:
+    present = {channel.value for channel, there in zip(CHANNELS, given.channels_present, strict=True) if there}
+    missing = [name for name in scope.required_channels if name not in present]
+    return [message("scope.missing_channel", channel=name.upper()) for name in missing]

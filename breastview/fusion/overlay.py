@@ -1,0 +1,49 @@
+"""Pictures over pictures, for the window and the report: numpy only."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from breastview.fusion.reading import Heatmap
+
+SIDE_PX = 192
+# Dark violet to pale yellow with rising lightness, so that it also reads in grey.
+_STOPS = np.array([[38, 14, 74], [106, 43, 150], [182, 74, 160], [240, 128, 118], [252, 214, 150]], float)
+_MRI_TINT = np.array([255.0, 196.0, 96.0])
+
+
+def heatmap_rgba(heatmap: Heatmap) -> np.ndarray:
+    """Colour a heatmap: uint8 (side, side, RGBA). Weak evidence is transparent; nothing is stretched."""
+    zoom = [SIDE_PX / size for size in heatmap.values.shape]
+    values = ndimage.zoom(heatmap.values, zoom, order=1, grid_mode=True, mode="nearest")
+    values = np.clip(values, 0, 1)
+    place = np.linspace(0, 1, len(_STOPS))
+    rgb = np.stack([np.interp(values, place, _STOPS[:, k]) for k in range(3)], axis=-1)
+    alpha = np.clip(values * 1.6, 0, 1) * 255
+    return np.concatenate([rgb, alpha[..., None]], axis=-1).astype(np.uint8)
+
+
+def over(grey: np.ndarray, rgba: np.ndarray, rect: tuple[float, float, float, float], opacity: float) -> np.ndarray:
+    """Lay RGBA over a grey uint8 picture at `rect` (left, top, width, height) in its pixels: uint8 RGB."""
+    rows, columns = grey.shape
+    left, top, width, height = rect
+    row = (np.arange(rows) + 0.5 - top) / height * rgba.shape[0] - 0.5
+    column = (np.arange(columns) + 0.5 - left) / width * rgba.shape[1] - 0.5
+    grid = np.meshgrid(row, column, indexing="ij")
+    sampled = [
+        ndimage.map_coordinates(rgba[..., k].astype(float), grid, order=1, mode="constant", cval=0) for k in range(4)
+    ]
+    inside = (grid[0] >= -0.5) & (grid[0] < rgba.shape[0]) & (grid[1] >= -0.5) & (grid[1] < rgba.shape[1])
+    share = (sampled[3] / 255 * opacity * inside)[..., None]
+    colour = np.stack(sampled[:3], axis=-1)
+    return (grey[..., None] * (1 - share) + colour * share).round().astype(np.uint8)
+
+
+def blend(under: np.ndarray, mri: np.ndarray, opacity: float) -> np.ndarray:
+    """US in grey with MRI tinted over it: uint8 (row, column, RGB) of the size of `mri`."""
+    step = [under.shape[0] / mri.shape[0], under.shape[1] / mri.shape[1]]
+    grey = ndimage.affine_transform(under.astype(np.float32), step, output_shape=mri.shape, order=1, prefilter=False)
+    tinted = mri[..., None] / 255.0 * _MRI_TINT
+    mixed = grey[..., None] * (1 - opacity) + tinted * opacity
+    return np.clip(mixed, 0, 255).astype(np.uint8)

@@ -1,0 +1,96 @@
+"""The model's answer for one lesion: calibrated probabilities, fusion weights and heatmaps."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from breastview.fusion.bundle import Bundle, load_bundle
+from breastview.fusion.explain import MALIGNANT, grad_cam
+from breastview.fusion.network import MODALITIES, mri_tensor
+from breastview.fusion.preprocess import ModelInput
+from breastview.fusion.reading import Eligibility, Heatmap, Reading, refusal
+from breastview.fusion.spec import ModelSpec
+from breastview.imaging.geometry import frozen
+
+
+def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: bool = False) -> Reading:
+    """Read one lesion. A refusal, without numbers, where the case is not eligible and nobody overrode that."""
+    spec = bundle.spec
+    inputs = _inputs(bundle, given)
+    if not inputs or not (eligibility.eligible or override):
+        return refusal(spec, given.lesion_id, given.input_sha256, eligibility, bundle.device_name)
+    with torch.no_grad():
+        maps = {name: bundle.network.trunk(name, x) for name, x in inputs.items()}
+        logits = bundle.network.head(maps)
+        weights = bundle.network.head.weights({name: x.mean(dim=(2, 3)) for name, x in maps.items()})[0]
+    share = dict(zip(maps, weights.tolist(), strict=True))
+    fused = "fused" if len(maps) == len(MODALITIES) else next(iter(maps))
+    cams = grad_cam(bundle.network.head, maps, fused)
+    return Reading(
+        lesion_id=given.lesion_id,
+        eligibility=eligibility,
+        research_override=override and not eligibility.eligible,
+        model_name=spec.name,
+        model_sha256=spec.weights_sha256,
+        input_sha256=given.input_sha256,
+        device=bundle.device_name,
+        demonstration=spec.demonstration,
+        probability=_probability(logits, "fused", spec) if fused == "fused" else None,
+        probability_us=_probability(logits, "us", spec),
+        probability_mri=_probability(logits, "mri", spec),
+        weight_us=share.get("us"),
+        weight_mri=share.get("mri"),
+        heatmaps=tuple(_heatmap(name, cam, given, spec) for name, cam in cams.items()),
+    )
+
+
+def read_request(
+    folder: Path, device: str, given: ModelInput, eligibility: Eligibility, override: bool
+) -> Reading:
+    """`read` for a worker process: the bundle stays loaded between calls."""
+    return read(_loaded(folder, device), given, eligibility, override)
+
+
+def warm(folder: Path, device: str) -> str:
+    """Load a bundle ahead of the first reading; returns the device in words."""
+    return _loaded(folder, device).device_name
+
+
+@lru_cache(maxsize=1)
+def _loaded(folder: Path, device: str) -> Bundle:
+    return load_bundle(folder, device)
+
+
+def _inputs(bundle: Bundle, given: ModelInput) -> dict[str, torch.Tensor]:
+    inputs = {}
+    if given.us is not None:
+        inputs["us"] = torch.from_numpy(np.array(given.us))[None].to(bundle.device)
+    if given.mri is not None:
+        present = torch.from_numpy(np.array(given.channels_present))[None]
+        inputs["mri"] = mri_tensor(torch.from_numpy(np.array(given.mri))[None], present).to(bundle.device)
+    return inputs
+
+
+def _probability(logits: dict[str, torch.Tensor], name: str, spec: ModelSpec) -> float | None:
+    if name not in logits:
+        return None
+    scaled = logits[name][0].float() / spec.temperature.get(name, 1.0)
+    return float(scaled.softmax(dim=0)[MALIGNANT])
+
+
+def _heatmap(name: str, cam: torch.Tensor, given: ModelInput, spec: ModelSpec) -> Heatmap:
+    raw = cam.float().cpu().numpy()
+    values = frozen(np.clip(raw / spec.cam_scale.get(name, 1.0), 0, 1).astype(np.float32))
+    if name == "us":
+        assert given.us_crop is not None
+        place = (given.us_crop.left, given.us_crop.top, given.us_crop.side, given.us_crop.side)
+    else:
+        assert given.mri_grid is not None
+        grid = given.mri_grid
+        half = grid.spacing_mm / 2
+        place = (grid.left_mm - half, grid.top_mm - half, grid.width_mm, grid.height_mm)
+    return Heatmap(name, values, float(raw.max()), *place)

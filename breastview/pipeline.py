@@ -1,0 +1,303 @@
+"""The whole job without a window, each stage one call: scan, load, register, read, report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from PIL import Image
+
+from breastview.errors import BreastViewError, ReportError
+from breastview.fusion.assemble import channel_volumes, model_input
+from breastview.fusion.eligibility import can_compute, check_scope
+from breastview.fusion.overlay import heatmap_rgba
+from breastview.fusion.reading import Eligibility, Reading, refusal
+from breastview.fusion.spec import ModelSpec, read_spec
+from breastview.imaging.case import ScannedCase
+from breastview.imaging.dynamic import phases, subtraction
+from breastview.imaging.load import load_frames, load_volume
+from breastview.imaging.scan import scan_folder
+from breastview.imaging.volume import FrameStack, Volume
+from breastview.language import Language
+from breastview.messages import Message, message, render
+from breastview.progress import Progress, silent
+from breastview.records.values import Lesion, ReviewRecord
+from breastview.registration.plane import UsPlane, us_plane
+from breastview.registration.skin import Body, find_body, side_of
+from breastview.report.content import ReportContent, build_content
+from breastview.report.images import KeyImage, plane_images, slice_image, us_images
+from breastview.report.pdf import write_pdf
+from breastview.review.state import new_record
+
+DEMONSTRATION = Path(__file__).resolve().parent.parent / "resources" / "models" / "demonstration"
+SUBTRACTION = "subtraction"
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedCase:
+    """A case with the pixels that the job needs. `volumes` also holds the computed subtraction."""
+
+    case: ScannedCase
+    stacks: dict[str, FrameStack]
+    volumes: dict[str, Volume]
+    body: Body | None
+    problems: tuple[Message, ...]
+
+
+@dataclass(frozen=True)
+class LesionResult:
+    """One lesion's line of `result.json`."""
+
+    lesion_id: str
+    eligible: bool
+    research_override: bool
+    reasons: tuple[Message, ...]
+    sentences: tuple[str, ...]
+    probability: float | None
+    probability_us: float | None
+    probability_mri: float | None
+    weight_us: float | None
+    weight_mri: float | None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `result.json` says: no name, no identifier of the patient."""
+
+    eligible: bool
+    reasons: tuple[Message, ...]
+    sentences: tuple[str, ...]
+    lesions: tuple[LesionResult, ...]
+    model: str
+    model_sha256: str
+    device: str
+    demonstration: bool
+    simulated: bool
+    problems: int
+    files: tuple[str, ...]
+
+
+def review_folder(
+    folder: Path,
+    out: Path,
+    record: ReviewRecord | None = None,
+    model: Path | None = None,
+    device: str = "auto",
+    language: Language | None = None,
+    research_override: bool = False,
+    progress: Progress = silent,
+) -> Result:
+    """Do the whole job on one patient folder and write `result.json`, `report.pdf` and heatmaps into `out`.
+
+    Raises:
+        BreastViewError: the folder, the record, the bundle, the device or the output folder is unusable.
+    """
+    language = language or Language()
+    refuse_inside(folder, out)
+    case = scan_folder(folder, progress)
+    record = record or new_record(case)
+    case = with_overrides(case, record)
+    loaded = load_case(case, progress)
+    spec = read_spec(model or DEMONSTRATION)
+    readings = read_lesions(loaded, record, spec, model or DEMONSTRATION, device, research_override, progress)
+    content = report_content(loaded, record, readings, spec)
+    files = _write(out, content, readings, language)
+    result = _result(case, readings, spec, files)
+    _write_json(out / "result.json", result)
+    return result
+
+
+def refuse_inside(folder: Path, out: Path) -> None:
+    """Raise ReportError when `out` is the patient folder or lies inside it: that folder is never written."""
+    place, case = out.resolve(), folder.resolve()
+    if place == case or case in place.parents:
+        raise ReportError.of("report.inside_case")
+
+
+def with_overrides(case: ScannedCase, record: ReviewRecord) -> ScannedCase:
+    """Apply the reader's roles to a case."""
+    for override in record.roles:
+        case = case.with_override(override.key, override.role, override.b_value, override.phase)
+    return case
+
+
+def load_case(case: ScannedCase, progress: Progress = silent) -> LoadedCase:
+    """Load US and the volumes that the model and the report look at; what cannot be loaded is told, not fatal."""
+    problems: list[Message] = []
+    stacks: dict[str, FrameStack] = {}
+    volumes: dict[str, Volume] = {}
+    for item in case.frames:
+        try:
+            stacks[item.key] = load_frames(item, progress)
+        except BreastViewError as error:
+            problems.append(error.message)
+    wanted = {v.key: v for v in (*channel_volumes(case.volumes).values(), *phases(case.volumes)[:2])}
+    for volume in wanted.values() or case.volumes[:1]:
+        try:
+            volumes[volume.key] = load_volume(volume, progress)
+        except BreastViewError as error:
+            problems.append(error.message)
+    dynamic = [volumes[v.key] for v in phases(case.volumes)[:2] if v.key in volumes]
+    if len(dynamic) == 2:
+        volumes[SUBTRACTION] = subtraction(dynamic[1], dynamic[0])
+    body = find_body(next(iter(volumes.values()))) if volumes else None
+    return LoadedCase(case, stacks, volumes, body, tuple(problems))
+
+
+def planes_of(loaded: LoadedCase, record: ReviewRecord) -> dict[str, UsPlane]:
+    """The US images that have a scale, their own or the reader's."""
+    calibrated = {c.frames_key: c.spacing_mm for c in record.calibrations}
+    return {
+        key: us_plane(stack, calibrated.get(key))
+        for key, stack in loaded.stacks.items()
+        if stack.scale is not None or key in calibrated
+    }
+
+
+def read_lesions(
+    loaded: LoadedCase,
+    record: ReviewRecord,
+    spec: ModelSpec,
+    bundle_folder: Path,
+    device: str,
+    override: bool,
+    progress: Progress = silent,
+) -> dict[str, Reading]:
+    """A reading for each lesion; a refusal with its reasons where the case is outside the scope."""
+    planes = planes_of(loaded, record)
+    readings: dict[str, Reading] = {}
+    for lesion in record.lesions:
+        key = lesion.us.frames_key if lesion.us else ""
+        names = channel_volumes(loaded.case.volumes)
+        volumes = {name: loaded.volumes[v.key] for name, v in names.items() if v.key in loaded.volumes}
+        given = model_input(spec, record, lesion, loaded.stacks.get(key), planes.get(key), volumes)
+        side = _mri_side(loaded, lesion)
+        eligibility = check_scope(spec, loaded.case, record, lesion, planes.get(key), side, given)
+        if not can_compute(given) or not (eligibility.eligible or override):
+            readings[lesion.lesion_id] = refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
+            continue
+        progress(None, message("doing.model"))
+        from breastview.fusion.predict import read_request  # torch only when there is something to read
+
+        readings[lesion.lesion_id] = read_request(bundle_folder, device, given, eligibility, override)
+    return readings
+
+
+def report_content(
+    loaded: LoadedCase, record: ReviewRecord, readings: Mapping[str, Reading], spec: ModelSpec | None
+) -> ReportContent:
+    """Everything that the report says."""
+    images = key_images(loaded.case, record, loaded.stacks, loaded.volumes, readings)
+    sides = {lesion.lesion_id: _mri_side(loaded, lesion) for lesion in record.lesions}
+    return build_content(loaded.case, record, images, readings, spec, sides, planes_of(loaded, record))
+
+
+def key_images(
+    case: ScannedCase,
+    record: ReviewRecord,
+    stacks: Mapping[str, FrameStack],
+    volumes: Mapping[str, Volume],
+    readings: Mapping[str, Reading],
+) -> list[KeyImage]:
+    """Pictures for the report: for each lesion US and MRI, plain and hot; an overview where there is no lesion."""
+    calibrated = {c.frames_key: c.spacing_mm for c in record.calibrations}
+    shown, name = _shown_volume(case, volumes)
+    images: list[KeyImage] = []
+    for lesion in record.lesions or (None,):
+        key = lesion.us.frames_key if lesion and lesion.us else next(iter(stacks), "")
+        stack = stacks.get(key)
+        reading = readings.get(lesion.lesion_id) if lesion else None
+        plane = None
+        if stack is not None:
+            scaled = stack.scale is not None or key in calibrated
+            plane = us_plane(stack, calibrated.get(key)) if scaled else None
+            images += us_images(stack, plane, lesion, reading)
+        if shown is None:
+            continue
+        parameters = record.registration(key, lesion.us.frame) if lesion and lesion.us else None
+        if stack is not None and plane is not None and parameters is not None:
+            images += plane_images(stack, plane, parameters, shown, lesion, reading, name)
+        images.append(slice_image(shown, lesion, name))
+    return images
+
+
+def _shown_volume(case: ScannedCase, volumes: Mapping[str, Volume]) -> tuple[Volume | None, str]:
+    if SUBTRACTION in volumes:
+        return volumes[SUBTRACTION], "DCE 2 − 1"
+    for volume in volumes.values():
+        return volume, volume.role.role.value.upper()
+    return None, ""
+
+
+def _mri_side(loaded: LoadedCase, lesion: Lesion) -> str | None:
+    return side_of(lesion.mri.point_mm, loaded.body) if lesion.mri and loaded.body else None
+
+
+def _write(
+    out: Path, content: ReportContent, readings: Mapping[str, Reading], language: Language
+) -> tuple[str, ...]:
+    files = ["report.pdf"]
+    write_pdf(content, out / "report.pdf", language)
+    for number, reading in enumerate(readings.values()):
+        for heatmap in reading.heatmaps:
+            suffix = "" if number == 0 else f"_{reading.lesion_id}"
+            name = f"{heatmap.modality}_heatmap{suffix}.png"
+            picture = next(
+                (
+                    image.picture
+                    for item in content.lesions
+                    if item.lesion.lesion_id == reading.lesion_id
+                    for image in item.images
+                    if image.heat and image.kind.startswith(heatmap.modality)
+                ),
+                heatmap_rgba(heatmap),
+            )
+            Image.fromarray(np.ascontiguousarray(picture)).save(out / name)
+            files.append(name)
+    return tuple(files)
+
+
+def _result(
+    case: ScannedCase, readings: Mapping[str, Reading], spec: ModelSpec, files: tuple[str, ...]
+) -> Result:
+    none = Eligibility(False, (message("scope.no_lesion"),))
+    first = next(iter(readings.values()), None)
+    eligibility = first.eligibility if first else none
+    return Result(
+        eligible=bool(readings) and all(r.eligibility.eligible for r in readings.values()),
+        reasons=eligibility.reasons,
+        sentences=tuple(render(reason) for reason in eligibility.reasons),
+        lesions=tuple(_lesion_result(reading) for reading in readings.values()),
+        model=spec.name,
+        model_sha256=spec.weights_sha256,
+        device=first.device if first else "",
+        demonstration=spec.demonstration,
+        simulated=case.simulated,
+        problems=len(case.problems),
+        files=files,
+    )
+
+
+def _lesion_result(reading: Reading) -> LesionResult:
+    return LesionResult(
+        lesion_id=reading.lesion_id,
+        eligible=reading.eligibility.eligible,
+        research_override=reading.research_override,
+        reasons=reading.eligibility.reasons,
+        sentences=tuple(render(reason) for reason in reading.eligibility.reasons),
+        probability=reading.probability,
+        probability_us=reading.probability_us,
+        probability_mri=reading.probability_mri,
+        weight_us=reading.weight_us,
+        weight_mri=reading.weight_mri,
+    )
+
+
+def _write_json(path: Path, result: Result) -> None:
+    try:
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
+    except OSError as error:
+        raise ReportError.of("report.unwritable") from type(error)()

@@ -1,0 +1,132 @@
+"""What a report says, as frozen values: codes and numbers, no sentences, so that it prints in any language."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from breastview.fusion.reading import Reading
+from breastview.fusion.spec import ModelSpec
+from breastview.imaging.case import Patient, ScannedCase
+from breastview.messages import Message
+from breastview.records.concordance import mark_distance_mm, us_size_mm
+from breastview.records.values import Lesion, ReviewRecord
+from breastview.registration.landmarks import fit_landmarks, residuals_mm
+from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.plane import UsPlane
+from breastview.report.images import KeyImage
+
+
+@dataclass(frozen=True)
+class RegistrationContent:
+    """How US and MRI were brought together: method, pairs, residual in mm, and what stays open."""
+
+    method: str
+    pairs: int
+    rms_mm: float | None
+    left_out_mm: float | None
+    marks_apart_mm: float | None
+    scale: float
+    notes: tuple[Message, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LesionContent:
+    """One lesion with everything that is printed about it. `size_mm` is (width, depth) on US."""
+
+    lesion: Lesion
+    mri_side: str | None
+    size_mm: tuple[float, float] | None
+    registration: RegistrationContent | None
+    reading: Reading | None
+    images: tuple[KeyImage, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ReportContent:
+    """A whole report."""
+
+    patient: Patient
+    us_date: datetime.date | None
+    mri_date: datetime.date | None
+    has_us: bool
+    has_mri: bool
+    simulated: bool
+    lesions: tuple[LesionContent, ...]
+    overview: tuple[KeyImage, ...]
+    problem_count: int
+    notes: tuple[Message, ...]
+    spec: ModelSpec | None
+    printed: datetime.datetime
+
+
+def build_content(
+    case: ScannedCase,
+    record: ReviewRecord,
+    images: Sequence[KeyImage],
+    readings: Mapping[str, Reading],
+    spec: ModelSpec | None,
+    sides: Mapping[str, str | None],
+    planes: Mapping[str, UsPlane] | None = None,
+    printed: datetime.datetime | None = None,
+) -> ReportContent:
+    """Gather a report. `sides` holds each lesion's side by the MRI midline, `planes` the US images with a scale."""
+    lesions = tuple(
+        LesionContent(
+            lesion=lesion,
+            mri_side=sides.get(lesion.lesion_id),
+            size_mm=_size(lesion, planes or {}),
+            registration=_registration(record, lesion, planes or {}),
+            reading=readings.get(lesion.lesion_id),
+            images=tuple(image for image in images if image.lesion_id == lesion.lesion_id),
+        )
+        for lesion in record.lesions
+    )
+    return ReportContent(
+        patient=case.patient,
+        us_date=next((f.exam_date for f in case.frames if f.exam_date), None),
+        mri_date=next((v.exam_date for v in case.volumes if v.exam_date), None),
+        has_us=bool(case.frames),
+        has_mri=bool(case.volumes),
+        simulated=case.simulated,
+        lesions=lesions,
+        overview=tuple(image for image in images if not image.lesion_id),
+        problem_count=len(case.problems),
+        notes=case.notes,
+        spec=spec,
+        printed=printed or datetime.datetime.now(),
+    )
+
+
+def _size(lesion: Lesion, planes: Mapping[str, UsPlane]) -> tuple[float, float] | None:
+    plane = planes.get(lesion.us.frames_key) if lesion.us else None
+    return us_size_mm(lesion, plane) if plane else None
+
+
+def _registration(
+    record: ReviewRecord, lesion: Lesion, planes: Mapping[str, UsPlane]
+) -> RegistrationContent | None:
+    if lesion.us is None:
+        return None
+    parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
+    if parameters is None:
+        return None
+    plane = planes.get(lesion.us.frames_key)
+    apart = mark_distance_mm(record, lesion, plane) if plane else None
+    return _described(parameters, apart)
+
+
+def _described(parameters: RegistrationParameters, apart: float | None) -> RegistrationContent:
+    pairs = parameters.landmarks
+    notes: tuple[Message, ...] = ()
+    rms = left_out = None
+    if pairs:
+        residuals = residuals_mm(parameters, pairs)
+        rms = (sum(r * r for r in residuals) / len(residuals)) ** 0.5
+        fit = fit_landmarks(pairs, parameters)
+        notes = fit.notes
+        left_out = max(fit.left_out_mm) if fit.left_out_mm else None
+    return RegistrationContent(
+        parameters.method.value, len(pairs), rms, left_out, apart, parameters.scale, notes
+    )

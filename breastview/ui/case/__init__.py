@@ -1,0 +1,1 @@
+"""The case column: what is in the folder."""

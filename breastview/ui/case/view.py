@@ -1,0 +1,123 @@
+"""The case column: a tree of what the folder holds, and the files with problems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QImage, QPixmap
+from PySide6.QtWidgets import QLabel, QMenu, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+
+from breastview.ui import style
+
+THUMB_PX = 36
+_KEY = Qt.ItemDataRole.UserRole
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the tree."""
+
+    key: str
+    text: str
+    detail: str
+    tip: str
+    warns: bool = False
+
+
+class CaseView(QWidget):
+    """Lists ultrasound, MRI and problems; the presenter fills it."""
+
+    chosen = Signal(str)
+    role_wanted = Signal(str, str)  # key, role
+
+    def __init__(self, title: str, empty: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        heading = QLabel(title, self)
+        heading.setProperty("role", "muted")
+        heading.setContentsMargins(style.GRID_PX, style.GRID_PX, style.GRID_PX, 4)
+        self.tree = QTreeWidget(self)
+        self.tree.setHeaderHidden(True)
+        self.tree.setRootIsDecorated(False)
+        self.tree.setIndentation(6)
+        self.tree.setColumnCount(2)
+        self.tree.setIconSize(QSize(THUMB_PX, THUMB_PX))
+        self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.tree.itemClicked.connect(self._clicked)
+        self.tree.customContextMenuRequested.connect(self._menu)
+        self._empty = QLabel(empty, self)
+        self._empty.setWordWrap(True)
+        self._empty.setProperty("role", "muted")
+        self._empty.setContentsMargins(style.GRID_PX, style.GRID_PX, style.GRID_PX, style.GRID_PX)
+        self._roles: list[tuple[str, str]] = []
+        self._items: dict[str, QTreeWidgetItem] = {}
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(heading)
+        layout.addWidget(self._empty)
+        layout.addWidget(self.tree, 1)
+
+    def fill(self, groups: list[tuple[str, list[Row]]], roles: list[tuple[str, str]]) -> None:
+        """Show groups of rows; `roles` are the (name, text) that a volume's role can be overruled with."""
+        self.tree.clear()
+        self._items.clear()
+        self._roles = roles
+        self._empty.setVisible(not groups)
+        for title, rows in groups:
+            head = QTreeWidgetItem(self.tree, [title, ""])
+            head.setFlags(Qt.ItemFlag.ItemIsEnabled)
+            head.setForeground(0, QColor(style.MUTED))
+            for row in rows:
+                item = QTreeWidgetItem(head, [row.text, row.detail])
+                item.setData(0, _KEY, row.key)
+                item.setToolTip(0, row.tip)
+                item.setToolTip(1, row.tip)
+                item.setForeground(1, QColor(style.MUTED))
+                item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                if row.warns:
+                    item.setForeground(0, QColor(style.CAUTION))
+                if row.key:
+                    self._items[row.key] = item
+            head.setExpanded(True)
+        self.tree.setColumnWidth(0, max(self.width() - 92, 150))
+
+    def set_thumbnail(self, key: str, picture: np.ndarray) -> None:
+        """Put a small uint8 picture (row, column) or (row, column, RGB) beside a row."""
+        item = self._items.get(key)
+        if item is None:
+            return
+        rows, columns = picture.shape[:2]
+        kind = QImage.Format.Format_Grayscale8 if picture.ndim == 2 else QImage.Format.Format_RGB888
+        data = np.ascontiguousarray(picture)
+        image = QImage(data.data, columns, rows, data.strides[0], kind).copy()
+        scaled = QPixmap.fromImage(image).scaled(
+            THUMB_PX, THUMB_PX, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+        )
+        item.setIcon(0, QIcon(scaled))
+
+    def set_current(self, keys: set[str]) -> None:
+        """Mark the rows whose images are hung."""
+        for key, item in self._items.items():
+            font = item.font(0)
+            font.setBold(key in keys)
+            item.setFont(0, font)
+            item.setForeground(1, QColor(style.ACCENT if key in keys else style.MUTED))
+
+    def _clicked(self, item: QTreeWidgetItem) -> None:
+        key = item.data(0, _KEY)
+        if key:
+            self.chosen.emit(key)
+
+    def _menu(self, at: QPoint) -> None:
+        item = self.tree.itemAt(at)
+        key = item.data(0, _KEY) if item else None
+        if not key or not self._roles:
+            return
+        menu = QMenu(self)
+        for name, text in self._roles:
+            menu.addAction(text, lambda name=name: self.role_wanted.emit(key, name))
+        menu.exec(self.tree.viewport().mapToGlobal(at))

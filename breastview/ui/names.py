@@ -1,0 +1,34 @@
+"""What volumes and images are called on screen."""
+
+from __future__ import annotations
+
+from breastview.imaging.case import Role, RoleChoice
+from breastview.language import Language
+
+_NAMES = {
+    Role.T1WI: "T1WI",
+    Role.T2WI: "T2WI",
+    Role.STIR: "STIR",
+    Role.ADC: "ADC",
+    Role.MIP: "MIP",
+}
+
+
+def role_name(choice: RoleChoice, language: Language) -> str:
+    """A short name for a role, with b-value or phase."""
+    text = language.text
+    if choice.role is Role.DWI:
+        return "DWI" if choice.b_value is None else f"DWI b{choice.b_value:.0f}"
+    if choice.role is Role.DCE:
+        if choice.phase is None:
+            return "DCE"
+        return f"DCE {choice.phase}/{choice.phase_count}" if choice.phase_count else f"DCE {choice.phase}"
+    words = {
+        Role.US_STILL: text("US still"),
+        Role.US_CINE: text("US cine"),
+        Role.US_VOLUME: text("US volume"),
+        Role.SUBTRACTION: text("Subtraction"),
+        Role.LOCALIZER: text("Localizer"),
+        Role.OTHER: text("Other"),
+    }
+    return _NAMES.get(choice.role) or words[choice.role]

@@ -1,0 +1,324 @@
+"""One image on black: zoom, pan, window/level and tools by mouse; marks on top; texts in the corners.
+
+The canvas knows pixels of its picture and nothing of medicine: presenters decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QGraphicsItem, QGraphicsRectItem, QLabel, QWidget
+
+from breastview.ui import style
+
+ZOOM_STEP = 1.15
+MARGIN_PX = 8
+pg.setConfigOptions(imageAxisOrder="row-major", antialias=True, background=style.BLACK)
+
+
+class Tool(StrEnum):
+    """What the left button does."""
+
+    BROWSE = "browse"
+    BOX = "box"
+    POINT = "point"
+    MOVE = "move"
+    LINE = "line"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something drawn over the picture, in picture pixels. `kind`: "box" (left, top, right, bottom), "point"
+    (x, y), "line" (x1, y1, x2, y2)."""
+
+    kind: str
+    place: tuple[float, ...]
+    colour: str
+    text: str = ""
+    dashed: bool = False
+
+
+class Canvas(pg.GraphicsView):
+    """A picture with marks. Positions in signals are picture pixels (column, row)."""
+
+    scrolled = Signal(int, bool)  # steps, whether Shift was held
+    hovered = Signal(float, float)
+    left = Signal()
+    clicked = Signal(float, float)
+    box_drawn = Signal(float, float, float, float)
+    line_drawn = Signal(float, float, float, float)
+    drag_began = Signal(float, float, bool)  # Shift
+    dragged = Signal(float, float)
+    drag_ended = Signal()
+    windowed = Signal(float, float)  # shares of the present width: centre, width
+    double_clicked = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("pane")
+        self._box = pg.ViewBox(enableMenu=False, invertY=True, lockAspect=True)
+        self._box.setMouseEnabled(False, False)
+        self.setCentralItem(self._box)
+        self._image = pg.ImageItem()
+        self._overlay = pg.ImageItem()
+        self._overlay.setZValue(5)
+        self._box.addItem(self._image)
+        self._box.addItem(self._overlay)
+        self._marks: list[QGraphicsItem] = []
+        self._rubber: QGraphicsItem | None = None
+        self._corners = {name: QLabel(self) for name in ("tl", "tr", "bl", "br")}
+        self._edges = {name: QLabel(self) for name in ("l", "t", "r", "b")}
+        for label in (*self._corners.values(), *self._edges.values()):
+            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+            label.setProperty("role", "small")
+        self._scale_bar = QLabel(self)
+        self._scale_bar.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._rect = QRectF()
+        self._press: tuple[Qt.MouseButton, QPointF, QPointF] | None = None
+        self._mm_per_px: float | None = None
+        self.tool = Tool.BROWSE
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._box.sigRangeChanged.connect(self._draw_scale_bar)
+
+    def show_image(
+        self, picture: np.ndarray | None, rect: tuple[float, float, float, float], aspect: float = 1.0
+    ) -> None:
+        """Show uint8 (row, column) or (row, column, RGB) over `rect` (left, top, width, height) in pixels.
+
+        `aspect` is the height of a pixel over its width. The zoom stays while the place and size do.
+        """
+        if picture is None:
+            self._image.clear()
+            self._rect = QRectF()
+            return
+        self._image.setImage(picture, autoLevels=False, levels=(0, 255))
+        place = QRectF(*rect)
+        self._image.setRect(place)
+        self._box.setAspectLocked(True, ratio=1 / aspect)
+        if place != self._rect:
+            self._rect = place
+            self.fit()
+
+    def show_overlay(
+        self, rgba: np.ndarray | None, rect: tuple[float, float, float, float] = (0, 0, 1, 1), opacity: float = 1.0
+    ) -> None:
+        """Lay uint8 (row, column, RGBA) over the picture, or take it away."""
+        if rgba is None:
+            self._overlay.clear()
+            return
+        self._overlay.setImage(rgba, autoLevels=False, levels=(0, 255))
+        self._overlay.setRect(QRectF(*rect))
+        self._overlay.setOpacity(opacity)
+
+    def fit(self, rect: tuple[float, float, float, float] | None = None) -> None:
+        """Show the whole picture, or a part of it (left, top, width, height)."""
+        place = QRectF(*rect) if rect else self._rect
+        if not place.isEmpty():
+            self._box.setRange(place, padding=0.01)
+
+    def show_marks(self, marks: list[Mark]) -> None:
+        """Draw marks in the place of those that were there."""
+        for item in self._marks:
+            self._box.removeItem(item)
+        self._marks = [item for mark in marks for item in _items(mark)]
+        for item in self._marks:
+            self._box.addItem(item, ignoreBounds=True)
+
+    def set_corner(self, corner: str, text: str, role: str = "small") -> None:
+        """Write into a corner: "tl", "tr", "bl" or "br"."""
+        label = self._corners[corner]
+        if label.property("role") != role:
+            label.setProperty("role", role)
+            label.style().unpolish(label)
+            label.style().polish(label)
+        label.setText(text)
+        label.adjustSize()
+        self._place_texts()
+
+    def set_edges(self, letters: tuple[str, str, str, str]) -> None:
+        """Write patient directions at the left, top, right and bottom edge."""
+        for label, letter in zip(self._edges.values(), letters, strict=True):
+            label.setText(letter)
+            label.adjustSize()
+        self._place_texts()
+
+    def set_mm_per_px(self, mm_per_px: float | None) -> None:
+        """Millimetres of a picture pixel across, for the scale bar; None: there is none."""
+        self._mm_per_px = mm_per_px
+        self._draw_scale_bar()
+
+    def set_texts_visible(self, visible: bool) -> None:
+        """Show or hide corner texts, edge letters and scale bar."""
+        for label in (*self._corners.values(), *self._edges.values(), self._scale_bar):
+            label.setVisible(visible)
+
+    def to_widget(self, column: float, row: float) -> QPointF:
+        """Where a picture pixel lies in this widget."""
+        return QPointF(self.mapFromScene(self._box.mapViewToScene(QPointF(column, row))))
+
+    def _to_picture(self, position: QPointF) -> QPointF:
+        return self._box.mapSceneToView(self.mapToScene(position.toPoint()))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.setFocus()
+        place = self._to_picture(event.position())
+        self._press = (event.button(), event.position(), place)
+        if event.button() is Qt.MouseButton.LeftButton and self.tool is Tool.MOVE:
+            shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self.drag_began.emit(place.x(), place.y(), shift)
+        event.accept()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        place = self._to_picture(event.position())
+        self.hovered.emit(place.x(), place.y())
+        if self._press is None:
+            return
+        button, at, start = self._press
+        if button is Qt.MouseButton.LeftButton and self.tool is not Tool.BROWSE:
+            self._drag_tool(start, place)
+            return
+        moved = event.position() - at
+        self._press = (button, event.position(), start)
+        if button is Qt.MouseButton.RightButton:
+            self.windowed.emit(-moved.y() / 300, moved.x() / 300)
+        else:
+            self._pan(moved)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        press, self._press = self._press, None
+        if press is None or press[0] is not Qt.MouseButton.LeftButton:
+            return
+        place, start = self._to_picture(event.position()), press[2]
+        if self._rubber is not None:
+            self._box.removeItem(self._rubber)
+            self._rubber = None
+        if self.tool is Tool.MOVE:
+            self.drag_ended.emit()
+        elif self.tool is Tool.BOX and min(abs(place.x() - start.x()), abs(place.y() - start.y())) >= 2:
+            rect = QRectF(start, place).normalized()
+            self.box_drawn.emit(rect.left(), rect.top(), rect.right(), rect.bottom())
+        elif self.tool is Tool.LINE and (place - start).manhattanLength() >= 2:
+            self.line_drawn.emit(start.x(), start.y(), place.x(), place.y())
+        elif self.tool is Tool.POINT or (self.tool is Tool.BROWSE and press[1] == event.position()):
+            self.clicked.emit(place.x(), place.y())
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        if event.button() is Qt.MouseButton.LeftButton and self.tool is Tool.BROWSE:
+            self.double_clicked.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        delta = event.angleDelta().y() or event.angleDelta().x()
+        if not delta:
+            return
+        steps = 1 if delta > 0 else -1
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            self._zoom(ZOOM_STEP**-steps, self._to_picture(event.position()))
+        else:
+            self.scrolled.emit(-steps, bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
+        event.accept()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
+            self._zoom(1 / ZOOM_STEP, None)
+        elif event.key() == Qt.Key.Key_Minus:
+            self._zoom(ZOOM_STEP, None)
+        elif event.key() == Qt.Key.Key_0:
+            self.fit()
+        else:
+            event.ignore()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self.left.emit()
+        super().leaveEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if hasattr(self, "_corners"):
+            self._place_texts()
+            self.fit()
+
+    def _drag_tool(self, start: QPointF, place: QPointF) -> None:
+        if self.tool is Tool.MOVE:
+            self.dragged.emit(place.x() - start.x(), place.y() - start.y())
+            return
+        if self.tool is Tool.POINT:
+            return
+        if self._rubber is not None:
+            self._box.removeItem(self._rubber)
+        kind = "box" if self.tool is Tool.BOX else "line"
+        rect = QRectF(start, place).normalized() if kind == "box" else None
+        ends = rect.getCoords() if rect else (start.x(), start.y(), place.x(), place.y())
+        self._rubber = _items(Mark(kind, tuple(ends), style.LESION))[0]
+        self._box.addItem(self._rubber, ignoreBounds=True)
+
+    def _pan(self, moved: QPointF) -> None:
+        start, end = self._to_picture(QPointF(0, 0)), self._to_picture(moved)
+        self._box.translateBy(x=start.x() - end.x(), y=start.y() - end.y())
+
+    def _zoom(self, factor: float, centre: QPointF | None) -> None:
+        self._box.scaleBy((factor, factor), center=centre)
+
+    def _place_texts(self) -> None:
+        width, height, m = self.width(), self.height(), MARGIN_PX
+        for name, label in self._corners.items():
+            x = m if name[1] == "l" else width - label.width() - m
+            y = m if name[0] == "t" else height - label.height() - m
+            label.move(x, y)
+        left, top, right, bottom = self._edges.values()
+        left.move(m, (height - left.height()) // 2)
+        right.move(width - right.width() - m, (height - right.height()) // 2)
+        top.move((width - top.width()) // 2, m)
+        bottom.move((width - bottom.width()) // 2, height - bottom.height() - m)
+        self._draw_scale_bar()
+
+    def _draw_scale_bar(self) -> None:
+        bar = self._scale_bar
+        if self._mm_per_px is None or self._rect.isEmpty():
+            bar.setText("")
+            bar.resize(0, 0)
+            return
+        px_per_mm = abs(self.to_widget(100, 0).x() - self.to_widget(0, 0).x()) / 100 / self._mm_per_px
+        length_mm = next((n for n in (5, 10, 20, 50, 100) if n * px_per_mm >= 60), 100)
+        width = round(length_mm * px_per_mm)
+        bar.setText(f"{length_mm} mm")
+        bar.setStyleSheet(
+            f"border: none; border-bottom: 2px solid {style.TEXT}; color: {style.TEXT};"
+            f"font-size: {style.SMALL_PT}pt;"
+        )
+        bar.resize(max(width, 10), 18)
+        bar.move((self.width() - width) // 2, self.height() - 46)
+
+
+def _items(mark: Mark) -> list[QGraphicsItem]:
+    pen = pg.mkPen(mark.colour, width=1.5)
+    pen.setCosmetic(True)
+    if mark.dashed:
+        pen.setStyle(Qt.PenStyle.DashLine)
+    items: list[QGraphicsItem] = []
+    if mark.kind == "box":
+        left, top, right, bottom = mark.place
+        box = QGraphicsRectItem(QRectF(left, top, right - left, bottom - top))
+        box.setPen(pen)
+        items.append(box)
+        at = (left, top)
+    elif mark.kind == "line":
+        x1, y1, x2, y2 = mark.place
+        items.append(pg.PlotCurveItem([x1, x2], [y1, y2], pen=pen))
+        at = (x1, y1)
+    else:
+        at = (mark.place[0], mark.place[1])
+        cross = pg.ScatterPlotItem([at[0]], [at[1]], symbol="+", size=14, pen=pg.mkPen(mark.colour, width=1.5))
+        items.append(cross)
+    if mark.text:
+        text = pg.TextItem(mark.text, color=QColor(mark.colour), anchor=(0, 1))
+        text.setPos(*at)
+        items.append(text)
+    for item in items:
+        item.setZValue(10)
+    return items

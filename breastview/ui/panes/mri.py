@@ -1,0 +1,361 @@
+"""The MRI pane: acquired slices, MRI in the US plane, or both fused; registration by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QObject
+
+from breastview.fusion.overlay import blend, heatmap_rgba
+from breastview.imaging.display import to_uint8
+from breastview.imaging.geometry import apply, edge_letters, lps_text, slice_through
+from breastview.imaging.volume import Volume
+from breastview.language import Language
+from breastview.records.concordance import us_centre_px
+from breastview.records.values import MriMark
+from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.plane import PlaneGrid, UsPlane, sector_grid
+from breastview.registration.resample import resample_plane
+from breastview.registration.transform import map_points, moved, to_us_plane, turned, us_to_mri
+from breastview.review.actions import MarkMri, SetRegistration
+from breastview.review.state import Part
+from breastview.ui import style
+from breastview.ui.panes.canvas import Mark, Tool
+from breastview.ui.names import role_name
+from breastview.ui.panes.tools import Tools
+from breastview.ui.panes.view import PaneView
+from breastview.ui.session import SUBTRACTION, Session
+
+ACQUIRED, PLANE, FUSED = "acquired", "plane", "fused"
+VIEW_STEP_MM = 0.2
+COARSE_MM, FINE_MM = 1.0, 0.1
+
+
+class MriPresenter(QObject):
+    """Shows the session's MRI volume and turns gestures into actions."""
+
+    def __init__(
+        self, view: PaneView, session: Session, tools: Tools, language: Language, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._view, self._session, self._tools, self._language = view, session, tools, language
+        self._mode = ACQUIRED
+        self._slice: dict[str, int] = {}
+        self._windows: dict[str, tuple[float, float]] = {}
+        self._opacity = 0.5
+        self._drag: tuple[RegistrationParameters, tuple[float, float], bool] | None = None
+        canvas = view.canvas
+        canvas.scrolled.connect(self._scroll)
+        canvas.windowed.connect(self._change_window)
+        canvas.clicked.connect(self._click)
+        canvas.hovered.connect(self._hover)
+        canvas.drag_began.connect(self._begin_drag)
+        canvas.dragged.connect(self._drag_to)
+        canvas.drag_ended.connect(self._end_drag)
+        view.mode_chosen.connect(self.set_mode)
+        view.opacity_changed.connect(self._set_opacity)
+        tools.changed.connect(self._choose_tool)
+        tools.heatmaps_changed.connect(self.draw)
+        session.loaded.connect(lambda key: self.draw() if key in (session.mri_key, session.us_key) else None)
+        session.opened.connect(self._opened)
+        session.changed.connect(self._changed)
+        self.draw()
+
+    @property
+    def mode(self) -> str:
+        """What is shown: "acquired", "plane" or "fused"."""
+        return self._mode
+
+    def set_mode(self, mode: str) -> None:
+        """Show acquired slices, MRI in the US plane, or the fused view."""
+        self._mode = mode
+        self.draw()
+
+    def _opened(self) -> None:
+        self._slice, self._windows, self._mode = {}, {}, ACQUIRED
+        if self._session.registration is not None:
+            self._mode = PLANE
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw everything anew."""
+        volume = self._session.volume
+        registered = self._registered() is not None
+        mode = self._mode if registered else ACQUIRED
+        self._view.set_mode(mode, {ACQUIRED: True, PLANE: registered, FUSED: registered})
+        self._view.set_opacity(self._opacity if mode == FUSED else None, self._language.text("MRI over ultrasound"))
+        self._view.title.setText(self._title(volume, mode))
+        if volume is None:
+            self._draw_empty()
+        elif mode == ACQUIRED:
+            self._draw_acquired(volume)
+        else:
+            self._draw_in_plane(volume, mode)
+
+    def _registered(self) -> tuple[RegistrationParameters, UsPlane] | None:
+        session = self._session
+        if session.review is None or session.stack is None:
+            return None
+        parameters, plane = session.registration, session.plane
+        return (parameters, plane) if parameters is not None and plane is not None else None
+
+    def _title(self, volume: Volume | None, mode: str) -> str:
+        text = self._language.text
+        if self._session.case is None:
+            return text("MRI")
+        if self._session.mri_key is None:
+            return text("MRI")
+        name = self.volume_name(self._session.mri_key)
+        if mode == ACQUIRED or volume is None:
+            return name
+        return f"{name} · {text('in the US plane') if mode == PLANE else text('over ultrasound')}"
+
+    def volume_name(self, key: str) -> str:
+        """What a volume is called on screen."""
+        case = self._session.case
+        if key == SUBTRACTION or case is None:
+            return "DCE 2 − 1"
+        return role_name(case.volume(key).role, self._language)
+
+    def _draw_empty(self) -> None:
+        canvas, text = self._view.canvas, self._language.text
+        canvas.show_image(None, (0, 0, 1, 1))
+        canvas.show_marks([])
+        canvas.show_overlay(None)
+        canvas.set_edges(("", "", "", ""))
+        for corner in ("tr", "bl", "br"):
+            canvas.set_corner(corner, "")
+        told = ""
+        if self._session.case is not None:
+            told = text("Loading…") if self._session.mri_key else text("No MRI in this folder. Read ultrasound only.")
+        canvas.set_corner("tl", told, "muted")
+
+    def _window(self, volume: Volume) -> tuple[float, float]:
+        return self._windows.get(volume.key, volume.window)
+
+    def _draw_acquired(self, volume: Volume) -> None:
+        canvas = self._view.canvas
+        number = self._slice_number(volume)
+        rows, columns = volume.array.shape[1:]
+        step = np.linalg.norm(volume.index_to_lps[:3, :3], axis=0)
+        canvas.show_image(
+            to_uint8(volume.array[number], self._window(volume)), (0, 0, columns, rows), step[1] / step[2]
+        )
+        canvas.show_overlay(None)
+        canvas.set_mm_per_px(float(step[2]))
+        canvas.set_edges(edge_letters(volume.index_to_lps))
+        self._corners(volume, f"{self._language.text('slice')} {number + 1}/{len(volume.array)}")
+        canvas.show_marks(self._acquired_marks(volume, number))
+
+    def _slice_number(self, volume: Volume) -> int:
+        if volume.key not in self._slice:
+            self._slice[volume.key] = self._first_slice(volume)
+        return self._slice[volume.key]
+
+    def _first_slice(self, volume: Volume) -> int:
+        lesion = self._session.lesion
+        if lesion and lesion.mri:
+            number = round(slice_through(volume.index_to_lps, lesion.mri.point_mm)[0])
+            return min(max(number, 0), len(volume.array) - 1)
+        return len(volume.array) // 2
+
+    def _acquired_marks(self, volume: Volume, number: int) -> list[Mark]:
+        marks = []
+        for lesion in self._session.state.record.lesions:
+            if lesion.mri is None:
+                continue
+            place = slice_through(volume.index_to_lps, lesion.mri.point_mm)
+            if abs(place[0] - number) <= 0.5 + 1e-6:
+                marks.append(Mark("point", (place[2] + 0.5, place[1] + 0.5), style.LESION, lesion.lesion_id))
+        registered = self._registered()
+        if registered is None:
+            return marks
+        parameters, _ = registered
+        for count, pair in enumerate(parameters.landmarks, 1):
+            place = slice_through(volume.index_to_lps, pair.mri_mm)
+            if abs(place[0] - number) <= 1.0:
+                marks.append(Mark("point", (place[2] + 0.5, place[1] + 0.5), style.REGISTRATION, str(count)))
+        return marks
+
+    def _grid(self, plane: UsPlane) -> tuple[PlaneGrid, tuple[float, float, float, float]]:
+        """The grid over the sector and its rectangle in US pixels."""
+        stack = self._session.stack
+        assert stack is not None
+        sector = stack.sector
+        rect = (sector.left, sector.top, sector.right - sector.left, sector.bottom - sector.top)
+        return sector_grid(stack, plane, VIEW_STEP_MM), tuple(float(v) for v in rect)  # type: ignore[return-value]
+
+    def _draw_in_plane(self, volume: Volume, mode: str) -> None:
+        registered = self._registered()
+        stack = self._session.stack
+        if registered is None or stack is None:
+            return
+        parameters, plane = registered
+        canvas = self._view.canvas
+        grid, rect = self._grid(plane)
+        sampled = resample_plane(volume.array, volume.index_to_lps, us_to_mri(parameters), grid)
+        picture = to_uint8(sampled, self._window(volume))
+        canvas.show_overlay(None)
+        aspect = plane.spacing_mm[0] / plane.spacing_mm[1]
+        if mode == FUSED:
+            grey = stack.grey(self._session.us_frame)
+            sector = stack.sector
+            under = grey[sector.top : sector.bottom, sector.left : sector.right]
+            picture = blend(under, picture, self._opacity)
+        canvas.show_image(picture, rect, aspect)
+        canvas.set_mm_per_px(plane.spacing_mm[1])
+        canvas.set_edges(("", "", "", ""))
+        self._corners(volume, lps_text(map_points(parameters, np.zeros(3))))
+        canvas.show_marks(self._plane_marks(parameters, plane))
+        self._draw_heatmap()
+
+    def _plane_marks(self, parameters: RegistrationParameters, plane: UsPlane) -> list[Mark]:
+        marks = []
+        lesion = self._session.lesion
+        if lesion and lesion.us and lesion.us.frames_key == self._session.us_key:
+            mark = lesion.us
+            place = (mark.left, mark.top, mark.right, mark.bottom)
+            marks.append(Mark("box", place, style.LESION, "US", dashed=True))
+        if lesion and lesion.mri:
+            x, y, z = to_us_plane(parameters, np.array(lesion.mri.point_mm))
+            column, row = plane.mm_to_px(np.array([x, y]))
+            marks.append(Mark("point", (float(column), float(row)), style.LESION, f"{lesion.lesion_id} {z:+.0f} mm"))
+        for number, pair in enumerate(parameters.landmarks, 1):
+            x, y, _ = to_us_plane(parameters, np.array(pair.mri_mm))
+            column, row = plane.mm_to_px(np.array([x, y]))
+            marks.append(Mark("point", (float(column), float(row)), style.REGISTRATION, str(number)))
+        return marks
+
+    def _draw_heatmap(self) -> None:
+        canvas, lesion = self._view.canvas, self._session.lesion
+        reading = self._session.readings.get(lesion.lesion_id) if lesion else None
+        maps = [m for m in reading.heatmaps if m.modality == "mri"] if reading else []
+        registered = self._registered()
+        if not maps or not self._tools.heatmaps or registered is None:
+            canvas.set_corner("tr", "")
+            return
+        heatmap, plane = maps[0], registered[1]
+        left, top = plane.mm_to_px(np.array([heatmap.left, heatmap.top]))
+        width = heatmap.width / plane.spacing_mm[1]
+        height = heatmap.height / plane.spacing_mm[0]
+        rect = (float(left), float(top), width, height)
+        canvas.show_overlay(heatmap_rgba(heatmap), rect, self._tools.heatmap_opacity)
+        canvas.set_corner("tr", self._language.text("model attention, not lesion outline"), "model")
+
+    def _corners(self, volume: Volume, place: str) -> None:
+        canvas = self._view.canvas
+        centre, width = self._window(volume)
+        canvas.set_corner("tl", "")
+        canvas.set_corner("tr", "")
+        canvas.set_corner("bl", place)
+        canvas.set_corner("br", f"W {width:.0f} L {centre:.0f}")
+
+    def _choose_tool(self) -> None:
+        wanted = {"mri_point": Tool.POINT, "mri_pair": Tool.POINT, "mri_move": Tool.MOVE}
+        self._view.canvas.tool = wanted.get(self._tools.name, Tool.BROWSE)
+        if self._tools.name == "mri_move" and self._mode == ACQUIRED:
+            self.set_mode(FUSED)
+
+    def _place(self, x: float, y: float) -> tuple[float, float, float] | None:
+        """The LPS place of a picture pixel."""
+        registered = self._registered()
+        if self._mode != ACQUIRED and registered is not None:
+            parameters, plane = registered
+            point = map_points(parameters, plane.px_to_mm(np.array([x, y])))
+        else:
+            volume = self._session.volume
+            if volume is None:
+                return None
+            point = apply(volume.index_to_lps, np.array([self._slice_number(volume), y - 0.5, x - 0.5]))
+        return float(point[0]), float(point[1]), float(point[2])
+
+    def _click(self, x: float, y: float) -> None:
+        place = self._place(x, y)
+        if place is None:
+            return
+        if self._tools.name == "mri_point":
+            lesion, key = self._session.lesion, self._session.mri_key
+            if lesion is not None and key is not None:
+                self._session.dispatch(MarkMri(lesion.lesion_id, MriMark(key, place)))
+                self._tools.browse()
+        else:
+            self._tools.mri_clicked.emit(place)
+
+    def _hover(self, x: float, y: float) -> None:
+        place, volume = self._place(x, y), self._session.volume
+        if place is None or volume is None:
+            return
+        index = np.round(slice_through(volume.index_to_lps, place)).astype(int)
+        inside = np.all(index >= 0) and np.all(index < volume.array.shape)
+        value = f" · {volume.array[tuple(index)]:.0f}" if inside else ""
+        self._tools.position.emit(f"MRI {lps_text(np.array(place))}{value}")
+
+    def _scroll(self, steps: int, fine: bool) -> None:
+        volume, registered = self._session.volume, self._registered()
+        if volume is None:
+            return
+        if self._mode == ACQUIRED or registered is None:
+            last = len(volume.array) - 1
+            self._slice[volume.key] = min(max(self._slice_number(volume) + steps, 0), last)
+            self.draw()
+            return
+        if self._tools.name == "mri_move":
+            step = FINE_MM if fine else COARSE_MM
+            self._set(moved(registered[0], (0.0, 0.0, steps * step)))
+
+    def _change_window(self, centre: float, width: float) -> None:
+        volume = self._session.volume
+        if volume is None:
+            return
+        old_centre, old_width = self._window(volume)
+        self._windows[volume.key] = (old_centre + centre * old_width, max(old_width * (1 + width), 1.0))
+        self.draw()
+
+    def _set_opacity(self, value: float) -> None:
+        self._opacity = value
+        self.draw()
+
+    def _begin_drag(self, x: float, y: float, turn: bool) -> None:
+        registered = self._registered()
+        if registered is None:
+            return
+        self._session.begin()
+        self._drag = (registered[0], (x, y), turn)
+
+    def _drag_to(self, dx: float, dy: float) -> None:
+        """Move or turn the plane so that the MRI follows the hand; always from where the drag began."""
+        registered = self._registered()
+        if self._drag is None or registered is None:
+            return
+        start, (x, y), turn = self._drag
+        plane = registered[1]
+        if turn:
+            pivot = self._pivot(plane)
+            before = plane.px_to_mm(np.array([x, y])) - pivot
+            after = plane.px_to_mm(np.array([x + dx, y + dy])) - pivot
+            angle = np.rad2deg(np.arctan2(after[1], after[0]) - np.arctan2(before[1], before[0]))
+            self._set(turned(start, "z", float(-angle), (*pivot, 0.0)))
+        else:
+            self._set(moved(start, (-dx * plane.spacing_mm[1], -dy * plane.spacing_mm[0], 0.0)))
+
+    def _pivot(self, plane: UsPlane) -> np.ndarray:
+        lesion = self._session.lesion
+        if lesion and lesion.us and lesion.us.frames_key == self._session.us_key:
+            return plane.px_to_mm(np.array(us_centre_px(lesion)))
+        return np.array([0.0, 15.0])
+
+    def _end_drag(self) -> None:
+        if self._drag is not None:
+            self._drag = None
+            self._session.commit()
+
+    def _set(self, parameters: RegistrationParameters) -> None:
+        key = self._session.us_key
+        if key is not None:
+            self._session.dispatch(SetRegistration(key, self._session.us_frame, parameters))
+
+    def _changed(self, parts: frozenset[Part]) -> None:
+        if Part.MARKS in parts and self._session.lesion and self._session.lesion.mri:
+            volume = self._session.volume
+            if volume is not None and self._mode == ACQUIRED:
+                self._slice[volume.key] = self._first_slice(volume)
+        self.draw()

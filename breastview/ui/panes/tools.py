@@ -1,0 +1,40 @@
+"""What the hand holds: the chosen tool, shared by panes and steps, and what the panes report back."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+
+class Tools(QObject):
+    """The one chosen tool. Names: "browse", "us_box", "us_point", "us_line", "mri_point", "mri_move"."""
+
+    changed = Signal()
+    heatmaps_changed = Signal()
+    us_clicked = Signal(float, float)  # px
+    us_line = Signal(float, float, float, float)  # px
+    mri_clicked = Signal(object)  # LPS mm (x, y, z)
+    position = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.name = "browse"
+        self.heatmaps = False
+        self.heatmap_opacity = 0.55
+
+    def choose(self, name: str) -> None:
+        """Take a tool in hand; taking it twice lays it down."""
+        self.name = "browse" if name == self.name else name
+        self.changed.emit()
+
+    def browse(self) -> None:
+        """Lay the tool down."""
+        if self.name != "browse":
+            self.name = "browse"
+            self.changed.emit()
+
+    def show_heatmaps(self, visible: bool, opacity: float | None = None) -> None:
+        """Show or hide the heatmaps on both images."""
+        self.heatmaps = visible
+        if opacity is not None:
+            self.heatmap_opacity = opacity
+        self.heatmaps_changed.emit()

@@ -1,0 +1,208 @@
+"""The US pane: which frame is shown, its marks and its heatmap."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QObject
+
+from breastview.fusion.overlay import heatmap_rgba
+from breastview.imaging.case import ScannedFrames
+from breastview.imaging.display import to_uint8
+from breastview.imaging.volume import FrameStack
+from breastview.language import Language
+from breastview.records.values import UsMark
+from breastview.registration.transform import to_us_plane
+from breastview.review.actions import MarkUs
+from breastview.review.state import Part
+from breastview.ui import style
+from breastview.ui.panes.canvas import Mark, Tool
+from breastview.ui.panes.tools import Tools
+from breastview.ui.panes.view import PaneView
+from breastview.ui.session import Session
+
+FULL_WINDOW = (127.5, 255.0)
+
+
+class UsPresenter(QObject):
+    """Shows the session's US frame and turns gestures into actions."""
+
+    def __init__(
+        self, view: PaneView, session: Session, tools: Tools, language: Language, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._view, self._session, self._tools, self._language = view, session, tools, language
+        self._window = FULL_WINDOW
+        canvas = view.canvas
+        canvas.scrolled.connect(self._scroll)
+        canvas.windowed.connect(self._change_window)
+        canvas.box_drawn.connect(self._mark)
+        canvas.clicked.connect(lambda x, y: tools.us_clicked.emit(x, y))
+        canvas.line_drawn.connect(lambda *line: tools.us_line.emit(*line))
+        canvas.hovered.connect(self._hover)
+        tools.changed.connect(self._choose_tool)
+        tools.heatmaps_changed.connect(self.draw_marks)
+        session.frames_found.connect(self._found)
+        session.loaded.connect(lambda key: self.draw() if key == session.us_key else None)
+        session.opened.connect(self._opened)
+        session.changed.connect(self._changed)
+        self.draw()
+
+    def draw(self) -> None:
+        """Show the hung frame."""
+        canvas, stack = self._view.canvas, self._session.stack
+        self._view.title.setText(self._title())
+        if stack is None:
+            canvas.show_image(None, (0, 0, 1, 1))
+            for corner in ("tl", "tr", "bl", "br"):
+                canvas.set_corner(corner, "")
+            canvas.set_corner("tl", self._empty_text(), "muted")
+            return
+        self._show(stack, self._session.us_frame)
+        self.draw_marks()
+
+    def _show(self, stack: FrameStack, frame: int) -> None:
+        pixels = stack.frames[frame]
+        shown = pixels if self._window == FULL_WINDOW else to_uint8(pixels, self._window)
+        plane = self._session.plane if self._session.review else None
+        canvas = self._view.canvas
+        rows, columns = pixels.shape[:2]
+        aspect = plane.spacing_mm[0] / plane.spacing_mm[1] if plane else 1.0
+        canvas.show_image(shown, (0, 0, columns, rows), aspect)
+        canvas.set_mm_per_px(plane.spacing_mm[1] if plane else None)
+        self._draw_corners(stack)
+
+    def _draw_corners(self, stack: FrameStack) -> None:
+        canvas, text = self._view.canvas, self._language.text
+        plane = self._session.plane if self._session.review else None
+        count = len(stack.frames)
+        canvas.set_corner("tl", "" if count == 1 else f"{self._session.us_frame + 1}/{count}")
+        if plane is None:
+            canvas.set_corner("bl", "⚠ " + text("no scale: nothing is in mm"), "caution")
+        else:
+            canvas.set_corner("bl", f"{plane.spacing_mm[1]:.3f} mm")
+        centre, width = self._window
+        canvas.set_corner("br", f"W {width:.0f} L {centre:.0f}")
+
+    def _title(self) -> str:
+        text = self._language.text
+        case = self._session.case
+        if case is None or self._session.us_key is None:
+            return text("Ultrasound")
+        keys = [item.key for item in case.frames]
+        lesion = self._session.lesion
+        side = f"{lesion.side} " if lesion and lesion.side else ""
+        clock = f"{lesion.clock_h:g} h · " if lesion and lesion.clock_h else ""
+        place = keys.index(self._session.us_key) + 1 if self._session.us_key in keys else 1
+        return f"{side}{clock}{text('Ultrasound')} {place}/{len(keys)}"
+
+    def _empty_text(self) -> str:
+        text = self._language.text
+        if self._session.case is None:
+            return ""
+        return text("Loading…") if self._session.us_key else text("No ultrasound in this folder. Read MRI only.")
+
+    def draw_marks(self) -> None:
+        """Draw lesion boxes, landmarks and, when asked for, the heatmap."""
+        session = self._session
+        if session.review is None or session.stack is None:
+            return
+        marks = []
+        for lesion in session.state.record.lesions:
+            mark = lesion.us
+            if mark and (mark.frames_key, mark.frame) == (session.us_key, session.us_frame):
+                chosen = lesion.lesion_id == session.state.lesion_id
+                place = (mark.left, mark.top, mark.right, mark.bottom)
+                marks.append(Mark("box", place, style.LESION, lesion.lesion_id, dashed=not chosen))
+        marks += self._registration_marks()
+        self._view.canvas.show_marks(marks)
+        self._draw_heatmap()
+
+    def _registration_marks(self) -> list[Mark]:
+        session, plane, parameters = self._session, self._session.plane, self._session.registration
+        if plane is None or parameters is None:
+            return []
+        marks = []
+        for number, pair in enumerate(parameters.landmarks, 1):
+            x, y = plane.mm_to_px(np.array(pair.us_mm))
+            marks.append(Mark("point", (float(x), float(y)), style.REGISTRATION, str(number)))
+        lesion = session.lesion
+        if lesion and lesion.mri:
+            place = to_us_plane(parameters, np.array(lesion.mri.point_mm))
+            x, y = plane.mm_to_px(place[:2])
+            marks.append(Mark("point", (float(x), float(y)), style.LESION, f"MRI {place[2]:+.0f} mm"))
+        return marks
+
+    def _draw_heatmap(self) -> None:
+        canvas, lesion = self._view.canvas, self._session.lesion
+        reading = self._session.readings.get(lesion.lesion_id) if lesion else None
+        here = bool(lesion and lesion.us and lesion.us.frames_key == self._session.us_key)
+        maps = [m for m in reading.heatmaps if m.modality == "us"] if reading and here else []
+        if not maps or not self._tools.heatmaps:
+            canvas.show_overlay(None)
+            canvas.set_corner("tr", "")
+            return
+        heatmap = maps[0]
+        rect = (heatmap.left, heatmap.top, heatmap.width, heatmap.height)
+        canvas.show_overlay(heatmap_rgba(heatmap), rect, self._tools.heatmap_opacity)
+        canvas.set_corner("tr", self._language.text("model attention, not lesion outline"), "model")
+
+    def _choose_tool(self) -> None:
+        wanted = {"us_box": Tool.BOX, "us_point": Tool.POINT, "us_line": Tool.LINE}
+        self._view.canvas.tool = wanted.get(self._tools.name, Tool.BROWSE)
+
+    def _mark(self, left: float, top: float, right: float, bottom: float) -> None:
+        session = self._session
+        if session.lesion is None or session.us_key is None:
+            return
+        mark = UsMark(session.us_key, session.us_frame, left, top, right, bottom)
+        session.dispatch(MarkUs(session.lesion.lesion_id, mark))
+        self._tools.browse()
+
+    def _scroll(self, steps: int, fine: bool) -> None:
+        session, stack = self._session, self._session.stack
+        if session.case is None:
+            return
+        if stack is not None and len(stack.frames) > 1:
+            frame = min(max(session.us_frame + steps, 0), len(stack.frames) - 1)
+            session.show_us(stack.key, frame)
+            return
+        keys = [item.key for item in session.case.frames]
+        if session.us_key in keys and len(keys) > 1:
+            session.show_us(keys[(keys.index(session.us_key) + steps) % len(keys)])
+
+    def _change_window(self, centre: float, width: float) -> None:
+        old_centre, old_width = self._window
+        self._window = (old_centre + centre * old_width, max(old_width * (1 + width), 2.0))
+        self.draw()
+
+    def _hover(self, x: float, y: float) -> None:
+        stack = self._session.stack
+        if stack is None:
+            return
+        rows, columns = stack.frames.shape[1:3]
+        if not (0 <= x < columns and 0 <= y < rows):
+            self._tools.position.emit("")
+            return
+        value = int(stack.grey(self._session.us_frame)[int(y), int(x)])
+        plane = self._session.plane if self._session.review else None
+        if plane is None:
+            self._tools.position.emit(f"US {x:.0f}, {y:.0f} px · {value}")
+            return
+        mm = plane.px_to_mm(np.array([x, y]))
+        self._tools.position.emit(f"US x {mm[0]:+.1f}  y {mm[1]:.1f} mm · {value}")
+
+    def _found(self, item: ScannedFrames) -> None:
+        """Show the first US image while the scan still runs."""
+        if self._session.case is None and self._view.title.text():
+            self._view.title.setText(self._language.text("Ultrasound"))
+
+    def _opened(self) -> None:
+        self._window = FULL_WINDOW
+        self.draw()
+
+    def _changed(self, parts: frozenset[Part]) -> None:
+        if parts & {Part.SELECTION, Part.SCALE}:
+            self.draw()
+        else:
+            self._view.title.setText(self._title())
+            self.draw_marks()

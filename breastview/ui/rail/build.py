@@ -1,0 +1,93 @@
+"""Makes the rail: five panels, their presenters and their keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QWidget
+
+from breastview.jobs.process import WorkerProcess
+from breastview.language import Language
+from breastview.ui.panes.tools import Tools
+from breastview.ui.rail.mark import MarkPanel, MarkPresenter
+from breastview.ui.rail.model import ModelPanel, ModelPresenter
+from breastview.ui.rail.read import ReadPanel, ReadPresenter
+from breastview.ui.rail.register import RegisterPanel, RegisterPresenter
+from breastview.ui.rail.report import ReportPanel, ReportPresenter
+from breastview.ui.rail.view import RailView
+from breastview.ui.session import Session
+
+COARSE, FINE = 1.0, 0.1
+_NUDGES = {
+    "Left": ("x", -1), "Right": ("x", 1), "Up": ("y", -1), "Down": ("y", 1), "PgUp": ("z", 1), "PgDown": ("z", -1),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rail:
+    """The rail's view and its presenters."""
+
+    view: RailView
+    mark: MarkPresenter
+    register: RegisterPresenter
+    model: ModelPresenter
+    report: ReportPresenter
+    panels: dict[str, QWidget]
+    tools: Tools
+    owners: tuple[QObject, ...] = field(default=())
+
+    def warm_model(self) -> None:
+        """Start the model process."""
+        self.model.warm()
+
+    def adopt(self, window: QWidget) -> None:
+        """Let presenters end with the window, and give the window the rail's keys."""
+        for owner in self.owners:
+            owner.setParent(window)
+        keys: list[tuple[str, Callable[[], object]]] = [
+            ("N", self.mark.add_lesion),
+            ("B", self.mark.draw_box),
+            ("M", self.mark.set_point),
+            ("R", lambda: self.tools.choose("mri_move")),
+            ("L", self.register.add_pair),
+            ("G", self.model.run),
+            ("H", self.model.toggle_heatmaps),
+            ("Ctrl+P", self.report.choose_file),
+        ]
+        for name, (axis, sign) in _NUDGES.items():
+            keys.append((f"Alt+{name}", lambda axis=axis, sign=sign: self.register.nudge(axis, sign * COARSE)))  # type: ignore[misc]
+            keys.append((f"Alt+Shift+{name}", lambda axis=axis, sign=sign: self.register.nudge(axis, sign * FINE)))  # type: ignore[misc]
+        for key, slot in keys:
+            QShortcut(QKeySequence(key), window).activated.connect(lambda slot=slot: slot())
+
+
+def build_rail(session: Session, tools: Tools, worker: WorkerProcess, model: Path, language: Language) -> Rail:
+    """Join the five steps and the session."""
+    text = language.text
+    mark, register, read = MarkPanel(language), RegisterPanel(language), ReadPanel(language)
+    model_panel, report = ModelPanel(language), ReportPanel(language)
+    view = RailView(
+        [
+            ("mark", text("Mark"), mark),
+            ("register", text("Register"), register),
+            ("read", text("Read"), read),
+            ("model", text("Model"), model_panel),
+            ("report", text("Report"), report),
+        ]
+    )
+    owner = QObject()
+    ReadPresenter(read, view, session, language, owner)
+    return Rail(
+        view,
+        MarkPresenter(mark, view, session, tools, language, owner),
+        RegisterPresenter(register, view, session, tools, language, owner),
+        ModelPresenter(model_panel, view, session, tools, worker, model, language, owner),
+        ReportPresenter(report, view, session, model, language, owner),
+        {"mark": mark, "register": register, "read": read, "model": model_panel, "report": report},
+        tools,
+        (owner,),
+    )

@@ -1,0 +1,197 @@
+"""Step 1: mark the lesion on US and in the MRI, and confirm its side."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QButtonGroup, QComboBox, QPushButton
+
+from breastview.imaging.geometry import lps_text
+from breastview.language import Language
+from breastview.records.concordance import us_size_mm
+from breastview.records.values import Lesion, Side
+from breastview.review.actions import (
+    AddLesion,
+    ConfirmSide,
+    MarkMri,
+    MarkUs,
+    RemoveLesion,
+    SelectLesion,
+    SetPlace,
+)
+from breastview.review.state import Part
+from breastview.ui.panes.tools import Tools
+from breastview.ui.rail.parts import Panel, button, known, number, put
+from breastview.ui.rail.view import RailView
+from breastview.ui.session import Session
+
+
+class MarkPanel(Panel):
+    """The fields of step 1."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__()
+        text = language.text
+        self.lesions = QComboBox(self)
+        self.add = QPushButton(text("Add lesion"))
+        self.add.setToolTip(text("Add a lesion") + " (N)")
+        self.remove = QPushButton(text("Remove"))
+        self.remove.setToolTip(text("Remove this lesion with its marks"))
+        self.row(self.lesions, self.add, self.remove)
+        self.box = button(text("Box on US"), text("Draw the lesion's box on ultrasound") + " (B)", lambda: None, True)
+        self.point = button(text("Point in MRI"), text("Click the lesion's centre in the MRI") + " (M)", lambda: None, True)
+        self.row(self.box, self.point)
+        self.us = self.label()
+        self.mri = self.label()
+        self.sides = QButtonGroup(self)
+        self.right, self.left = QPushButton(text("Right")), QPushButton(text("Left"))
+        for side in (self.right, self.left):
+            side.setCheckable(True)
+            self.sides.addButton(side)
+        self.row(self.right, self.left, label=text("Side"))
+        self.side_told = self.label("caution")
+        self.clock = number(1, 12, "h", 0.5, 1, optional=True)
+        self.distance = number(0, 150, "mm", 1, 0, optional=True)
+        self.depth = number(0, 100, "mm", 1, 0, optional=True)
+        self.row(self.clock, label=text("Clock face"))
+        self.row(self.distance, label=text("From nipple"))
+        self.row(self.depth, label=text("Depth"))
+
+
+class MarkPresenter(QObject):
+    """Keeps step 1 in step with the session."""
+
+    def __init__(
+        self, panel: MarkPanel, rail: RailView, session: Session, tools: Tools, language: Language, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._panel, self._rail, self._session = panel, rail, session
+        self._tools, self._language = tools, language
+        panel.add.clicked.connect(lambda: session.dispatch(AddLesion()))
+        panel.remove.clicked.connect(self._remove)
+        panel.lesions.activated.connect(self._select)
+        panel.box.clicked.connect(self.draw_box)
+        panel.point.clicked.connect(self.set_point)
+        panel.right.clicked.connect(lambda: self._confirm(Side.RIGHT))
+        panel.left.clicked.connect(lambda: self._confirm(Side.LEFT))
+        for field in (panel.clock, panel.distance, panel.depth):
+            field.valueChanged.connect(self._place)
+        tools.changed.connect(self._show_tool)
+        session.opened.connect(self.show)
+        session.changed.connect(self._changed)
+        self.show()
+
+    def draw_box(self) -> None:
+        """Take the box tool, adding a first lesion where there is none."""
+        self._need_lesion()
+        self._tools.choose("us_box")
+
+    def set_point(self) -> None:
+        """Take the MRI point tool, adding a first lesion where there is none."""
+        self._need_lesion()
+        self._tools.choose("mri_point")
+
+    def add_lesion(self) -> None:
+        """Add a lesion."""
+        self._session.dispatch(AddLesion())
+
+    def show(self) -> None:
+        """Show the chosen lesion."""
+        session, panel = self._session, self._panel
+        is_open = session.case is not None
+        panel.setEnabled(is_open)
+        lesion = session.lesion
+        panel.lesions.clear()
+        if is_open:
+            panel.lesions.addItems([each.lesion_id for each in session.state.record.lesions])
+        for widget in (panel.remove, panel.right, panel.left, panel.clock, panel.distance, panel.depth):
+            widget.setEnabled(lesion is not None)
+        panel.us.setText(self._us_line(lesion))
+        panel.mri.setText(self._mri_line(lesion))
+        self._show_side(lesion)
+        put(panel.clock, lesion.clock_h if lesion else None)
+        put(panel.distance, lesion.nipple_distance_mm if lesion else None)
+        put(panel.depth, lesion.depth_mm if lesion else None)
+        if lesion:
+            panel.lesions.setCurrentText(lesion.lesion_id)
+        self._show_state(lesion)
+
+    def _us_line(self, lesion: Lesion | None) -> str:
+        text = self._language.text
+        if lesion is None or lesion.us is None:
+            return "US: " + text("not marked")
+        plane = self._session.plane_of(lesion.us.frames_key)
+        if plane is None:
+            return "US: " + text("marked; no scale")
+        width, height = us_size_mm(lesion, plane)
+        return f"US: {width:.0f} × {height:.0f} mm"
+
+    def _mri_line(self, lesion: Lesion | None) -> str:
+        if lesion is None or lesion.mri is None:
+            return "MRI: " + self._language.text("not marked")
+        return f"MRI: {lps_text(np.array(lesion.mri.point_mm))}"
+
+    def _show_side(self, lesion: Lesion | None) -> None:
+        panel, text = self._panel, self._language.text
+        panel.sides.setExclusive(False)
+        panel.right.setChecked(bool(lesion and lesion.side is Side.RIGHT))
+        panel.left.setChecked(bool(lesion and lesion.side is Side.LEFT))
+        panel.sides.setExclusive(True)
+        computed = self._session.mri_side(lesion) if lesion else None
+        names = {"R": text("Right"), "L": text("Left")}
+        told = ""
+        if lesion and computed and lesion.side is None:
+            told = "⚠ " + text("{side} by the MRI midline: confirm.").format(side=names[computed])
+        elif lesion and computed and lesion.side != computed:
+            told = "⚠ " + text("The MRI mark lies on the other side: {side}.").format(side=names[computed])
+        panel.side_told.setText(told)
+        panel.side_told.setVisible(bool(told))
+
+    def _show_state(self, lesion: Lesion | None) -> None:
+        text = self._language.text
+        if lesion is None:
+            self._rail.set_state("mark", text("no lesion yet") if self._session.case else "")
+            return
+        done = [lesion.us is not None, lesion.mri is not None, lesion.side is not None]
+        clock = f" {lesion.clock_h:g} h" if lesion.clock_h else ""
+        name = f"{lesion.lesion_id} {lesion.side or ''}{clock}".strip()
+        self._rail.set_state("mark", f"{'✓' if all(done) else '◐'} {name}", "lesion")
+
+    def _need_lesion(self) -> None:
+        if self._session.case is not None and self._session.lesion is None:
+            self._session.dispatch(AddLesion())
+
+    def _remove(self) -> None:
+        if self._session.lesion:
+            self._session.dispatch(RemoveLesion(self._session.lesion.lesion_id))
+
+    def _select(self, place: int) -> None:
+        self._session.dispatch(SelectLesion(self._panel.lesions.itemText(place)))
+
+    def _confirm(self, side: Side) -> None:
+        if self._session.lesion:
+            self._session.dispatch(ConfirmSide(self._session.lesion.lesion_id, side))
+
+    def _place(self) -> None:
+        panel, lesion = self._panel, self._session.lesion
+        if lesion:
+            self._session.dispatch(
+                SetPlace(lesion.lesion_id, known(panel.clock), known(panel.distance), known(panel.depth))
+            )
+
+    def _show_tool(self) -> None:
+        self._panel.box.setChecked(self._tools.name == "us_box")
+        self._panel.point.setChecked(self._tools.name == "mri_point")
+
+    def clear_marks(self) -> None:
+        """Take both marks of the chosen lesion away."""
+        lesion = self._session.lesion
+        if lesion:
+            self._session.begin()
+            self._session.dispatch(MarkUs(lesion.lesion_id, None))
+            self._session.dispatch(MarkMri(lesion.lesion_id, None))
+            self._session.commit()
+
+    def _changed(self, parts: frozenset[Part]) -> None:
+        if parts & {Part.LESIONS, Part.MARKS, Part.SELECTION, Part.SCALE}:
+            self.show()

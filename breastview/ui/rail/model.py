@@ -1,0 +1,256 @@
+"""Step 4: the model's answer with what it is worth, or a sentence why there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QMessageBox, QProgressBar, QSlider
+
+from breastview.errors import ModelError
+from breastview.fusion.assemble import channel_volumes, model_input
+from breastview.fusion.eligibility import can_compute, check_scope
+from breastview.fusion.reading import Reading, keep, refusal
+from breastview.fusion.spec import ModelSpec, read_spec
+from breastview.imaging.load import load_volume
+from breastview.jobs.process import WorkerProcess
+from breastview.language import Language
+from breastview.messages import message
+from breastview.progress import Progress
+from breastview.review.actions import KeepReading, RevealModel
+from breastview.review.state import Part
+from breastview.ui import style
+from breastview.ui.panes.tools import Tools
+from breastview.ui.rail.parts import Panel, button
+from breastview.ui.rail.view import RailView
+from breastview.ui.session import Session
+
+READ = "breastview.fusion.predict:read_request"
+WARM = "breastview.fusion.predict:warm"
+
+
+class ModelPanel(Panel):
+    """The fields of step 4."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__()
+        text = language.text
+        self.badge = self.label("model")
+        self.run = button(text("Run the model"), text("Let the model read this lesion") + " (G)", lambda: None)
+        self.column.addWidget(self.run)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        self.bars: dict[str, tuple[QLabel, QProgressBar, QLabel]] = {}
+        for row, (name, label) in enumerate((("fused", text("Fused")), ("us", "US"), ("mri", "MRI"))):
+            title, bar, value = QLabel(label, self), QProgressBar(self), QLabel(self)
+            bar.setRange(0, 1000)
+            bar.setTextVisible(False)
+            bar.setStyleSheet(f"QProgressBar::chunk {{ background: {style.MODEL}; }}")
+            value.setMinimumWidth(36)
+            value.setAlignment(Qt.AlignmentFlag.AlignRight)
+            if name == "fused":
+                value.setProperty("role", "large")
+            for column, widget in enumerate((title, bar, value)):
+                grid.addWidget(widget, row, column)
+            self.bars[name] = (title, bar, value)
+        self.column.addLayout(grid)
+        self.told = self.label("caution")
+        self.worth = self.label("small")
+        self.override = button(
+            text("Compute all the same (research)"),
+            text("Compute outside the model's scope; this is recorded and printed"),
+            lambda: None,
+        )
+        self.column.addWidget(self.override)
+        self.heatmaps = QCheckBox(text("Heatmaps on both images"))
+        self.heatmaps.setToolTip(text("Show or hide the model's attention") + " (H)")
+        self.opacity = QSlider(Qt.Orientation.Horizontal, self)
+        self.opacity.setRange(10, 100)
+        self.opacity.setToolTip(text("Opacity of the heatmaps"))
+        self.row(self.heatmaps, self.opacity)
+        self.note = self.label("small")
+
+
+class ModelPresenter(QObject):
+    """Runs the model in its own process and shows the answer as long as it is true."""
+
+    def __init__(
+        self,
+        panel: ModelPanel,
+        rail: RailView,
+        session: Session,
+        tools: Tools,
+        worker: WorkerProcess,
+        bundle: Path,
+        language: Language,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._panel, self._rail, self._session = panel, rail, session
+        self._tools, self._worker, self._bundle, self._language = tools, worker, bundle, language
+        self._device = ""
+        panel.run.clicked.connect(self.run)
+        panel.override.clicked.connect(self._override)
+        panel.heatmaps.toggled.connect(lambda on: tools.show_heatmaps(on))
+        panel.opacity.setValue(round(tools.heatmap_opacity * 100))
+        panel.opacity.valueChanged.connect(lambda value: tools.show_heatmaps(tools.heatmaps, value / 100))
+        tools.heatmaps_changed.connect(lambda: panel.heatmaps.setChecked(tools.heatmaps))
+        session.opened.connect(self.show)
+        session.changed.connect(self._changed)
+        self.show()
+
+    def warm(self) -> None:
+        """Start the model process and load the bundle, once the window is up."""
+        if not (self._bundle / "spec.json").exists():
+            return
+
+        def work(progress: Progress) -> str:
+            return str(self._worker.call(WARM, self._bundle, "auto"))
+
+        self._session.tasks.start("warm", work, self._warmed)
+
+    def _warmed(self, device: str) -> None:
+        self._device = device
+        self.show()
+
+    def run(self, override: bool = False) -> None:
+        """Read the chosen lesion; what is outside the scope is refused with its reasons."""
+        session, lesion = self._session, self._session.lesion
+        if lesion is None:
+            session.tell(message("scope.no_lesion"))
+            return
+        if not session.dispatch(RevealModel()):
+            return
+        try:
+            spec = read_spec(self._bundle)
+        except ModelError as error:
+            session.tell(error.message)
+            return
+        state, loaded = session.state, dict(session.volumes)
+        key = lesion.us.frames_key if lesion.us else ""
+        stack, plane, side = session.stacks.get(key), session.plane_of(key), session.mri_side(lesion)
+
+        def work(progress: Progress) -> Reading:
+            volumes = {
+                name: loaded.get(v.key) or load_volume(v, progress)
+                for name, v in channel_volumes(state.case.volumes).items()
+            }
+            given = model_input(spec, state.record, lesion, stack, plane, volumes)
+            eligibility = check_scope(spec, state.case, state.record, lesion, plane, side, given)
+            if not can_compute(given) or not (eligibility.eligible or override):
+                return refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
+            progress(None, message("doing.model"))
+            return self._worker.call(  # type: ignore[no-any-return]
+                READ, self._bundle, "auto", given, eligibility, override, cancelled=cancelled.is_set
+            )
+
+        ticket = session.tasks.start("model", work, self._take)
+        cancelled = ticket.cancelled
+
+    def toggle_heatmaps(self) -> None:
+        """Show or hide the heatmaps on both images."""
+        self._tools.show_heatmaps(not self._tools.heatmaps)
+
+    def show(self) -> None:
+        """Show the answer that stands, or that there is none."""
+        session, panel, text = self._session, self._panel, self._language.text
+        lesion = session.lesion
+        panel.setEnabled(lesion is not None)
+        spec = self._spec()
+        panel.badge.setText(text("DEMONSTRATION model") if spec and spec.demonstration else (spec.name if spec else ""))
+        committed = session.case is not None and session.state.record.first_read_committed
+        panel.run.setEnabled(committed and spec is not None and not session.tasks.is_running("model"))
+        reading = session.readings.get(lesion.lesion_id) if lesion else None
+        self._show_numbers(reading)
+        if lesion is None:
+            panel.told.setText("")
+            self._rail.set_state("model", "")
+        elif spec is None:
+            panel.told.setText(text("There is no model bundle. Reports go out without a score."))
+            self._rail.set_state("model", text("no model"))
+        elif not committed:
+            panel.told.setText(text("Locked until your first read is committed."))
+            self._rail.set_state("model", text("locked"))
+        elif reading is None:
+            panel.told.setText("")
+            self._rail.set_state("model", text("not run"))
+        else:
+            self._show_reading(reading)
+        panel.worth.setText(self._worth(spec, reading))
+        refused = reading is not None and not reading.eligibility.eligible and reading.weight_us is None
+        panel.override.setVisible(bool(refused and lesion and lesion.us))
+
+    def _show_numbers(self, reading: Reading | None) -> None:
+        panel = self._panel
+        values = {
+            "fused": reading.probability if reading else None,
+            "us": reading.probability_us if reading else None,
+            "mri": reading.probability_mri if reading else None,
+        }
+        weights = {"us": reading.weight_us, "mri": reading.weight_mri} if reading else {}
+        for name, (title, bar, label) in panel.bars.items():
+            value = values[name]
+            bar.setValue(round(1000 * (value or 0)))
+            label.setText("–" if value is None else f"{value:.2f}")
+            weight = weights.get(name)
+            base = {"fused": self._language.text("Fused"), "us": "US", "mri": "MRI"}[name]
+            title.setText(f"{base}  w {weight:.2f}" if weight is not None else base)
+        has_maps = bool(reading and reading.heatmaps)
+        panel.heatmaps.setEnabled(has_maps)
+        panel.opacity.setEnabled(has_maps)
+        panel.note.setText(self._language.text("Model attention, not lesion outline.") if has_maps else "")
+
+    def _show_reading(self, reading: Reading) -> None:
+        text, say = self._language.text, self._language.say
+        reasons = "\n".join("⚠ " + say(reason) for reason in reading.eligibility.reasons)
+        if reading.research_override:
+            reasons = text("RESEARCH OVERRIDE: outside the model's scope.") + "\n" + reasons
+        elif not reading.eligibility.eligible:
+            reasons = text("No score:") + "\n" + reasons
+        self._panel.told.setText(reasons)
+        shown = reading.probability if reading.probability is not None else reading.probability_us
+        if shown is None:
+            self._rail.set_state("model", "⚠ " + text("no score: outside scope"), "caution")
+        else:
+            self._rail.set_state("model", f"✓ {shown:.2f}", "model")
+
+    def _worth(self, spec: ModelSpec | None, reading: Reading | None) -> str:
+        if spec is None or reading is None:
+            return self._device
+        text = self._language.text
+        lines = [spec.scope.note] if spec.scope.note else []
+        figures = spec.metrics.get("fused", {})
+        if "auc" in figures:
+            auc = figures["auc"]
+            lines.append(f"AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}), n = {auc.n}")
+        if "ece" in figures:
+            lines.append(text("calibration error {ece:.2f}").format(ece=figures["ece"].value))
+        lines.append(reading.device or self._device)
+        return "\n".join(line for line in lines if line)
+
+    def _spec(self) -> ModelSpec | None:
+        try:
+            return read_spec(self._bundle)
+        except ModelError:
+            return None
+
+    def _take(self, reading: Reading) -> None:
+        self._session.readings[reading.lesion_id] = reading
+        if not self._session.dispatch(KeepReading(keep(reading))):
+            self._session.readings.pop(reading.lesion_id, None)
+            self.show()
+
+    def _override(self) -> None:
+        text = self._language.text
+        answer = QMessageBox.question(
+            self._panel,
+            text("Research override"),
+            text("This case is outside what the model was validated for. Compute a score all the same? "
+                 "It is recorded, and printed in the report."),
+        )  # fmt: skip
+        if answer == QMessageBox.StandardButton.Yes:
+            self.run(override=True)
+
+    def _changed(self, parts: frozenset[Part]) -> None:
+        self.show()
+        self._tools.heatmaps_changed.emit()

@@ -1,0 +1,91 @@
+"""Small pieces that every step is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from breastview.ui import style
+
+
+class Panel(QWidget):
+    """A step's body: widgets under one another."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(4, 4, 0, style.GRID_PX)
+        self.column.setSpacing(6)
+
+    def row(self, *widgets: QWidget, label: str = "") -> QHBoxLayout:
+        """Lay widgets side by side, after a label of common width."""
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        if label:
+            name = QLabel(label, self)
+            name.setMinimumWidth(84)
+            name.setProperty("role", "muted")
+            row.addWidget(name)
+        for widget in widgets:
+            row.addWidget(widget, 0 if isinstance(widget, QToolButton) else 1)
+        self.column.addLayout(row)
+        return row
+
+    def label(self, role: str = "muted") -> QLabel:
+        """Add an empty sentence."""
+        label = QLabel(self)
+        label.setWordWrap(True)
+        label.setProperty("role", role)
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.column.addWidget(label)
+        return label
+
+    def heading(self, text: str) -> QLabel:
+        """Add a small heading."""
+        label = QLabel(text, self)
+        label.setProperty("role", "small")
+        label.setContentsMargins(0, 6, 0, 0)
+        self.column.addWidget(label)
+        return label
+
+
+def button(text: str, tip: str, slot: Callable[[], object], checkable: bool = False) -> QPushButton:
+    """A push button; `tip` names the action and its key."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    made.setCheckable(checkable)
+    made.clicked.connect(lambda: slot())
+    return made
+
+
+def number(
+    low: float, high: float, unit: str, step: float, decimals: int, optional: bool = False
+) -> QDoubleSpinBox:
+    """A numeric field with its unit; where optional, its lowest value reads as "–" and means unknown."""
+    field = QDoubleSpinBox()
+    field.setRange(low - step if optional else low, high)
+    field.setDecimals(decimals)
+    field.setSingleStep(step)
+    field.setSuffix(f" {unit}" if unit else "")
+    field.setKeyboardTracking(False)
+    field.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+    field.setAlignment(Qt.AlignmentFlag.AlignRight)
+    if optional:
+        field.setSpecialValueText("–")
+        field.setValue(field.minimum())
+    return field
+
+
+def known(field: QDoubleSpinBox) -> float | None:
+    """The value of an optional field, None where it is unknown."""
+    return None if field.value() == field.minimum() else field.value()
+
+
+def put(field: QDoubleSpinBox, value: float | None) -> None:
+    """Write into a field without a signal."""
+    field.blockSignals(True)
+    field.setValue(field.minimum() if value is None else value)
+    field.blockSignals(False)

@@ -1,0 +1,84 @@
+"""Step 3: the reader's own assessment, before the model may speak."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QComboBox, QPlainTextEdit
+
+from breastview.language import Language
+from breastview.records.values import BiRads
+from breastview.review.actions import CommitFirstRead, SetFinding
+from breastview.review.state import Part
+from breastview.ui.rail.parts import Panel, button
+from breastview.ui.rail.view import RailView
+from breastview.ui.session import Session
+
+
+class ReadPanel(Panel):
+    """The fields of step 3."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__()
+        text = language.text
+        self.bi_rads = QComboBox(self)
+        self.bi_rads.addItem("–", None)
+        for category in BiRads:
+            self.bi_rads.addItem(category.value, category)
+        self.row(self.bi_rads, label="BI-RADS")
+        self.comment = QPlainTextEdit(self)
+        self.comment.setPlaceholderText(text("Comment"))
+        self.comment.setMaximumHeight(80)
+        self.column.addWidget(self.comment)
+        self.commit = button(
+            text("Commit first read"), text("Close your own read; then the model may speak"), lambda: None
+        )
+        self.column.addWidget(self.commit)
+        self.told = self.label()
+
+
+class ReadPresenter(QObject):
+    """Keeps step 3 in step with the session."""
+
+    def __init__(
+        self, panel: ReadPanel, rail: RailView, session: Session, language: Language, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._panel, self._rail, self._session, self._language = panel, rail, session, language
+        panel.bi_rads.activated.connect(self._set)
+        panel.comment.textChanged.connect(self._set)
+        panel.commit.clicked.connect(lambda: session.dispatch(CommitFirstRead()))
+        session.opened.connect(self.show)
+        session.changed.connect(self._changed)
+        self.show()
+
+    def show(self) -> None:
+        """Show the chosen lesion's assessment."""
+        session, panel, text = self._session, self._panel, self._language.text
+        lesion = session.lesion
+        panel.setEnabled(lesion is not None)
+        if lesion is None:
+            self._rail.set_state("read", "")
+            return
+        panel.bi_rads.setCurrentIndex(max(panel.bi_rads.findData(lesion.bi_rads), 0))
+        if panel.comment.toPlainText() != lesion.comment:
+            panel.comment.blockSignals(True)
+            panel.comment.setPlainText(lesion.comment)
+            panel.comment.blockSignals(False)
+        committed = session.state.record.first_read_committed
+        panel.commit.setEnabled(not committed and lesion.bi_rads is not None)
+        panel.told.setText(text("First read committed.") if committed else "")
+        category = f"BI-RADS {lesion.bi_rads}" if lesion.bi_rads else text("no category yet")
+        self._rail.set_state("read", f"{'✓' if committed else '◐'} {category}")
+
+    def _set(self) -> None:
+        lesion, panel = self._session.lesion, self._panel
+        if lesion is None:
+            return
+        category = panel.bi_rads.currentData()
+        comment = panel.comment.toPlainText()
+        if (category, comment) != (lesion.bi_rads, lesion.comment):
+            self._session.dispatch(SetFinding(lesion.lesion_id, category, comment))
+
+    def _changed(self, parts: frozenset[Part]) -> None:
+        if parts & {Part.FINDING, Part.FIRST_READ, Part.LESIONS, Part.SELECTION}:
+            self.show()

@@ -1,0 +1,121 @@
+"""Step 5: the PDF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QComboBox, QFileDialog
+
+from breastview.errors import ModelError
+from breastview.fusion.spec import read_spec
+from breastview.language import LANGUAGES, Language
+from breastview.messages import message
+from breastview.pipeline import key_images
+from breastview.progress import Progress
+from breastview.report.content import build_content
+from breastview.report.pdf import write_pdf
+from breastview.review.state import Part
+from breastview.ui.rail.parts import Panel, button
+from breastview.ui.rail.view import RailView
+from breastview.ui.session import Session
+
+
+class ReportPanel(Panel):
+    """The fields of step 5."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__()
+        text = language.text
+        self.language = QComboBox(self)
+        for code, name in zip(LANGUAGES, ("English", "中文"), strict=True):
+            self.language.addItem(name, code)
+        self.language.setCurrentIndex(LANGUAGES.index(language.code))
+        self.row(self.language, label=text("Language"))
+        self.holds = self.label()
+        self.export = button(text("Export PDF…"), text("Write the report as PDF") + " (Ctrl+P)", lambda: None)
+        self.open = button(text("Open"), text("Open the last report"), lambda: None)
+        self.row(self.export, self.open)
+        self.told = self.label()
+
+
+class ReportPresenter(QObject):
+    """Writes the report in the background."""
+
+    def __init__(
+        self, panel: ReportPanel, rail: RailView, session: Session, bundle: Path, language: Language, parent: QObject
+    ) -> None:
+        super().__init__(parent)
+        self._panel, self._rail, self._session = panel, rail, session
+        self._bundle, self._language = bundle, language
+        self._last: Path | None = None
+        panel.export.clicked.connect(self.choose_file)
+        panel.open.clicked.connect(self._open)
+        session.opened.connect(self.show)
+        session.changed.connect(self._changed)
+        self.show()
+
+    def show(self) -> None:
+        """Say what the report will hold."""
+        session, panel, text = self._session, self._panel, self._language.text
+        panel.setEnabled(session.case is not None)
+        panel.open.setEnabled(self._last is not None)
+        if session.case is None:
+            panel.holds.setText("")
+            self._rail.set_state("report", "")
+            return
+        record = session.state.record
+        lines = [text("{count} lesions").format(count=len(record.lesions))]
+        lines.append(text("registration") if record.registrations else text("no registration"))
+        lines.append(text("model reading") if session.readings else text("no model reading"))
+        panel.holds.setText(" · ".join(lines))
+
+    def choose_file(self) -> None:
+        """Ask where to write."""
+        name, _ = QFileDialog.getSaveFileName(
+            self._panel, self._language.text("Export PDF"), "breastview-report.pdf", "PDF (*.pdf)"
+        )
+        if name:
+            self.export(Path(name))
+
+    def export(self, path: Path) -> None:
+        """Write the report to `path` in the background."""
+        session = self._session
+        if session.case is None:
+            return
+        if session.case.folder.resolve() in path.resolve().parents:
+            session.tell(message("report.inside_case"))
+            return
+        state, stacks, volumes = session.state, dict(session.stacks), dict(session.volumes)
+        readings, language = dict(session.readings), Language(str(self._panel.language.currentData()))
+        sides = {lesion.lesion_id: session.mri_side(lesion) for lesion in state.record.lesions}
+        planes = {key: plane for key in stacks if (plane := session.plane_of(key)) is not None}
+
+        def work(progress: Progress) -> Path:
+            progress(None, message("doing.report"))
+            try:
+                spec = read_spec(self._bundle)
+            except ModelError:
+                spec = None
+            images = key_images(state.case, state.record, stacks, volumes, readings)
+            content = build_content(state.case, state.record, images, readings, spec, sides, planes)
+            write_pdf(content, path, language)
+            return path
+
+        session.tasks.start("report", work, self._written)
+
+    def _written(self, path: Path) -> None:
+        self._last = path
+        self._panel.told.setText("✓ " + self._language.text("Report written."))
+        self._rail.set_state("report", "✓ PDF")
+        self._panel.open.setEnabled(True)
+
+    def _open(self) -> None:
+        if self._last is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._last)))
+
+    def _changed(self, parts: frozenset[Part]) -> None:
+        self._panel.told.setText("")
+        self._rail.set_state("report", "")
+        self.show()

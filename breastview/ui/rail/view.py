@@ -1,0 +1,73 @@
+"""The rail: five steps in one column; each says what it holds; one is open at a time."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeySequence, QShortcut
+from PySide6.QtWidgets import QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+
+from breastview.ui import style
+
+
+class RailView(QWidget):
+    """Holds the steps' panels. Ctrl+1 … Ctrl+5 open them."""
+
+    opened = Signal(str)
+
+    def __init__(self, steps: list[tuple[str, str, QWidget]], parent: QWidget | None = None) -> None:
+        """`steps` holds (name, title, panel)."""
+        super().__init__(parent)
+        self.setObjectName("panel")
+        inner = QWidget(self)
+        inner.setObjectName("panel")
+        self._column = QVBoxLayout(inner)
+        self._column.setContentsMargins(style.GRID_PX, 0, style.GRID_PX, style.GRID_PX)
+        self._column.setSpacing(4)
+        self._panels: dict[str, QWidget] = {}
+        self._heads: dict[str, QToolButton] = {}
+        self._states: dict[str, QLabel] = {}
+        for number, (name, title, panel) in enumerate(steps, 1):
+            self._add(name, f"{number}  {title}", panel, f"Ctrl+{number}")
+        self._column.addStretch(1)
+        area = QScrollArea(self)
+        area.setWidget(inner)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
+        if steps:
+            self.open(steps[0][0])
+
+    def _add(self, name: str, title: str, panel: QWidget, key: str) -> None:
+        head = QToolButton(self)
+        head.setText(title)
+        head.setToolTip(f"{title} ({key})")
+        head.setProperty("step", "true")
+        head.setCheckable(True)
+        head.setSizePolicy(panel.sizePolicy().Policy.Expanding, panel.sizePolicy().Policy.Fixed)
+        head.clicked.connect(lambda: self.open(name))
+        state = QLabel(self)
+        state.setProperty("role", "muted")
+        state.setWordWrap(True)
+        state.setContentsMargins(18, 0, 0, 4)
+        for widget in (head, state, panel):
+            self._column.addWidget(widget)
+        self._heads[name], self._states[name], self._panels[name] = head, state, panel
+        QShortcut(QKeySequence(key), self).activated.connect(lambda: self.open(name))
+
+    def open(self, name: str) -> None:
+        """Open one step and close the others."""
+        for key, panel in self._panels.items():
+            panel.setVisible(key == name)
+            self._heads[key].setChecked(key == name)
+        self.opened.emit(name)
+
+    def set_state(self, name: str, sentence: str, role: str = "muted") -> None:
+        """Say in one line what a step holds."""
+        label = self._states[name]
+        label.setText(sentence)
+        label.setVisible(bool(sentence))
+        label.setProperty("role", role)
+        label.style().unpolish(label)
+        label.style().polish(label)

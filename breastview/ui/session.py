@@ -1,0 +1,284 @@
+"""What the window is open on: the review and the images that are loaded. Views listen to its signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from breastview.errors import BreastViewError, RecordError
+from breastview.fusion.reading import Reading
+from breastview.imaging.case import ScannedCase, ScannedFrames
+from breastview.imaging.dynamic import phases, subtraction
+from breastview.imaging.load import load_frames, load_volume
+from breastview.imaging.scan import scan_folder
+from breastview.imaging.volume import FrameStack, Volume
+from breastview.jobs.tasks import Tasks
+from breastview.messages import Message
+from breastview.progress import Progress
+from breastview.records.autosave import Autosaver
+from breastview.records.store import RecordStore
+from breastview.records.values import Lesion, ReviewRecord
+from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.plane import UsPlane, us_plane
+from breastview.registration.skin import Body, find_body, side_of
+from breastview.review.actions import Action
+from breastview.review.history import Review
+from breastview.review.state import Part, ReviewState, open_state
+
+SUBTRACTION = "subtraction"  # key of the computed DCE 2 − DCE 1
+
+
+class Session(QObject):
+    """One open case. Everything that changes the review goes through `dispatch`."""
+
+    scanning = Signal()
+    frames_found = Signal(object)  # ScannedFrames, while the scan still runs
+    opened = Signal()
+    loaded = Signal(str)  # key of a volume or US image whose pixels are here
+    changed = Signal(frozenset)
+    failed = Signal(object)  # Message
+    saved = Signal()
+
+    def __init__(self, tasks: Tasks, store: RecordStore, post: Callable[[Callable[[], None]], None]) -> None:
+        super().__init__()
+        self.tasks = tasks
+        self.review: Review | None = None
+        self.volumes: dict[str, Volume] = {}
+        self.stacks: dict[str, FrameStack] = {}
+        self.body: Body | None = None
+        self.us_key: str | None = None
+        self.us_frame = 0
+        self.mri_key: str | None = None
+        self.readings: dict[str, Reading] = {}
+        self._store = store
+        self._autosaver = Autosaver(
+            store, lambda: post(self.saved.emit), lambda error: post(lambda: self.failed.emit(error.message))
+        )
+        self._post = post
+
+    @property
+    def state(self) -> ReviewState:
+        """The open review's state; raises RuntimeError when nothing is open."""
+        if self.review is None:
+            raise RuntimeError("no case is open")
+        return self.review.state
+
+    @property
+    def case(self) -> ScannedCase | None:
+        """The open case, or None."""
+        return self.review.state.case if self.review else None
+
+    def open_folder(self, folder: Path, record: ReviewRecord | None = None) -> None:
+        """Scan a folder in the background; the present case stays until the new one stands."""
+        self.scanning.emit()
+
+        def found(frames: ScannedFrames) -> None:
+            self._post(lambda: self.frames_found.emit(frames))
+
+        def work(progress: Progress) -> ScannedCase:
+            return scan_folder(folder, progress, found)
+
+        self.tasks.start("scan", work, lambda case: self._open(case, record))
+
+    def _open(self, case: ScannedCase, record: ReviewRecord | None) -> None:
+        self._autosaver.flush()
+        if record is None:
+            try:
+                record = self._store.load(case.fingerprint)
+            except RecordError as error:
+                self.failed.emit(error.message)
+        for kind in ("volumes", "frames", "model", "report"):
+            self.tasks.cancel(kind)
+        self.volumes, self.stacks, self.body, self.readings = {}, {}, None, {}
+        self.review = Review(open_state(case, record))
+        self.us_key = self._first_us()
+        self.us_frame = 0
+        self.mri_key = self._first_mri()
+        self.opened.emit()
+        self._load_images()
+
+    def _first_us(self) -> str | None:
+        lesion = self.lesion
+        if lesion and lesion.us:
+            return lesion.us.frames_key
+        return self.state.case.frames[0].key if self.state.case.frames else None
+
+    def _first_mri(self) -> str | None:
+        if len(phases(self.state.case.volumes)) >= 2:
+            return SUBTRACTION
+        order = ("dce", "t2wi", "t1wi", "stir", "dwi", "other")
+        ranked = [v for role in order for v in self.state.case.volumes if v.role.role == role]
+        return ranked[0].key if ranked else None
+
+    def _load_images(self) -> None:
+        """Load US, then what is hung first, then the rest, each shown as soon as it is there."""
+        case = self.state.case
+        first = [v for v in phases(case.volumes)[:2]] if self.mri_key == SUBTRACTION else []
+        first += [v for v in case.volumes if v.key == self.mri_key]
+        rest = [v for v in case.volumes if v not in first and v.role.role in ("t1wi", "t2wi", "dwi", "adc", "stir")]
+
+        def frames_work(progress: Progress) -> None:
+            for item in case.frames:
+                stack = load_frames(item, progress)
+                self._post(lambda stack=stack: self._take_stack(case, stack))
+
+        def volumes_work(progress: Progress) -> None:
+            for item in (*first, *rest):
+                try:
+                    volume = load_volume(item, progress)
+                except BreastViewError as error:
+                    if error.message.code == "job.cancelled":
+                        raise
+                    told = error.message
+                    self._post(lambda told=told: self.failed.emit(told))
+                else:
+                    self._post(lambda volume=volume: self._take_volume(case, volume))
+
+        self.tasks.start("frames", frames_work, lambda _: None)
+        self.tasks.start("volumes", volumes_work, lambda _: None)
+
+    def _take_stack(self, case: ScannedCase, stack: FrameStack) -> None:
+        if self.case is not None and self.case.fingerprint == case.fingerprint:
+            self.stacks[stack.key] = stack
+            self.loaded.emit(stack.key)
+
+    def _take_volume(self, case: ScannedCase, volume: Volume) -> None:
+        if self.case is None or self.case.fingerprint != case.fingerprint:
+            return
+        self.volumes[volume.key] = volume
+        self.loaded.emit(volume.key)
+        dce = phases(self.case.volumes)
+        if len(dce) >= 2 and SUBTRACTION not in self.volumes and {v.key for v in dce[:2]} <= set(self.volumes):
+            pre, post = (self.volumes[v.key] for v in dce[:2])
+            self.tasks.start(
+                "subtraction", lambda progress: subtraction(post, pre), lambda v: self._take_subtraction(case, v)
+            )
+        if self.body is None and volume.role.role in ("dce", "t1wi", "t2wi"):
+            self.tasks.start("body", lambda progress: find_body(volume), self._take_body)
+
+    def _take_subtraction(self, case: ScannedCase, volume: Volume) -> None:
+        if self.case is not None and self.case.fingerprint == case.fingerprint:
+            self.volumes[SUBTRACTION] = volume
+            self.loaded.emit(SUBTRACTION)
+
+    def _take_body(self, body: Body) -> None:
+        self.body = body
+        self.changed.emit(frozenset({Part.LESIONS}))
+
+    def show_us(self, key: str, frame: int = 0) -> None:
+        """Hang another US image or frame."""
+        self.us_key, self.us_frame = key, frame
+        self.changed.emit(frozenset({Part.SELECTION, Part.REGISTRATION}))
+
+    def show_mri(self, key: str) -> None:
+        """Hang another MRI volume, loading it when it is not here yet."""
+        self.mri_key = key
+        if key not in self.volumes and self.case is not None and key != SUBTRACTION:
+            case, item = self.case, self.case.volume(key)
+            self.tasks.start(
+                "volume", lambda progress: load_volume(item, progress), lambda v: self._take_volume(case, v)
+            )
+        self.changed.emit(frozenset({Part.SELECTION}))
+
+    def dispatch(self, action: Action) -> bool:
+        """Change the review; False (and a sentence shown) when the state refuses. Saved within a second."""
+        if self.review is None:
+            return False
+        try:
+            parts = self.review.dispatch(action)
+        except BreastViewError as error:
+            self.failed.emit(error.message)
+            return False
+        self._announce(parts)
+        return True
+
+    def begin(self) -> None:
+        """Start a stroke: one drag is one step."""
+        if self.review:
+            self.review.begin()
+
+    def commit(self) -> None:
+        """End the stroke."""
+        if self.review:
+            self.review.commit()
+
+    def abort(self) -> None:
+        """Take the stroke back."""
+        if self.review:
+            self._announce(self.review.abort())
+
+    def undo(self) -> None:
+        """Take one step back."""
+        if self.review:
+            self._announce(self.review.undo())
+
+    def redo(self) -> None:
+        """Take one step forward again."""
+        if self.review:
+            self._announce(self.review.redo())
+
+    def _announce(self, parts: frozenset[Part]) -> None:
+        if not parts:
+            return
+        kept = {reading.lesion_id for reading in self.state.record.readings}
+        self.readings = {key: value for key, value in self.readings.items() if key in kept}
+        self._autosaver.changed(self.state.record)
+        self.changed.emit(parts)
+
+    @property
+    def lesion(self) -> Lesion | None:
+        """The chosen lesion."""
+        if self.review is None or self.state.lesion_id is None:
+            return None
+        return self.state.record.lesion(self.state.lesion_id)
+
+    @property
+    def stack(self) -> FrameStack | None:
+        """The hung US image, once loaded."""
+        return self.stacks.get(self.us_key or "")
+
+    @property
+    def volume(self) -> Volume | None:
+        """The hung MRI volume, once loaded."""
+        return self.volumes.get(self.mri_key or "")
+
+    @property
+    def plane(self) -> UsPlane | None:
+        """Millimetres of the hung US image, or None while it has no scale."""
+        return self.plane_of(self.us_key) if self.us_key else None
+
+    def plane_of(self, key: str) -> UsPlane | None:
+        """Millimetres of a US image, or None while it is not loaded or has no scale."""
+        stack = self.stacks.get(key)
+        if stack is None:
+            return None
+        calibrated = {c.frames_key: c.spacing_mm for c in self.state.record.calibrations}.get(key)
+        if calibrated is None and stack.scale is None:
+            return None
+        return us_plane(stack, calibrated)
+
+    @property
+    def registration(self) -> RegistrationParameters | None:
+        """The registration of the hung US frame, or None."""
+        if self.review is None or self.us_key is None:
+            return None
+        return self.state.record.registration(self.us_key, self.us_frame)
+
+    def mri_side(self, lesion: Lesion) -> str | None:
+        """The side of a lesion's MRI mark by the body's midline: "R", "L", or None."""
+        if lesion.mri is None or self.body is None:
+            return None
+        return side_of(lesion.mri.point_mm, self.body)
+
+    def tell(self, told: Message) -> None:
+        """Show a sentence where errors are shown."""
+        self.failed.emit(told)
+
+    def close(self) -> None:
+        """Save what waits and end the background work."""
+        self.tasks.close()
+        self._autosaver.close()
+
+

@@ -1,0 +1,54 @@
+"""Makes one window on a session, in one language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from breastview.jobs.process import WorkerProcess
+from breastview.language import Language
+from breastview.ui.case.presenter import CasePresenter
+from breastview.ui.case.view import CaseView
+from breastview.ui.panes.mri import MriPresenter
+from breastview.ui.panes.tools import Tools
+from breastview.ui.panes.us import UsPresenter
+from breastview.ui.panes.view import PaneView
+from breastview.ui.rail.build import Rail, build_rail
+from breastview.ui.session import Session
+from breastview.ui.window.presenter import WindowPresenter
+from breastview.ui.window.view import WindowView
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window and the parts that others speak to."""
+
+    view: WindowView
+    presenter: WindowPresenter
+    tools: Tools
+    rail: Rail
+    mri: MriPresenter
+    warm_model: Callable[[], None]
+
+
+def build_window(session: Session, worker: WorkerProcess, model: Path, language: Language) -> Window:
+    """Join views, presenters and the session."""
+    text = language.text
+    modes = [
+        ("acquired", text("Acquired"), text("Slices as they were acquired")),
+        ("plane", text("US plane"), text("MRI resampled into the ultrasound plane")),
+        ("fused", text("Fused"), text("MRI over ultrasound")),
+    ]
+    case = CaseView(text("CASE"), text("Nothing is open yet."))
+    us, mri = PaneView([]), PaneView(modes)
+    tools = Tools()
+    rail = build_rail(session, tools, worker, model, language)
+    view = WindowView(language, case, us, mri, rail.view)
+    tools.setParent(view)
+    rail.adopt(view)
+    CasePresenter(case, session, language, view)
+    UsPresenter(us, session, tools, language, view)
+    mri_presenter = MriPresenter(mri, session, tools, language, view)
+    presenter = WindowPresenter(view, session, tools, language)
+    return Window(view, presenter, tools, rail, mri_presenter, rail.warm_model)

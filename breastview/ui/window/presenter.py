@@ -1,0 +1,130 @@
+"""The window's presenter: header, errors, progress, layouts, keys."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+
+from breastview.imaging.case import ScannedCase
+from breastview.language import Language
+from breastview.messages import Message
+from breastview.review.state import Part
+from breastview.ui.panes.tools import Tools
+from breastview.ui.session import Session
+from breastview.ui.window.view import WindowView
+
+
+class WindowPresenter(QObject):
+    """Keeps the window's frame in step with the session."""
+
+    def __init__(self, view: WindowView, session: Session, tools: Tools, language: Language) -> None:
+        super().__init__(view)
+        self._view, self._session, self._language = view, session, language
+        self._texts_visible = True
+        self._layout = "both"
+        self._doing: dict[str, tuple[float | None, Message]] = {}
+        view.folder_chosen.connect(session.open_folder)
+        view.undo_wanted.connect(session.undo)
+        view.redo_wanted.connect(session.redo)
+        view.layout_wanted.connect(self._show_layout)
+        view.texts_wanted.connect(self._toggle_texts)
+        view.cancel_wanted.connect(self._cancel)
+        view.us.canvas.double_clicked.connect(lambda: self._toggle_layout("us"))
+        view.mri.canvas.double_clicked.connect(lambda: self._toggle_layout("mri"))
+        tools.position.connect(view.set_position)
+        session.scanning.connect(view.hide_error)
+        session.opened.connect(self._opened)
+        session.changed.connect(self._changed)
+        session.failed.connect(self._show_error)
+        session.saved.connect(self._saved)
+        if session.case is not None:
+            self._opened()
+
+    def progress(self, kind: str, fraction: float | None, doing: Message | None) -> None:
+        """Show what background work says; None: that work has ended."""
+        if doing is None:
+            self._doing.pop(kind, None)
+        else:
+            self._doing[kind] = (fraction, doing)
+        if not self._doing:
+            self._view.set_progress(None, "")
+            return
+        share, what = next(iter(self._doing.values()))
+        self._view.set_progress(share, self._language.say(what))
+
+    def _opened(self) -> None:
+        case = self._session.case
+        assert case is not None
+        self._view.show_patient(self._patient(case), self._flags(case), self._dates(case))
+        self._view.show_images()
+        self._summarise()
+
+    def _patient(self, case: ScannedCase) -> str:
+        patient, text = case.patient, self._language.text
+        age = patient.age_y
+        words = [
+            patient.name.replace("^", " ").replace("=", " · ").strip(" ·") or text("no name"),
+            patient.sex,
+            f"{age} {text('y')}" if age is not None else "",
+            f"{text('born')} {patient.birth_date:%Y-%m-%d}" if patient.birth_date else "",
+            f"ID {patient.patient_id}" if patient.patient_id else "",
+        ]
+        return "  ·  ".join(word for word in words if word)
+
+    def _flags(self, case: ScannedCase) -> str:
+        text = self._language.text
+        flags = [text("SIMULATED")] if case.simulated else []
+        if case.problems:
+            flags.append("⚠ " + text("{count} files with problems").format(count=len(case.problems)))
+        return "  ·  ".join(flags)
+
+    def _dates(self, case: ScannedCase) -> str:
+        text = self._language.text
+        us = next((f.exam_date for f in case.frames if f.exam_date), None)
+        mri = next((v.exam_date for v in case.volumes if v.exam_date), None)
+        unknown = text("date unknown")
+        words = []
+        if case.frames:
+            words.append(f"US {us or unknown}")
+        if case.volumes:
+            words.append(f"MRI {mri or unknown}")
+        return " · ".join(words)
+
+    def _changed(self, parts: frozenset[Part]) -> None:
+        self._summarise()
+
+    def _summarise(self) -> None:
+        text, parameters = self._language.text, self._session.registration
+        words = [text("not registered")]
+        if parameters is not None:
+            words = [f"{text('registration')}: {self._language.say(method_message(parameters.method))}"]
+            if parameters.landmarks:
+                words.append(text("{count} pairs").format(count=len(parameters.landmarks)))
+        words.append(text("not cleared for diagnosis"))
+        self._view.set_summary(" · ".join(words))
+
+    def _show_error(self, told: Message) -> None:
+        self._view.show_error(self._language.say(told))
+
+    def _saved(self) -> None:
+        self._view.set_saved("✓ " + self._language.text("saved"))
+
+    def _cancel(self) -> None:
+        for kind in list(self._doing):
+            self._session.tasks.cancel(kind)
+
+    def _show_layout(self, name: str) -> None:
+        self._layout = name
+        self._view.show_layout(name)
+
+    def _toggle_layout(self, name: str) -> None:
+        self._show_layout("both" if self._layout == name else name)
+
+    def _toggle_texts(self) -> None:
+        self._texts_visible = not self._texts_visible
+        for pane in (self._view.us, self._view.mri):
+            pane.canvas.set_texts_visible(self._texts_visible)
+
+
+def method_message(method: str) -> Message:
+    """How a registration was made, in words."""
+    return Message(f"method.{method}")
