@@ -24,13 +24,12 @@ from breastview.imaging.volume import FrameStack, Volume
 from breastview.language import Language
 from breastview.messages import Message, message, render
 from breastview.progress import Progress, silent
-from breastview.records.values import Lesion, ReviewRecord
+from breastview.records.values import Lesion, ReviewRecord, new_record
 from breastview.registration.plane import UsPlane, us_plane
 from breastview.registration.skin import Body, find_body, side_of
 from breastview.report.content import ReportContent, build_content
 from breastview.report.images import KeyImage, plane_images, slice_image, us_images
 from breastview.report.pdf import write_pdf
-from breastview.review.state import new_record
 
 DEMONSTRATION = Path(__file__).resolve().parent.parent / "resources" / "models" / "demonstration"
 SUBTRACTION = "subtraction"

@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from breastview.imaging.case import Role
+from breastview.imaging.case import Role, ScannedCase
 from breastview.messages import Message
 from breastview.registration.parameters import Point3, RegistrationParameters
 
@@ -176,3 +176,14 @@ class ReviewRecord:
             r for r in self.registrations if (r.frames_key, r.frame) != (entry.frames_key, entry.frame)
         )
         return replace(self, registrations=(*others, entry))
+
+
+def new_record(case: ScannedCase) -> ReviewRecord:
+    """An empty record for a case."""
+    items = (*case.volumes, *case.frames)
+    identity = CaseIdentity(
+        fingerprint=case.fingerprint,
+        study_uids=tuple(sorted({item.study_uid for item in items if item.study_uid})),
+        series_uids=tuple(sorted({item.series_uid for item in items if item.series_uid})),
+    )
+    return ReviewRecord(identity, simulated=case.simulated)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from breastview.imaging.case import ScannedCase
-from breastview.records.values import CaseIdentity, ReviewRecord
+from breastview.records.values import ReviewRecord, new_record
 
 
 class Part(StrEnum):
@@ -35,17 +35,6 @@ class ReviewState:
     def with_record(self, record: ReviewRecord) -> ReviewState:
         """Return the state with another record."""
         return replace(self, record=record)
-
-
-def new_record(case: ScannedCase) -> ReviewRecord:
-    """An empty record for a case."""
-    items = (*case.volumes, *case.frames)
-    identity = CaseIdentity(
-        fingerprint=case.fingerprint,
-        study_uids=tuple(sorted({item.study_uid for item in items if item.study_uid})),
-        series_uids=tuple(sorted({item.series_uid for item in items if item.series_uid})),
-    )
-    return ReviewRecord(identity, simulated=case.simulated)
 
 
 def open_state(case: ScannedCase, record: ReviewRecord | None) -> ReviewState:

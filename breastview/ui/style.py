@@ -43,11 +43,13 @@ QPushButton:pressed, QToolButton:pressed, QPushButton:checked, QToolButton:check
   background: #14384a; border-color: {ACCENT}; }}
 QPushButton:disabled, QToolButton:disabled {{ color: #6b7178; border-color: #2c2f33; }}
 QToolButton[flat="true"] {{ border: none; background: transparent; padding: 0 4px; }}
-QToolButton[step="true"] {{ border: none; border-top: 1px solid {LINE}; border-radius: 0; background: {PANEL};
+QPushButton[step="true"] {{ border: none; border-top: 1px solid {LINE}; border-radius: 0; background: {PANEL};
   text-align: left; font-weight: 600; min-height: 32px; padding: 0 4px; }}
-QToolButton[step="true"]:checked {{ background: {RAISED}; }}
+QPushButton[step="true"]:checked {{ background: {RAISED}; }}
 QLineEdit, QAbstractSpinBox, QComboBox, QPlainTextEdit {{ background: {BLACK}; border: 1px solid {LINE};
   border-radius: 3px; min-height: {CONTROL_PX - 4}px; padding: 0 4px; }}
+QAbstractSpinBox QLineEdit {{ border: none; padding: 0; min-height: 0; background: transparent; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
 QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus, QPlainTextEdit:focus {{ border-color: {ACCENT}; }}
 QAbstractSpinBox:disabled, QComboBox:disabled, QLineEdit:disabled {{ color: #6b7178; }}
 QComboBox QAbstractItemView {{ background: {RAISED}; border: 1px solid {LINE}; }}

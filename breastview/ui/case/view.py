@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QImage, QPixmap
-from PySide6.QtWidgets import QLabel, QMenu, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHeaderView, QLabel, QMenu, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from breastview.ui import style
 
@@ -43,6 +43,10 @@ class CaseView(QWidget):
         self.tree.setRootIsDecorated(False)
         self.tree.setIndentation(6)
         self.tree.setColumnCount(2)
+        header = self.tree.header()
+        header.setStretchLastSection(False)
+        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.tree.setIconSize(QSize(THUMB_PX, THUMB_PX))
         self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -83,7 +87,6 @@ class CaseView(QWidget):
                 if row.key:
                     self._items[row.key] = item
             head.setExpanded(True)
-        self.tree.setColumnWidth(0, max(self.width() - 92, 150))
 
     def set_thumbnail(self, key: str, picture: np.ndarray) -> None:
         """Put a small uint8 picture (row, column) or (row, column, RGB) beside a row."""

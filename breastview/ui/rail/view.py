@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QLabel, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from breastview.ui import style
 
@@ -24,7 +24,7 @@ class RailView(QWidget):
         self._column.setContentsMargins(style.GRID_PX, 0, style.GRID_PX, style.GRID_PX)
         self._column.setSpacing(4)
         self._panels: dict[str, QWidget] = {}
-        self._heads: dict[str, QToolButton] = {}
+        self._heads: dict[str, QPushButton] = {}
         self._states: dict[str, QLabel] = {}
         for number, (name, title, panel) in enumerate(steps, 1):
             self._add(name, f"{number}  {title}", panel, f"Ctrl+{number}")
@@ -40,12 +40,11 @@ class RailView(QWidget):
             self.open(steps[0][0])
 
     def _add(self, name: str, title: str, panel: QWidget, key: str) -> None:
-        head = QToolButton(self)
+        head = QPushButton(self)
         head.setText(title)
         head.setToolTip(f"{title} ({key})")
         head.setProperty("step", "true")
         head.setCheckable(True)
-        head.setSizePolicy(panel.sizePolicy().Policy.Expanding, panel.sizePolicy().Policy.Fixed)
         head.clicked.connect(lambda: self.open(name))
         state = QLabel(self)
         state.setProperty("role", "muted")

@@ -123,7 +123,9 @@ class WindowView(QMainWindow):
         self._images.addWidget(self.mri)
         self._images.setChildrenCollapsible(False)
         self._images.setHandleWidth(2)
-        self._images.setSizes([1, 1])
+        for place in (0, 1):
+            self._images.setStretchFactor(place, 1)
+        self._images.setSizes([10_000, 10_000])
         self._body = QStackedWidget(self)
         self._body.addWidget(self._make_welcome())
         self._body.addWidget(self._images)

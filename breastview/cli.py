@@ -1,0 +1,175 @@
+"""The command line. `breastview [FOLDER]` opens the window; the other commands work without one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+
+from breastview.errors import BreastViewError
+from breastview.imaging.case import ScannedCase
+from breastview.imaging.scan import scan_folder
+from breastview.language import LANGUAGES, Language
+from breastview.messages import message, render
+
+app = typer.Typer(help="Read breast ultrasound and MRI together.", add_completion=False, no_args_is_help=False)
+COMMANDS = ("scan", "review", "demo", "open")
+
+Folder = Annotated[Path, typer.Argument(help="Patient folder")]
+Lang = Annotated[str, typer.Option("--lang", help="en or zh_CN")]
+
+
+@app.command()
+def scan(folder: Folder, json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """List what a patient folder holds. Identification is left out."""
+    case = scan_folder(folder)
+    if json:
+        _say(msgspec.json.format(msgspec.json.encode(_plain(case)), indent=1).decode())
+        return
+    for item in (*case.frames, *case.volumes):
+        size = f"{len(item.sources)} images"
+        _say(f"{item.role.role.value:12} {size:>12}  {render(item.role.reason)}")
+    for problem in case.problems:
+        _say(f"! {problem.path}: {render(problem.reason)}")
+
+
+@app.command()
+def review(
+    folder: Folder,
+    out: Annotated[Path, typer.Option(help="Where result.json, report.pdf and heatmaps go")],
+    record: Annotated[Path | None, typer.Option(help="Review record (JSON)")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model bundle; default: the demonstration")] = None,
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu")] = "auto",
+    lang: Lang = "en",
+    research_override: Annotated[bool, typer.Option(help="Compute outside the model's scope; recorded")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print result.json")] = False,
+) -> None:
+    """Do the whole job without a window."""
+    from breastview.pipeline import review_folder
+    from breastview.records.store import read
+
+    kept = read(record) if record else None
+    review_folder(folder, out, kept, model, device, _language(lang), research_override)
+    if json:
+        _say((out / "result.json").read_text(encoding="utf-8"))
+    else:
+        _say(str(out / "result.json"))
+        _say(str(out / "report.pdf"))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the simulated patients go")] = Path("demo-out"),
+    patients: Annotated[int, typer.Option(help="How many patients")] = 2,
+    seed: Annotated[int, typer.Option(help="Seed of the first patient")] = 3,
+    headless: Annotated[bool, typer.Option(help="Without a window even where there is a display")] = False,
+) -> None:
+    """Build simulated patients and show the main job on them."""
+    from breastview.demo import review_patients, write_patients
+
+    folders = write_patients(out, patients, seed, _say)
+    if headless or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "win32"):
+        review_patients(folders, _say)
+        return
+    from breastview.app import run_window
+
+    raise typer.Exit(run_window(folders[0], store=out / "records"))
+
+
+@app.command("open")
+def open_(
+    folder: Annotated[Path | None, typer.Argument(help="Patient folder")] = None,
+    screenshot: Annotated[Path | None, typer.Option(help="Render the window into a PNG and end")] = None,
+    size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the screenshot")] = "1920x1080",
+    record: Annotated[Path | None, typer.Option(help="Review record (JSON) for the screenshot")] = None,
+    lang: Lang = "en",
+) -> None:
+    """Open the window on a patient folder."""
+    from breastview import app as window
+
+    language = _language(lang).code
+    if screenshot is None:
+        raise typer.Exit(window.run_window(folder, language))
+    if folder is None:
+        raise typer.BadParameter("a screenshot needs a folder")
+    window.screenshot(folder, screenshot, _size(size), record, language)
+    _say(str(screenshot))
+
+
+def main() -> NoReturn:
+    """Entry point: errors are one sentence on standard error, without a traceback."""
+    arguments = sys.argv[1:]
+    if not arguments or (arguments[0] not in COMMANDS and not arguments[0].startswith("-")):
+        arguments = ["open", *arguments]
+    try:
+        app(args=arguments, standalone_mode=True)
+    except BreastViewError as error:
+        sys.stderr.write(f"breastview: {error}\n")
+    except Exception as error:  # the last net: never a traceback with what it quotes
+        sys.stderr.write(f"breastview: {render(message('job.failed', kind=type(error).__name__))}\n")
+        if os.environ.get("BREASTVIEW_DEBUG"):
+            raise
+    sys.exit(1)
+
+
+def _language(code: str) -> Language:
+    if code not in LANGUAGES:
+        raise typer.BadParameter(f"one of {', '.join(LANGUAGES)}")
+    return Language(code)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise typer.BadParameter("WIDTHxHEIGHT, such as 1920x1080")
+    return int(width), int(height)
+
+
+def _plain(case: ScannedCase) -> dict[str, object]:
+    """A case for machines, without the patient's identification."""
+    return {
+        "fingerprint": case.fingerprint,
+        "simulated": case.simulated,
+        "us": [
+            {
+                "key": f.key,
+                "role": f.role.role.value,
+                "reason": render(f.role.reason),
+                "frames": len(f.sources),
+                "rows": f.rows,
+                "columns": f.columns,
+                "spacing_mm": f.scale.spacing_mm if f.scale else None,
+                "notes": [render(note) for note in f.notes],
+            }
+            for f in case.frames
+        ],
+        "mri": [
+            {
+                "key": v.key,
+                "role": v.role.role.value,
+                "reason": render(v.role.reason),
+                "series_number": v.series_number,
+                "b_value": v.role.b_value,
+                "phase": v.role.phase,
+                "phase_count": v.role.phase_count,
+                "delay_s": v.role.delay_s,
+                "slices": v.shape[0],
+                "rows": v.shape[1],
+                "columns": v.shape[2],
+                "spacing_mm": v.spacing_mm,
+                "orientation": v.orientation,
+                "notes": [render(note) for note in v.notes],
+            }
+            for v in case.volumes
+        ],
+        "problems": [{"path": p.path, "reason": render(p.reason)} for p in case.problems],
+        "notes": [render(note) for note in case.notes],
+    }
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")

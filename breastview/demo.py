@@ -1,0 +1,54 @@
+"""The demonstration: simulated patients, and the whole review on them without a window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from breastview.messages import render
+from breastview.phantom.dicom import write_patient
+from breastview.pipeline import DEMONSTRATION, Result, review_folder
+from breastview.records.store import RecordStore, read
+
+Say = Callable[[str], None]
+
+
+def write_patients(out: Path, count: int, seed: int, say: Say) -> list[Path]:
+    """Write simulated patients under `out`, with their records where the window finds them; returns the folders."""
+    folders = []
+    for number in range(count):
+        folder = out / f"patient-{seed + number:04d}"
+        record_file = folder.with_name(folder.name + ".review.json")
+        if not record_file.exists():
+            write_patient(folder, seed + number, record_file)
+        RecordStore(out / "records").save(read(record_file))
+        say(f"simulated patient: {folder}")
+        folders.append(folder)
+    return folders
+
+
+def review_patients(folders: list[Path], say: Say) -> None:
+    """Review each patient with its own record and print what was written."""
+    from breastview.app import screenshot
+
+    for folder in folders:
+        out = folder.with_name(folder.name + "-review")
+        record_file = folder.with_name(folder.name + ".review.json")
+        model = DEMONSTRATION if (DEMONSTRATION / "spec.json").exists() else None
+        if model is not None:
+            result = review_folder(folder, out, read(record_file), model)
+            _say_result(result, out, say)
+        picture = out / "window.png"
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        screenshot(folder, picture, record=record_file)
+        say(f"  {picture}")
+
+
+def _say_result(result: Result, out: Path, say: Say) -> None:
+    for lesion in result.lesions:
+        if lesion.probability is not None:
+            say(f"  {lesion.lesion_id}: probability of malignancy {lesion.probability:.2f} ({result.model}, SIMULATED)")
+        for reason in lesion.reasons:
+            say(f"  {lesion.lesion_id}: {render(reason)}")
+    for name in ("result.json", *result.files):
+        say(f"  {out / name}")
