@@ -5,6 +5,7 @@ Crops and whole patients ask the same functions, so they show the same anatomy.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ from breastview.phantom.lesion import Lesion
 from breastview.phantom.tissue import Tissue
 
 SKIN_MM = 1.8
-CHEST_Y_MM = 50.0  # LPS y of the fascia behind the breast's base
+CHEST_Y_MM = 50.0  # LPS y of the breast's base, where it joins the chest in the midline
+BASE_MM = 60.0  # how far fat reaches back from the base to the curved chest wall
 FIELD_STEP_MM = 2.5
 GLAND_SHARE = {"a": 0.12, "b": 0.3, "c": 0.52, "d": 0.72}  # share of the breast's core, by BI-RADS density
 
@@ -59,16 +61,17 @@ class Breast:
         return self.centre_mm - [0.0, self.radii_mm[1], 0.0]
 
     def depth_mm(self, points: np.ndarray) -> np.ndarray:
-        """Radial depth below the skin surface, negative outside, of points (n, 3) in front of the chest."""
+        """Radial depth below the skin surface, negative outside, of points (n, 3); a cylinder behind the base."""
         q = points - self.centre_mm
+        q[:, 1] = np.minimum(q[:, 1], 0.0)
         level = np.sqrt(np.sum((q / self.radii_mm) ** 2, axis=1))
         return np.linalg.norm(q, axis=1) * (1 / np.maximum(level, 1e-6) - 1)
 
     def tissue(self, points: np.ndarray) -> np.ndarray:
-        """Labels uint8 (n,) of points (n, 3) in LPS mm; AIR outside the breast."""
+        """Labels uint8 (n,) of points (n, 3) in LPS mm; AIR outside the breast, which goes on to the chest."""
         labels = np.zeros(len(points), np.uint8)
         depth = self.depth_mm(points)
-        inside = np.flatnonzero((depth > 0) & (points[:, 1] < self.centre_mm[1]))
+        inside = np.flatnonzero((depth > 0) & (points[:, 1] < self.centre_mm[1] + BASE_MM))
         p, below = points[inside], depth[inside]
         labels[inside] = self._inside(p, below)
         near = np.linalg.norm(points - self.nipple_mm, axis=1) < 5.0
@@ -136,6 +139,19 @@ def _cyst(rng: np.random.Generator, centre: np.ndarray, radii: np.ndarray) -> Cy
     direction[1] = -abs(direction[1])
     place = centre + direction / np.linalg.norm(direction) * radii * rng.uniform(0.3, 0.7)
     return Cyst(place, float(rng.uniform(1.5, 5.0)))
+
+
+def body_tissue(points: np.ndarray, breasts: Sequence[Breast]) -> np.ndarray:
+    """Labels uint8 (n,) of points (n, 3): the trunk, and the breasts in front of their pectoral muscle."""
+    labels = chest_tissue(points)
+    for breast in breasts:
+        near = np.flatnonzero(
+            np.all(np.abs(points - breast.centre_mm) < breast.radii_mm + [6.0, BASE_MM, 6.0], axis=1)
+        )
+        own = breast.tissue(points[near])
+        shown = (own != Tissue.AIR) & np.isin(labels[near], (Tissue.AIR, Tissue.SKIN, Tissue.FAT))
+        labels[near[shown]] = own[shown]
+    return labels
 
 
 def chest_tissue(points: np.ndarray) -> np.ndarray:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from breastview.phantom import mri
+from breastview.phantom.anatomy import body_tissue
 from breastview.phantom.patient import VIEWS, SimulatedPatient, simulate
 from breastview.phantom.ultrasound import SimulatedFrame
 
-FINE_STEP_MM = (0.8, 0.8, 1.0)
+FINE_STEP_MM = (1.1, 1.1, 1.0)
 MARGIN_MM = 22.0
 
 
@@ -36,7 +37,7 @@ def training_case(seed: int, null_arm: bool = False, views: tuple[str, ...] = VI
     shape = tuple(int(np.ceil(2 * half / step)) for step in reversed(FINE_STEP_MM))
     corner = patient.lesion.centre_mm - half
     grid = mri.Grid(tuple(float(c) for c in corner), FINE_STEP_MM, shape)
-    labels = patient.breast.tissue(grid.points())
+    labels = body_tissue(grid.points(), (patient.breast,))
     maps = mri.tissue_maps(grid, labels, patient.lesion, patient.bpe)
     frames = tuple(patient.frame(view) for view in views)
     return SimulatedCase(patient, frames, acquire_all(maps, patient.stream("mri"), phases=2))
@@ -48,7 +49,7 @@ def acquire_all(
     """All series of the protocol: t1wi, t2wi, dwi_b0, dwi_b800, dce_1 … dce_n."""
     signals = {
         "t1wi": (mri.spin_echo(maps, 450.0, 10.0), mri.SPIN_ECHO),
-        "t2wi": (mri.spin_echo(maps, 4000.0, 85.0), mri.SPIN_ECHO),
+        "t2wi": (mri.without_fat(mri.spin_echo(maps, 4000.0, 85.0), maps), mri.SPIN_ECHO),
         "dwi_b0": (mri.diffusion(maps, 0.0), mri.ECHO_PLANAR),
         "dwi_b800": (mri.diffusion(maps, 800.0), mri.ECHO_PLANAR),
     }

@@ -14,11 +14,10 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, UltrasoundImageS
 
 from breastview.imaging.scan import scan_folder
 from breastview.phantom import mri
-from breastview.phantom.anatomy import chest_tissue
-from breastview.phantom.crops import acquire_all
+from breastview.phantom.anatomy import body_tissue
+from breastview.phantom.crops import FINE_STEP_MM, acquire_all
 from breastview.phantom.evidence import bayes_auc
 from breastview.phantom.patient import VIEWS, SimulatedPatient, simulate
-from breastview.phantom.tissue import Tissue
 from breastview.phantom.ultrasound import SimulatedFrame
 from breastview.records.store import write
 from breastview.records.values import (
@@ -54,7 +53,7 @@ class Series:
 
 SERIES = {
     "t1wi": Series(2, "SIMULATED T1 SE axial", _SPIN, 450.0, 10.0),
-    "t2wi": Series(3, "SIMULATED T2 SE axial", _SPIN, 4000.0, 85.0),
+    "t2wi": Series(3, "SIMULATED T2 SE FS axial", _SPIN, 4000.0, 85.0),
     "dwi_b0": Series(4, "SIMULATED DWI axial", _PLANAR, 6000.0, 70.0, b_value=0),
     "dwi_b800": Series(4, "SIMULATED DWI axial", _PLANAR, 6000.0, 70.0, b_value=800),
     **{
@@ -72,11 +71,13 @@ class Size:
     extent_mm: tuple[float, float, float]
 
 
-FULL = Size((1.1, 1.1, 1.0), (340.0, 230.0, 150.0))
+FULL = Size(FINE_STEP_MM, (340.0, 230.0, 150.0))
 SMALL = Size((2.6, 2.6, 2.0), (330.0, 200.0, 130.0))
 
 
-def write_patient(folder: Path, seed: int, record_file: Path | None = None, size: Size = FULL) -> ReviewRecord:
+def write_patient(
+    folder: Path, seed: int, record_file: Path | None = None, size: Size = FULL
+) -> ReviewRecord:
     """Write a simulated patient's DICOM into `folder`, and its review record beside it.
 
     The record holds the truth: marks, side, registration of both US frames and pathology. It is written to
@@ -99,17 +100,7 @@ def whole_maps(patient: SimulatedPatient, size: Size) -> mri.TissueMaps:
     shape = tuple(int(extent / step) for extent, step in zip(size.extent_mm, size.step_mm, strict=True))
     corner = (-size.extent_mm[0] / 2, -50.0, -size.extent_mm[2] / 2)
     grid = mri.Grid(corner, size.step_mm, (shape[2], shape[1], shape[0]))
-    points = grid.points()
-    labels = chest_tissue(points)
-    for breast in (patient.breast, patient.other_breast()):
-        near = np.flatnonzero(
-            (np.abs(points[:, 0] - breast.centre_mm[0]) < breast.radii_mm[0] + 6)
-            & (points[:, 1] < breast.centre_mm[1])
-            & (np.abs(points[:, 2]) < breast.radii_mm[2] + 6)
-        )
-        own = breast.tissue(points[near])
-        inside = own != Tissue.AIR
-        labels[near[inside]] = own[inside]
+    labels = body_tissue(grid.points(), (patient.breast, patient.other_breast()))
     return mri.tissue_maps(grid, labels, patient.lesion, patient.bpe)
 
 
@@ -232,7 +223,9 @@ def _labelled(grey: np.ndarray) -> np.ndarray:
     return np.asarray(image)
 
 
-def _write_mri(folder: Path, patient: SimulatedPatient, name: str, array: np.ndarray, matrix: np.ndarray) -> None:
+def _write_mri(
+    folder: Path, patient: SimulatedPatient, name: str, array: np.ndarray, matrix: np.ndarray
+) -> None:
     series = SERIES[name]
     phase = int(name.split("_")[1]) if name.startswith("dce") else 0
     base = _base(patient, "MR", MRI_DATE)

@@ -94,7 +94,7 @@ def spin_echo(maps: TissueMaps, repetition_ms: float, echo_ms: float) -> np.ndar
 def diffusion(maps: TissueMaps, b_value: float, echo_ms: float = 70.0) -> np.ndarray:
     """S = S(spin echo, long TR) e^(−b·ADC), fat suppressed; b in s/mm², ADC in 10⁻³ mm²/s."""
     signal = spin_echo(maps, 6000.0, echo_ms) * np.exp(-b_value * maps.adc * 1e-3)
-    return _without_fat(signal, maps)
+    return without_fat(signal, maps)
 
 
 def dynamic(
@@ -108,7 +108,7 @@ def dynamic(
     decay = np.exp(-repetition_ms / 1000.0 * rate)
     flip = np.deg2rad(flip_deg)
     signal = maps.density * np.sin(flip) * (1 - decay) / (1 - np.cos(flip) * decay)
-    return _without_fat(5.0 * signal, maps)
+    return without_fat(5.0 * signal, maps)
 
 
 def concentration(curve: str, delay_s: float) -> float:
@@ -122,7 +122,8 @@ def concentration(curve: str, delay_s: float) -> float:
     return float(value)
 
 
-def _without_fat(signal: np.ndarray, maps: TissueMaps) -> np.ndarray:
+def without_fat(signal: np.ndarray, maps: TissueMaps) -> np.ndarray:
+    """Fat suppression: `FAT_LEFT` of the fat's signal remains."""
     return np.where(maps.labels == Tissue.FAT, FAT_LEFT * signal, signal)
 
 

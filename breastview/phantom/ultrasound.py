@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from breastview.imaging.geometry import frozen
 from breastview.imaging.volume import Sector
-from breastview.phantom.anatomy import Breast
+from breastview.phantom.anatomy import Breast, body_tissue
 from breastview.phantom.tissue import Tissue, table
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.transform import rotation
@@ -53,7 +53,7 @@ def scan_plane(
     """
     rows, columns = round(size_mm[1] / STEP_MM), round(size_mm[0] / STEP_MM)
     points, pose, deformation = _places(breast, pose, rows, columns)
-    labels = breast.tissue(points).reshape(rows, columns)
+    labels = body_tissue(points, (breast,)).reshape(rows, columns)
     depth = breast.depth_mm(points).reshape(rows, columns)
     labels[(labels == Tissue.AIR) & (depth > -8)] = Tissue.SKIN
     labels[labels == Tissue.AIR] = Tissue.MUSCLE
