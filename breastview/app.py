@@ -34,8 +34,8 @@ class Application(QObject):
     def __init__(self, store: RecordStore, language: str = "en", model: Path | None = None) -> None:
         super().__init__()
         self._post = Post(self)
-        self._progress: Callable[[str, float | None, Message | None], None] = lambda *_: None
-        tasks = Tasks(self._post, self._failed, lambda *told: self._progress(*told))
+        self._progress: Callable[[str, float | None, Message | None], None] = _unheard
+        tasks = Tasks(self._post, self._failed, self._tell)
         self.worker = WorkerProcess()
         self.session = Session(tasks, store, self._post)
         self._model = model or DEMONSTRATION
@@ -55,6 +55,9 @@ class Application(QObject):
             old.view.hide()
             old.view.deleteLater()
         self.window.view.show()
+
+    def _tell(self, kind: str, fraction: float | None, doing: Message | None) -> None:
+        self._progress(kind, fraction, doing)
 
     def _failed(self, told: Message) -> None:
         self.session.failed.emit(told)
@@ -76,6 +79,10 @@ class Application(QObject):
         """Save, end background work and the model process."""
         self.session.close()
         self.worker.kill()
+
+
+def _unheard(kind: str, fraction: float | None, doing: Message | None) -> None:
+    """Progress before there is a window."""
 
 
 def make_application() -> QApplication:

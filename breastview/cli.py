@@ -16,7 +16,9 @@ from breastview.imaging.scan import scan_folder
 from breastview.language import LANGUAGES, Language
 from breastview.messages import message, render
 
-app = typer.Typer(help="Read breast ultrasound and MRI together.", add_completion=False, no_args_is_help=False)
+app = typer.Typer(
+    help="Read breast ultrasound and MRI together.", add_completion=False, no_args_is_help=False
+)
 COMMANDS = ("scan", "review", "demo", "open")
 
 Folder = Annotated[Path, typer.Argument(help="Patient folder")]
@@ -45,7 +47,9 @@ def review(
     model: Annotated[Path | None, typer.Option(help="Model bundle; default: the demonstration")] = None,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu")] = "auto",
     lang: Lang = "en",
-    research_override: Annotated[bool, typer.Option(help="Compute outside the model's scope; recorded")] = False,
+    research_override: Annotated[
+        bool, typer.Option(help="Compute outside the model's scope; recorded")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print result.json")] = False,
 ) -> None:
     """Do the whole job without a window."""
@@ -72,7 +76,9 @@ def demo(
     from breastview.demo import review_patients, write_patients
 
     folders = write_patients(out, patients, seed, _say)
-    if headless or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "win32"):
+    if headless or not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "win32"
+    ):
         review_patients(folders, _say)
         return
     from breastview.app import run_window

@@ -14,7 +14,7 @@ Say = Callable[[str], None]
 
 
 def write_patients(out: Path, count: int, seed: int, say: Say) -> list[Path]:
-    """Write simulated patients under `out`, with their records where the window finds them; returns the folders."""
+    """Write simulated patients under `out`, their records where the window finds them; return the folders."""
     folders = []
     for number in range(count):
         folder = out / f"patient-{seed + number:04d}"
@@ -47,7 +47,8 @@ def review_patients(folders: list[Path], say: Say) -> None:
 def _say_result(result: Result, out: Path, say: Say) -> None:
     for lesion in result.lesions:
         if lesion.probability is not None:
-            say(f"  {lesion.lesion_id}: probability of malignancy {lesion.probability:.2f} ({result.model}, SIMULATED)")
+            told = f"probability of malignancy {lesion.probability:.2f} ({result.model}, SIMULATED)"
+            say(f"  {lesion.lesion_id}: {told}")
         for reason in lesion.reasons:
             say(f"  {lesion.lesion_id}: {render(reason)}")
     for name in ("result.json", *result.files):

@@ -32,7 +32,8 @@ def message(code: str, **params: Param) -> Message:
 def render(msg: Message, translate: Callable[[str], str] = str) -> str:
     """Return the sentence for `msg`; `translate` maps the English template to another language's."""
     words = {
-        name: render(value, translate) if isinstance(value, Message) else value for name, value in msg.params.items()
+        name: render(value, translate) if isinstance(value, Message) else value
+        for name, value in msg.params.items()
     }
     return translate(TEXTS[msg.code]).format(**words)
 

@@ -124,7 +124,7 @@ def with_overrides(case: ScannedCase, record: ReviewRecord) -> ScannedCase:
 
 
 def load_case(case: ScannedCase, progress: Progress = silent) -> LoadedCase:
-    """Load US and the volumes that the model and the report look at; what cannot be loaded is told, not fatal."""
+    """Load US and the volumes that model and report look at; what cannot be loaded is told, not fatal."""
     problems: list[Message] = []
     stacks: dict[str, FrameStack] = {}
     volumes: dict[str, Volume] = {}
@@ -201,7 +201,7 @@ def key_images(
     volumes: Mapping[str, Volume],
     readings: Mapping[str, Reading],
 ) -> list[KeyImage]:
-    """Pictures for the report: for each lesion US and MRI, plain and hot; an overview where there is no lesion."""
+    """Pictures for the report: each lesion on US and MRI, plain and hot; an overview without a lesion."""
     calibrated = {c.frames_key: c.spacing_mm for c in record.calibrations}
     shown, name = _shown_volume(case, volumes)
     images: list[KeyImage] = []

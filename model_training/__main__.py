@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from breastview.fusion.spec import InputSpec, NetworkSpec
 from model_training.cohort import simulate_cohort
+from model_training.export import export_demonstration
 from model_training.train import Recipe
 from model_training.train import train as run_training
 
@@ -43,6 +45,26 @@ def train(
     """Train on a cached cohort; a killed run goes on from its last epoch."""
     recipe = Recipe(stages=((64, epochs_small), (InputSpec().size_px, epochs_full)), seed=seed)
     run_training(cohort_folder, run, NetworkSpec(trunk=trunk), recipe)
+
+
+@app.command()
+def export(
+    cohort_folder: Path,
+    run: Path,
+    bundle: Path,
+    commit: Annotated[str, typer.Option(help="Commit of the code that trained")] = "",
+    seed: int = 7,
+) -> None:
+    """Write a calibrated demonstration bundle with its card from a run."""
+    made = {
+        "command": "python -m model_training cohort C; python -m model_training train C R; "
+        "python -m model_training export C R B",
+        "commit": commit,
+        "seed": seed,
+        "hardware": f"{os.cpu_count()} CPU cores, bfloat16",
+        "training_data": "simulated patients",
+    }
+    export_demonstration(cohort_folder, run, bundle, made)
 
 
 if __name__ == "__main__":

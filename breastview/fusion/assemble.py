@@ -6,7 +6,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from breastview.fusion.preprocess import Crop, Image3, ModelInput, plane_grid, registered_mri, square_crop, us_input
+from breastview.fusion.preprocess import (
+    Crop,
+    Image3,
+    ModelInput,
+    plane_grid,
+    registered_mri,
+    square_crop,
+    us_input,
+)
 from breastview.fusion.spec import CHANNELS, ModelSpec
 from breastview.imaging.case import Role, ScannedVolume
 from breastview.imaging.diffusion import highest_b
@@ -20,7 +28,7 @@ from breastview.registration.transform import us_to_mri
 
 
 def channel_volumes(volumes: Sequence[ScannedVolume]) -> dict[str, ScannedVolume]:
-    """The volume for each input name: "t1wi", "t2wi", "dwi", "dce_pre", "dce_post"; absent ones are left out."""
+    """The volume for each input name, as far as there is one: "t1wi", "t2wi", "dwi", "dce_pre", "dce_post"."""
     found: dict[str, ScannedVolume] = {}
     for name, role in (("t1wi", Role.T1WI), ("t2wi", Role.T2WI)):
         known = [v for v in volumes if v.role.role is role]

@@ -58,8 +58,8 @@ def load_bundle(folder: Path, device: str = "auto") -> Bundle:
     """Read, check and place a bundle.
 
     Raises:
-        ModelError: no bundle, wrong checksum, weights that do not fit, other answers than it was kept with, or
-            an absent device.
+        ModelError: no bundle, wrong checksum, weights that do not fit, other answers than it was kept with,
+            or an absent device.
     """
     spec = read_spec(folder)
     place = choose_device(device)
@@ -79,10 +79,12 @@ def load_bundle(folder: Path, device: str = "auto") -> Bundle:
     return bundle
 
 
-def save_bundle(folder: Path, spec: ModelSpec, network: FusionNetwork, us: np.ndarray, mri: np.ndarray) -> ModelSpec:
-    """Write a bundle; `us` (1, 1, s, s) and `mri` (1, c, s, s) float32 are the simulated input it is checked with.
+def save_bundle(
+    folder: Path, spec: ModelSpec, network: FusionNetwork, us: np.ndarray, mri: np.ndarray
+) -> ModelSpec:
+    """Write a bundle; `us` (1, 1, s, s) and `mri` (1, c, s, s) float32 are the input it is checked with.
 
-    Returns the spec with the checksum of the weights. `network` afterwards holds the weights as they are kept.
+    Returns the spec with the weights' checksum. Afterwards `network` holds the weights as they are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("model*.safetensors"):
@@ -102,22 +104,26 @@ def save_bundle(folder: Path, spec: ModelSpec, network: FusionNetwork, us: np.nd
 
 
 def pack_weights(network: FusionNetwork) -> dict[str, torch.Tensor]:
-    """Each weight once: matrices and kernels as int8 with scales, the rest as float16 (variances as float32)."""
+    """Each weight once: matrices and kernels as int8 with scales, the rest as float32."""
     kept: dict[str, torch.Tensor] = {}
     seen: set[int] = set()
     for name, value in network.state_dict().items():
         if value.data_ptr() in seen or name.endswith("num_batches_tracked"):
             continue
         seen.add(value.data_ptr())
-        value = value.detach().cpu()
-        if value.ndim >= 2:
-            scale = (value.flatten(1).abs().amax(dim=1) / 127).clamp_min(1e-12)
-            shape = (-1,) + (1,) * (value.ndim - 1)
-            kept[name] = (value / scale.view(shape)).round().clamp(-127, 127).to(torch.int8).contiguous()
+        own = value.detach().cpu().float()
+        if own.ndim >= 2:
+            scale = (own.flatten(1).abs().amax(dim=1) / 127).clamp_min(1e-12)
+            kept[name] = (own / _per_output(scale, own)).round().clamp(-127, 127).to(torch.int8).contiguous()
             kept[name + ".scale"] = scale.contiguous()
         else:
-            kept[name] = value.float().contiguous()
+            kept[name] = own.contiguous()
     return kept
+
+
+def _per_output(scale: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """`scale` (outputs,) shaped to multiply `value` (outputs, …)."""
+    return scale.view((-1,) + (1,) * (value.ndim - 1))
 
 
 def load_weights(network: FusionNetwork, kept: dict[str, torch.Tensor]) -> None:
@@ -127,9 +133,7 @@ def load_weights(network: FusionNetwork, kept: dict[str, torch.Tensor]) -> None:
         if name.endswith(".scale"):
             continue
         scale = kept.get(name + ".scale")
-        if scale is not None:
-            value = value.float() * scale.view((-1,) + (1,) * (value.ndim - 1))
-        state[name] = value
+        state[name] = value if scale is None else value.float() * _per_output(scale, value)
     result = network.load_state_dict(state, strict=False)
     shared = _shared_names(network)
     missing = [n for n in result.missing_keys if not n.endswith("num_batches_tracked") and n not in shared]

@@ -50,6 +50,8 @@ def _about_case(scope: Scope, case: ScannedCase) -> list[Message]:
 
 
 def _about_channels(scope: Scope, given: ModelInput) -> list[Message]:
-    present = {channel.value for channel, there in zip(CHANNELS, given.channels_present, strict=True) if there}
+    present = {
+        channel.value for channel, there in zip(CHANNELS, given.channels_present, strict=True) if there
+    }
     missing = [name for name in scope.required_channels if name not in present]
     return [message("scope.missing_channel", channel=name.upper()) for name in missing]

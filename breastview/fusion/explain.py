@@ -1,8 +1,8 @@
 """Grad-CAM (Selvaraju et al., ICCV 2017) of every modality from one backward pass through the head alone.
 
 The class score is a function of the pooled features, so the gradient at the last maps is constant over the
-image: α = ∂score/∂pooled / (h·w), and the map is ReLU(Σ α·A). No library hook is needed; the `grad-cam` package
-is the oracle in the tests.
+image: α = ∂score/∂pooled / (h·w), and the map is ReLU(Σ α·A). No library hook is needed; the `grad-cam`
+package is the oracle in the tests.
 """
 
 from __future__ import annotations

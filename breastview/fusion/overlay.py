@@ -24,7 +24,9 @@ def heatmap_rgba(heatmap: Heatmap) -> np.ndarray:
     return np.concatenate([rgb, alpha[..., None]], axis=-1).astype(np.uint8)
 
 
-def over(grey: np.ndarray, rgba: np.ndarray, rect: tuple[float, float, float, float], opacity: float) -> np.ndarray:
+def over(
+    grey: np.ndarray, rgba: np.ndarray, rect: tuple[float, float, float, float], opacity: float
+) -> np.ndarray:
     """Lay RGBA over a grey uint8 picture at `rect` (left, top, width, height) in its pixels: uint8 RGB."""
     rows, columns = grey.shape
     left, top, width, height = rect
@@ -32,7 +34,8 @@ def over(grey: np.ndarray, rgba: np.ndarray, rect: tuple[float, float, float, fl
     column = (np.arange(columns) + 0.5 - left) / width * rgba.shape[1] - 0.5
     grid = np.meshgrid(row, column, indexing="ij")
     sampled = [
-        ndimage.map_coordinates(rgba[..., k].astype(float), grid, order=1, mode="constant", cval=0) for k in range(4)
+        ndimage.map_coordinates(rgba[..., k].astype(float), grid, order=1, mode="constant", cval=0)
+        for k in range(4)
     ]
     inside = (grid[0] >= -0.5) & (grid[0] < rgba.shape[0]) & (grid[1] >= -0.5) & (grid[1] < rgba.shape[1])
     share = (sampled[3] / 255 * opacity * inside)[..., None]
@@ -43,7 +46,9 @@ def over(grey: np.ndarray, rgba: np.ndarray, rect: tuple[float, float, float, fl
 def blend(under: np.ndarray, mri: np.ndarray, opacity: float) -> np.ndarray:
     """US in grey with MRI tinted over it: uint8 (row, column, RGB) of the size of `mri`."""
     step = [under.shape[0] / mri.shape[0], under.shape[1] / mri.shape[1]]
-    grey = ndimage.affine_transform(under.astype(np.float32), step, output_shape=mri.shape, order=1, prefilter=False)
+    grey = ndimage.affine_transform(
+        under.astype(np.float32), step, output_shape=mri.shape, order=1, prefilter=False
+    )
     tinted = mri[..., None] / 255.0 * _MRI_TINT
     mixed = grey[..., None] * (1 - opacity) + tinted * opacity
     return np.clip(mixed, 0, 255).astype(np.uint8)

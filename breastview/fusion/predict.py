@@ -18,7 +18,7 @@ from breastview.imaging.geometry import frozen
 
 
 def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: bool = False) -> Reading:
-    """Read one lesion. A refusal, without numbers, where the case is not eligible and nobody overrode that."""
+    """Read one lesion. A refusal, without numbers, where the case is not eligible and nobody overrode it."""
     spec = bundle.spec
     inputs = _inputs(bundle, given)
     if not inputs or not (eligibility.eligible or override):

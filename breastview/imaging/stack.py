@@ -107,7 +107,7 @@ def _grid(
 
 
 def _gaps(steps: np.ndarray) -> np.ndarray:
-    """How many slices each step in mm goes forward, int (n,): one is the smallest, where all are its multiples."""
+    """How many slices each step in mm goes forward, int (n,); one is the smallest where all are multiples."""
     for one in (float(steps.min()), float(np.median(steps))):
         gaps = np.maximum(1, np.round(steps / one)).astype(int)
         even = np.abs(steps / (gaps * one) - 1).max() <= EVEN_SPACING

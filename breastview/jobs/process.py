@@ -23,8 +23,8 @@ class ProcessError(BreastViewError):
 class WorkerProcess:
     """Calls named functions ("package.module:function") in a process of its own, one at a time.
 
-    Arguments and answers are pickled. The process starts with the first call, is killed on cancel, starts again
-    with the next call, and ends with its parent.
+    Arguments and answers are pickled. The process starts with the first call, is killed on cancel, starts
+    again with the next call, and ends with its parent.
     """
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ def _answer(function: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
         return "answer", getattr(importlib.import_module(module), name)(*arguments)
     except BreastViewError as error:
         return "error", error.message
-    except Exception as error:  # whatever it was, the window must hear of it without what it quotes
+    except Exception as error:  # noqa: BLE001 - whatever it was, the window must hear of it without what it quotes
         return "failure", _told(error)
 
 

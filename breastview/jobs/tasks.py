@@ -58,7 +58,7 @@ class Tasks:
         done: Callable[[Any], None],
         failed: Callable[[Message], None] | None = None,
     ) -> Ticket:
-        """Run `work(progress)`; `done(answer)` or `failed(message)` follow unless it was cancelled or overtaken."""
+        """Run `work(progress)`; `done(answer)` or `failed(message)` follows unless cancelled or overtaken."""
         self.cancel(kind)
         ticket = Ticket(kind)
         self._current[kind] = ticket
@@ -102,7 +102,7 @@ class Tasks:
         except BreastViewError as error:
             told = error.message
             self._post(lambda: self._finish(ticket, lambda: failed(told)))
-        except Exception as error:  # the last net: say that it failed, never what the error quotes
+        except Exception as error:  # noqa: BLE001 - the last net: say that it failed, never what the error quotes
             log.error("%s failed: %s", ticket.kind, type(error).__name__)
             told = message("job.failed", kind=type(error).__name__)
             self._post(lambda: self._finish(ticket, lambda: failed(told)))

@@ -61,14 +61,14 @@ class Breast:
         return self.centre_mm - [0.0, self.radii_mm[1], 0.0]
 
     def depth_mm(self, points: np.ndarray) -> np.ndarray:
-        """Radial depth below the skin surface, negative outside, of points (n, 3); a cylinder behind the base."""
+        """Radial depth of points (n, 3) below the skin, negative outside; behind the base a cylinder goes on."""
         q = points - self.centre_mm
         q[:, 1] = np.minimum(q[:, 1], 0.0)
         level = np.sqrt(np.sum((q / self.radii_mm) ** 2, axis=1))
         return np.linalg.norm(q, axis=1) * (1 / np.maximum(level, 1e-6) - 1)
 
     def tissue(self, points: np.ndarray) -> np.ndarray:
-        """Labels uint8 (n,) of points (n, 3) in LPS mm; AIR outside the breast, which goes on to the chest."""
+        """Labels uint8 (n,) of points (n, 3) in LPS mm; AIR outside the breast and its way to the chest."""
         labels = np.zeros(len(points), np.uint8)
         depth = self.depth_mm(points)
         inside = np.flatnonzero((depth > 0) & (points[:, 1] < self.centre_mm[1] + BASE_MM))
@@ -145,9 +145,8 @@ def body_tissue(points: np.ndarray, breasts: Sequence[Breast]) -> np.ndarray:
     """Labels uint8 (n,) of points (n, 3): the trunk, and the breasts in front of their pectoral muscle."""
     labels = chest_tissue(points)
     for breast in breasts:
-        near = np.flatnonzero(
-            np.all(np.abs(points - breast.centre_mm) < breast.radii_mm + [6.0, BASE_MM, 6.0], axis=1)
-        )
+        reach = np.add(breast.radii_mm, [6.0, BASE_MM, 6.0])
+        near = np.flatnonzero(np.all(np.abs(points - breast.centre_mm) < reach, axis=1))
         own = breast.tissue(points[near])
         shown = (own != Tissue.AIR) & np.isin(labels[near], (Tissue.AIR, Tissue.SKIN, Tissue.FAT))
         labels[near[shown]] = own[shown]

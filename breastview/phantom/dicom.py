@@ -39,7 +39,7 @@ _GRADIENT, _SPIN, _PLANAR = "GR", "SE", "EP"
 
 @dataclass(frozen=True)
 class Series:
-    """How one series is described: number, text, sequence, TR, TE in ms, b-value, delay in s, slice thickness."""
+    """How one series is described in its header."""
 
     number: int
     text: str

@@ -1,4 +1,4 @@
-"""What a report says, as frozen values: codes and numbers, no sentences, so that it prints in any language."""
+"""What a report says, as frozen values: codes and numbers, no sentences; it prints in any language."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def build_content(
     planes: Mapping[str, UsPlane] | None = None,
     printed: datetime.datetime | None = None,
 ) -> ReportContent:
-    """Gather a report. `sides` holds each lesion's side by the MRI midline, `planes` the US images with a scale."""
+    """Gather a report; `sides`: each lesion's side by the MRI midline, `planes`: US images with a scale."""
     lesions = tuple(
         LesionContent(
             lesion=lesion,

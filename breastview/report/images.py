@@ -26,7 +26,7 @@ PRINT_PX = 900
 
 @dataclass(frozen=True, eq=False)
 class KeyImage:
-    """One picture for print: uint8 (row, column, RGB). `kind`: "us", "mri_plane", "mri_slice"; `mm_per_px` across."""
+    """One picture for print: uint8 (row, column, RGB); `kind` is "us", "mri_plane" or "mri_slice"."""
 
     kind: str
     lesion_id: str
@@ -36,7 +36,9 @@ class KeyImage:
     volume: str = ""
 
 
-def us_images(stack: FrameStack, plane: UsPlane | None, lesion: Lesion | None, reading: Reading | None) -> list[KeyImage]:
+def us_images(
+    stack: FrameStack, plane: UsPlane | None, lesion: Lesion | None, reading: Reading | None
+) -> list[KeyImage]:
     """The US frame with the lesion's box, and again with the heatmap where there is one."""
     frame = lesion.us.frame if lesion and lesion.us else 0
     grey = stack.grey(frame)
@@ -92,7 +94,7 @@ def plane_images(
 
 
 def slice_image(volume: Volume, lesion: Lesion | None, name: str) -> KeyImage:
-    """The acquired slice through the lesion's MRI mark (the middle one without a mark), pixels made square."""
+    """The acquired slice through the MRI mark (without a mark, the middle one), pixels made square."""
     place = slice_through(volume.index_to_lps, lesion.mri.point_mm) if lesion and lesion.mri else None
     number = round(place[0]) if place else len(volume.array) // 2
     number = min(max(number, 0), len(volume.array) - 1)

@@ -100,7 +100,9 @@ class _Page:
         self._body = base
         self._muted = ParagraphStyle("muted", base, textColor=MUTED, fontSize=8, leading=11)
         self._title = ParagraphStyle("title", base, fontName=BOLD, fontSize=15, leading=20)
-        self._head = ParagraphStyle("head", base, fontName=BOLD, fontSize=11, leading=15, spaceBefore=8, spaceAfter=3)
+        self._head = ParagraphStyle(
+            "head", base, fontName=BOLD, fontSize=11, leading=15, spaceBefore=8, spaceAfter=3
+        )
         self._flag = ParagraphStyle("flag", base, textColor=CAUTION, fontName=BOLD)
         self._big = ParagraphStyle("big", base, fontName=BOLD, fontSize=13, leading=17)
 
@@ -131,9 +133,16 @@ class _Page:
         rows = [
             [text("Name"), name, text("Patient ID"), patient.patient_id or unknown],
             [text("Born"), born, text("Sex"), patient.sex or unknown],
-            [text("Ultrasound"), self._date(content.has_us, content.us_date), "MRI", self._date(content.has_mri, content.mri_date)],
+            [
+                text("Ultrasound"),
+                self._date(content.has_us, content.us_date),
+                "MRI",
+                self._date(content.has_mri, content.mri_date),
+            ],
         ]
-        cells = [[self._p(c, self._muted if k % 2 == 0 else self._body) for k, c in enumerate(row)] for row in rows]
+        cells = [
+            [self._p(c, self._muted if k % 2 == 0 else self._body) for k, c in enumerate(row)] for row in rows
+        ]
         table = Table(cells, colWidths=[24 * mm, 65 * mm, 24 * mm, 65 * mm])
         table.setStyle(_table_style())
         return [*story, Spacer(1, 4), table, Spacer(1, 6)]
@@ -157,7 +166,11 @@ class _Page:
 
     def _facts(self, item: LesionContent) -> Table:
         text, lesion = self._text, item.lesion
-        size = f"{item.size_mm[0]:.0f} × {item.size_mm[1]:.0f} mm" if item.size_mm else text("not measured (no scale or no mark)")
+        size = (
+            f"{item.size_mm[0]:.0f} × {item.size_mm[1]:.0f} mm"
+            if item.size_mm
+            else text("not measured (no scale or no mark)")
+        )
         place = []
         if lesion.nipple_distance_mm is not None:
             place.append(text("{mm:.0f} mm from nipple").format(mm=lesion.nipple_distance_mm))
@@ -183,7 +196,9 @@ class _Page:
             return text("ultrasound and MRI are not registered")
         words = [self._say(Message(f"method.{item.method}"))]
         if item.pairs and item.rms_mm is not None:
-            words.append(text("{count} pairs, residual {rms:.1f} mm rms").format(count=item.pairs, rms=item.rms_mm))
+            words.append(
+                text("{count} pairs, residual {rms:.1f} mm rms").format(count=item.pairs, rms=item.rms_mm)
+            )
         if item.left_out_mm is not None:
             words.append(text("leave-one-out error up to {mm:.1f} mm").format(mm=item.left_out_mm))
         if item.marks_apart_mm is not None:
@@ -197,7 +212,9 @@ class _Page:
         if len(cells) % 2:
             cells.append([""])
         table = Table([cells[k : k + 2] for k in range(0, len(cells), 2)], colWidths=[89 * mm, 89 * mm])
-        table.setStyle(TableStyle([("LEFTPADDING", (0, 0), (-1, -1), 0), ("VALIGN", (0, 0), (-1, -1), "TOP")]))
+        table.setStyle(
+            TableStyle([("LEFTPADDING", (0, 0), (-1, -1), 0), ("VALIGN", (0, 0), (-1, -1), "TOP")])
+        )
         return table
 
     def _image(self, image: KeyImage) -> list[Any]:

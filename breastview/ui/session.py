@@ -115,9 +115,13 @@ class Session(QObject):
     def _load_images(self) -> None:
         """Load US, then what is hung first, then the rest, each shown as soon as it is there."""
         case = self.state.case
-        first = [v for v in phases(case.volumes)[:2]] if self.mri_key == SUBTRACTION else []
+        first = list(phases(case.volumes)[:2]) if self.mri_key == SUBTRACTION else []
         first += [v for v in case.volumes if v.key == self.mri_key]
-        rest = [v for v in case.volumes if v not in first and v.role.role in ("t1wi", "t2wi", "dwi", "adc", "stir")]
+        rest = [
+            v
+            for v in case.volumes
+            if v not in first and v.role.role in ("t1wi", "t2wi", "dwi", "adc", "stir")
+        ]
 
         def frames_work(progress: Progress) -> None:
             for item in case.frames:
@@ -150,10 +154,16 @@ class Session(QObject):
         self.volumes[volume.key] = volume
         self.loaded.emit(volume.key)
         dce = phases(self.case.volumes)
-        if len(dce) >= 2 and SUBTRACTION not in self.volumes and {v.key for v in dce[:2]} <= set(self.volumes):
+        if (
+            len(dce) >= 2
+            and SUBTRACTION not in self.volumes
+            and {v.key for v in dce[:2]} <= set(self.volumes)
+        ):
             pre, post = (self.volumes[v.key] for v in dce[:2])
             self.tasks.start(
-                "subtraction", lambda progress: subtraction(post, pre), lambda v: self._take_subtraction(case, v)
+                "subtraction",
+                lambda progress: subtraction(post, pre),
+                lambda v: self._take_subtraction(case, v),
             )
         if self.body is None and volume.role.role in ("dce", "t1wi", "t2wi"):
             self.tasks.start("body", lambda progress: find_body(volume), self._take_body)
@@ -280,5 +290,3 @@ class Session(QObject):
         """Save what waits and end the background work."""
         self.tasks.close()
         self._autosaver.close()
-
-

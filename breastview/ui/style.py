@@ -72,7 +72,8 @@ QMenu {{ background: {RAISED}; border: 1px solid {LINE}; }}
 QMenu::item:selected {{ background: #14384a; }}
 QSlider::groove:horizontal {{ background: {LINE}; height: 4px; border-radius: 2px; }}
 QSlider::handle:horizontal {{ background: {TEXT}; width: 12px; margin: -5px 0; border-radius: 6px; }}
-QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {MUTED}; border-radius: 2px; background: {BLACK}; }}
+QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {MUTED}; background: {BLACK}; }}
+QCheckBox::indicator {{ border-radius: 2px; }}
 QCheckBox::indicator:checked {{ background: {ACCENT}; border-color: {ACCENT}; }}
 """
 

@@ -44,13 +44,19 @@ class CasePresenter(QObject):
         if case.volumes:
             groups.append((text("MRI"), self._mri_rows()))
         if case.problems or case.notes:
-            notes = [Row("", "⚠ " + self._language.say(n), "", self._language.say(n), True) for n in case.notes]
+            notes = [
+                Row("", "⚠ " + self._language.say(n), "", self._language.say(n), True) for n in case.notes
+            ]
             rows = [
-                Row("", f"⚠ {p.path}", "", f"{p.path}: {self._language.say(p.reason)}", True) for p in case.problems
+                Row("", f"⚠ {p.path}", "", f"{p.path}: {self._language.say(p.reason)}", True)
+                for p in case.problems
             ]
             title = text("Problems") + (f" ({len(case.problems)})" if case.problems else "")
             groups.append((title, notes + rows))
-        roles = [(role.value, role_name(RoleChoice(role, message("role.user")), self._language)) for role in _CHOICES]
+        roles = [
+            (role.value, role_name(RoleChoice(role, message("role.user")), self._language))
+            for role in _CHOICES
+        ]
         self._view.fill(groups, roles if case.volumes else [])
         for key in (*self._session.stacks, *self._session.volumes):
             self._thumbnail(key)
@@ -67,7 +73,12 @@ class CasePresenter(QObject):
         assert case is not None
         ordered = sorted(
             case.volumes,
-            key=lambda v: (_ORDER.index(v.role.role), v.role.phase or 0, v.role.b_value or 0, v.series_number or 0),
+            key=lambda v: (
+                _ORDER.index(v.role.role),
+                v.role.phase or 0,
+                v.role.b_value or 0,
+                v.series_number or 0,
+            ),
         )
         rows = [self._volume_row(volume) for volume in ordered]
         if len(phases(case.volumes)) >= 2:
@@ -81,7 +92,9 @@ class CasePresenter(QObject):
 
     def _tip(self, choice: RoleChoice, notes: tuple[Message, ...], description: str) -> str:
         say = self._language.say
-        return "\n".join([description, f"{role_name(choice, self._language)}: {say(choice.reason)}", *map(say, notes)])
+        return "\n".join(
+            [description, f"{role_name(choice, self._language)}: {say(choice.reason)}", *map(say, notes)]
+        )
 
     def _thumbnail(self, key: str) -> None:
         if key in self._session.stacks:

@@ -106,7 +106,10 @@ class Canvas(pg.GraphicsView):
             self.fit()
 
     def show_overlay(
-        self, rgba: np.ndarray | None, rect: tuple[float, float, float, float] = (0, 0, 1, 1), opacity: float = 1.0
+        self,
+        rgba: np.ndarray | None,
+        rect: tuple[float, float, float, float] = (0, 0, 1, 1),
+        opacity: float = 1.0,
     ) -> None:
         """Lay uint8 (row, column, RGBA) over the picture, or take it away."""
         if rgba is None:
@@ -166,6 +169,7 @@ class Canvas(pg.GraphicsView):
         return self._box.mapSceneToView(self.mapToScene(position.toPoint()))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Begin a gesture of the tool in hand."""
         self.setFocus()
         place = self._to_picture(event.position())
         self._press = (event.button(), event.position(), place)
@@ -175,6 +179,7 @@ class Canvas(pg.GraphicsView):
         event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Go on with the gesture, or tell what lies under the pointer."""
         place = self._to_picture(event.position())
         self.hovered.emit(place.x(), place.y())
         if self._press is None:
@@ -191,6 +196,7 @@ class Canvas(pg.GraphicsView):
             self._pan(moved)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """End the gesture and tell what was drawn."""
         press, self._press = self._press, None
         if press is None or press[0] is not Qt.MouseButton.LeftButton:
             return
@@ -209,10 +215,12 @@ class Canvas(pg.GraphicsView):
             self.clicked.emit(place.x(), place.y())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Ask for the pane to fill the window, or to leave it."""
         if event.button() is Qt.MouseButton.LeftButton and self.tool is Tool.BROWSE:
             self.double_clicked.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
+        """Scroll; with Ctrl, zoom."""
         delta = event.angleDelta().y() or event.angleDelta().x()
         if not delta:
             return
@@ -224,6 +232,7 @@ class Canvas(pg.GraphicsView):
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Zoom by keys."""
         if event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
             self._zoom(1 / ZOOM_STEP, None)
         elif event.key() == Qt.Key.Key_Minus:
@@ -234,10 +243,12 @@ class Canvas(pg.GraphicsView):
             event.ignore()
 
     def leaveEvent(self, event: QEvent) -> None:
+        """Tell that nothing lies under the pointer."""
         self.left.emit()
         super().leaveEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep texts in the corners and the picture whole."""
         super().resizeEvent(event)
         if hasattr(self, "_corners"):
             self._place_texts()
@@ -313,7 +324,9 @@ def _items(mark: Mark) -> list[QGraphicsItem]:
         at = (x1, y1)
     else:
         at = (mark.place[0], mark.place[1])
-        cross = pg.ScatterPlotItem([at[0]], [at[1]], symbol="+", size=14, pen=pg.mkPen(mark.colour, width=1.5))
+        cross = pg.ScatterPlotItem(
+            [at[0]], [at[1]], symbol="+", size=14, pen=pg.mkPen(mark.colour, width=1.5)
+        )
         items.append(cross)
     if mark.text:
         text = pg.TextItem(mark.text, color=QColor(mark.colour), anchor=(0, 1))

@@ -19,8 +19,8 @@ from breastview.registration.transform import map_points, moved, to_us_plane, tu
 from breastview.review.actions import MarkMri, SetRegistration
 from breastview.review.state import Part
 from breastview.ui import style
-from breastview.ui.panes.canvas import Mark, Tool
 from breastview.ui.names import role_name
+from breastview.ui.panes.canvas import Mark, Tool
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
 from breastview.ui.session import SUBTRACTION, Session
@@ -82,7 +82,9 @@ class MriPresenter(QObject):
         registered = self._registered() is not None
         mode = self._mode if registered else ACQUIRED
         self._view.set_mode(mode, {ACQUIRED: True, PLANE: registered, FUSED: registered})
-        self._view.set_opacity(self._opacity if mode == FUSED else None, self._language.text("MRI over ultrasound"))
+        self._view.set_opacity(
+            self._opacity if mode == FUSED else None, self._language.text("MRI over ultrasound")
+        )
         self._view.title.setText(self._title(volume, mode))
         if volume is None:
             self._draw_empty()
@@ -126,7 +128,11 @@ class MriPresenter(QObject):
             canvas.set_corner(corner, "")
         told = ""
         if self._session.case is not None:
-            told = text("Loading…") if self._session.mri_key else text("No MRI in this folder. Read ultrasound only.")
+            told = (
+                text("Loading…")
+                if self._session.mri_key
+                else text("No MRI in this folder. Read ultrasound only.")
+            )
         canvas.set_corner("tl", told, "muted")
 
     def _window(self, volume: Volume) -> tuple[float, float]:
@@ -218,7 +224,9 @@ class MriPresenter(QObject):
         if lesion and lesion.mri:
             x, y, z = to_us_plane(parameters, np.array(lesion.mri.point_mm))
             column, row = plane.mm_to_px(np.array([x, y]))
-            marks.append(Mark("point", (float(column), float(row)), style.LESION, f"{lesion.lesion_id} {z:+.0f} mm"))
+            marks.append(
+                Mark("point", (float(column), float(row)), style.LESION, f"{lesion.lesion_id} {z:+.0f} mm")
+            )
         for number, pair in enumerate(parameters.landmarks, 1):
             x, y, _ = to_us_plane(parameters, np.array(pair.mri_mm))
             column, row = plane.mm_to_px(np.array([x, y]))

@@ -36,8 +36,8 @@ class UsPresenter(QObject):
         canvas.scrolled.connect(self._scroll)
         canvas.windowed.connect(self._change_window)
         canvas.box_drawn.connect(self._mark)
-        canvas.clicked.connect(lambda x, y: tools.us_clicked.emit(x, y))
-        canvas.line_drawn.connect(lambda *line: tools.us_line.emit(*line))
+        canvas.clicked.connect(tools.us_clicked)
+        canvas.line_drawn.connect(tools.us_line)
         canvas.hovered.connect(self._hover)
         tools.changed.connect(self._choose_tool)
         tools.heatmaps_changed.connect(self.draw_marks)
@@ -99,7 +99,9 @@ class UsPresenter(QObject):
         text = self._language.text
         if self._session.case is None:
             return ""
-        return text("Loading…") if self._session.us_key else text("No ultrasound in this folder. Read MRI only.")
+        return (
+            text("Loading…") if self._session.us_key else text("No ultrasound in this folder. Read MRI only.")
+        )
 
     def draw_marks(self) -> None:
         """Draw lesion boxes, landmarks and, when asked for, the heatmap."""

@@ -23,8 +23,13 @@ from breastview.ui.session import Session
 
 COARSE, FINE = 1.0, 0.1
 _NUDGES = {
-    "Left": ("x", -1), "Right": ("x", 1), "Up": ("y", -1), "Down": ("y", 1), "PgUp": ("z", 1), "PgDown": ("z", -1),
-}  # fmt: skip
+    "Left": ("x", -1),
+    "Right": ("x", 1),
+    "Up": ("y", -1),
+    "Down": ("y", 1),
+    "PgUp": ("z", 1),
+    "PgDown": ("z", -1),
+}
 
 
 @dataclass(frozen=True)
@@ -59,13 +64,19 @@ class Rail:
             ("Ctrl+P", self.report.choose_file),
         ]
         for name, (axis, sign) in _NUDGES.items():
-            keys.append((f"Alt+{name}", lambda axis=axis, sign=sign: self.register.nudge(axis, sign * COARSE)))  # type: ignore[misc]
-            keys.append((f"Alt+Shift+{name}", lambda axis=axis, sign=sign: self.register.nudge(axis, sign * FINE)))  # type: ignore[misc]
+            keys.append(
+                (f"Alt+{name}", lambda axis=axis, sign=sign: self.register.nudge(axis, sign * COARSE))
+            )  # type: ignore[misc]
+            keys.append(
+                (f"Alt+Shift+{name}", lambda axis=axis, sign=sign: self.register.nudge(axis, sign * FINE))
+            )  # type: ignore[misc]
         for key, slot in keys:
             QShortcut(QKeySequence(key), window).activated.connect(lambda slot=slot: slot())
 
 
-def build_rail(session: Session, tools: Tools, worker: WorkerProcess, model: Path, language: Language) -> Rail:
+def build_rail(
+    session: Session, tools: Tools, worker: WorkerProcess, model: Path, language: Language
+) -> Rail:
     """Join the five steps and the session."""
     text = language.text
     mark, register, read = MarkPanel(language), RegisterPanel(language), ReadPanel(language)

@@ -38,8 +38,12 @@ class MarkPanel(Panel):
         self.remove = QPushButton(text("Remove"))
         self.remove.setToolTip(text("Remove this lesion with its marks"))
         self.row(self.lesions, self.add, self.remove)
-        self.box = button(text("Box on US"), text("Draw the lesion's box on ultrasound") + " (B)", lambda: None, True)
-        self.point = button(text("Point in MRI"), text("Click the lesion's centre in the MRI") + " (M)", lambda: None, True)
+        self.box = button(
+            text("Box on US"), text("Draw the lesion's box on ultrasound") + " (B)", lambda: None, True
+        )
+        self.point = button(
+            text("Point in MRI"), text("Click the lesion's centre in the MRI") + " (M)", lambda: None, True
+        )
         self.row(self.box, self.point)
         self.us = self.label()
         self.mri = self.label()
@@ -62,7 +66,13 @@ class MarkPresenter(QObject):
     """Keeps step 1 in step with the session."""
 
     def __init__(
-        self, panel: MarkPanel, rail: RailView, session: Session, tools: Tools, language: Language, parent: QObject
+        self,
+        panel: MarkPanel,
+        rail: RailView,
+        session: Session,
+        tools: Tools,
+        language: Language,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._panel, self._rail, self._session = panel, rail, session

@@ -36,7 +36,9 @@ class ModelPanel(Panel):
         super().__init__()
         text = language.text
         self.badge = self.label("model")
-        self.run = button(text("Run the model"), text("Let the model read this lesion") + " (G)", lambda: None)
+        self.run = button(
+            text("Run the model"), text("Let the model read this lesion") + " (G)", lambda: None
+        )
         self.column.addWidget(self.run)
         grid = QGridLayout()
         grid.setHorizontalSpacing(8)
@@ -91,7 +93,7 @@ class ModelPresenter(QObject):
         self._device = ""
         panel.run.clicked.connect(self.run)
         panel.override.clicked.connect(self._override)
-        panel.heatmaps.toggled.connect(lambda on: tools.show_heatmaps(on))
+        panel.heatmaps.toggled.connect(tools.show_heatmaps)
         panel.opacity.setValue(round(tools.heatmap_opacity * 100))
         panel.opacity.valueChanged.connect(lambda value: tools.show_heatmaps(tools.heatmaps, value / 100))
         tools.heatmaps_changed.connect(lambda: panel.heatmaps.setChecked(tools.heatmaps))
@@ -157,7 +159,9 @@ class ModelPresenter(QObject):
         lesion = session.lesion
         panel.setEnabled(lesion is not None)
         spec = self._spec()
-        panel.badge.setText(text("DEMONSTRATION model") if spec and spec.demonstration else (spec.name if spec else ""))
+        panel.badge.setText(
+            text("DEMONSTRATION model") if spec and spec.demonstration else (spec.name if spec else "")
+        )
         committed = session.case is not None and session.state.record.first_read_committed
         panel.run.setEnabled(committed and spec is not None and not session.tasks.is_running("model"))
         reading = session.readings.get(lesion.lesion_id) if lesion else None

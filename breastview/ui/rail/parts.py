@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from breastview.ui import style
 
@@ -57,7 +65,7 @@ def button(text: str, tip: str, slot: Callable[[], object], checkable: bool = Fa
     made = QPushButton(text)
     made.setToolTip(tip)
     made.setCheckable(checkable)
-    made.clicked.connect(lambda: slot())
+    made.clicked.connect(lambda: slot())  # noqa: PLW0108 - clicked says whether it is checked
     return made
 
 

@@ -42,7 +42,9 @@ class RegisterPanel(Panel):
             text("Start from marks"), text("Put the US lesion onto the MRI mark"), lambda: None
         )
         self.from_clock = button(
-            text("From clock face"), text("Start from side, clock face, nipple distance and depth"), lambda: None
+            text("From clock face"),
+            text("Start from side, clock face, nipple distance and depth"),
+            lambda: None,
         )
         self.row(self.from_mark, self.from_clock)
         self.drag = button(
@@ -52,7 +54,10 @@ class RegisterPanel(Panel):
             True,
         )
         self.pair = button(
-            text("Add pair"), text("Click a point on ultrasound, then the same point in the MRI") + " (L)", lambda: None, True
+            text("Add pair"),
+            text("Click a point on ultrasound, then the same point in the MRI") + " (L)",
+            lambda: None,
+            True,
         )
         self.row(self.drag, self.pair)
         self.hint = self.label("registration")
@@ -74,7 +79,9 @@ class RegisterPanel(Panel):
         self.pairs = QListWidget(self)
         self.pairs.setMaximumHeight(112)
         self.column.addWidget(self.pairs)
-        self.fit = button(text("Fit to pairs"), text("Move the plane to the best fit of the pairs"), lambda: None)
+        self.fit = button(
+            text("Fit to pairs"), text("Move the plane to the best fit of the pairs"), lambda: None
+        )
         self.remove = button(text("Remove pair"), text("Remove the chosen pair"), lambda: None)
         self.row(self.fit, self.remove)
         self.told = self.label("registration")
@@ -82,7 +89,10 @@ class RegisterPanel(Panel):
         self.length = number(1, 100, "mm", 1, 0)
         self.length.setValue(KNOWN_LENGTH_MM)
         self.calibrate = button(
-            text("Draw known length"), text("Draw a line of this length on ultrasound, along its ruler"), lambda: None, True
+            text("Draw known length"),
+            text("Draw a line of this length on ultrasound, along its ruler"),
+            lambda: None,
+            True,
         )
         self.calibration = [self.length, self.calibrate]
         self.row(self.length, self.calibrate, label=text("Scale"))
@@ -137,7 +147,12 @@ class RegisterPresenter(QObject):
     def start_from_clock(self) -> None:
         """Put the plane where the report's words say."""
         lesion, body = self._session.lesion, self._session.body
-        if lesion is None or lesion.side is None or lesion.clock_h is None or lesion.nipple_distance_mm is None:
+        if (
+            lesion is None
+            or lesion.side is None
+            or lesion.clock_h is None
+            or lesion.nipple_distance_mm is None
+        ):
             self._session.tell(message("registration.needs_clock"))
             return
         if body is None:
@@ -147,7 +162,13 @@ class RegisterPresenter(QObject):
         us = self._us_mm(lesion, plane) if lesion.us is not None and plane is not None else None
         try:
             start = start_from_clock_face(
-                body, lesion.side, lesion.clock_h, lesion.nipple_distance_mm, lesion.depth_mm, us, self._angles()
+                body,
+                lesion.side,
+                lesion.clock_h,
+                lesion.nipple_distance_mm,
+                lesion.depth_mm,
+                us,
+                self._angles(),
             )
         except BreastViewError as error:
             self._session.tell(error.message)
@@ -218,7 +239,9 @@ class RegisterPresenter(QObject):
             panel.pairs.addItem(f"{number_}   {residual:5.1f} mm")
         panel.pairs.setCurrentRow(min(max(row, 0), len(residuals) - 1))
         rms = float(np.sqrt(np.mean(np.square(residuals))))
-        told = self._language.text("{count} pairs, residual {rms:.1f} mm rms").format(count=len(residuals), rms=rms)
+        told = self._language.text("{count} pairs, residual {rms:.1f} mm rms").format(
+            count=len(residuals), rms=rms
+        )
         panel.told.setText(told)
         fit = fit_landmarks(present.landmarks, present, panel.free_scale.isChecked())
         lines = [say(note) for note in fit.notes]

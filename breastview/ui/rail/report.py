@@ -44,7 +44,13 @@ class ReportPresenter(QObject):
     """Writes the report in the background."""
 
     def __init__(
-        self, panel: ReportPanel, rail: RailView, session: Session, bundle: Path, language: Language, parent: QObject
+        self,
+        panel: ReportPanel,
+        rail: RailView,
+        session: Session,
+        bundle: Path,
+        language: Language,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._panel, self._rail, self._session = panel, rail, session

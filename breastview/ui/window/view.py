@@ -41,7 +41,9 @@ class WindowView(QMainWindow):
     cancel_wanted = Signal()
     closing = Signal()
 
-    def __init__(self, language: Language, case: CaseView, us: PaneView, mri: PaneView, rail: RailView) -> None:
+    def __init__(
+        self, language: Language, case: CaseView, us: PaneView, mri: PaneView, rail: RailView
+    ) -> None:
         super().__init__()
         self._language = language
         self.case, self.us, self.mri, self.rail = case, us, mri, rail
@@ -146,7 +148,9 @@ class WindowView(QMainWindow):
         layout.setAlignment(Qt.AlignmentFlag.AlignCenter)
         title = QLabel(text("Open a patient folder to begin."), page)
         title.setProperty("role", "large")
-        hint = QLabel(text("Drop a folder here, or press Ctrl+O. The folder is read and never changed."), page)
+        hint = QLabel(
+            text("Drop a folder here, or press Ctrl+O. The folder is read and never changed."), page
+        )
         hint.setProperty("role", "muted")
         for label in (title, hint):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -253,10 +257,12 @@ class WindowView(QMainWindow):
         self._progress.setValue(round(100 * (fraction or 0)))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Welcome files and folders."""
         if any(url.isLocalFile() for url in event.mimeData().urls()):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
+        """Open the dropped folder, or that of the dropped file."""
         for url in event.mimeData().urls():
             path = Path(url.toLocalFile())
             if url.isLocalFile():
@@ -264,5 +270,6 @@ class WindowView(QMainWindow):
                 return
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        """Tell that the window closes."""
         self.closing.emit()
         super().closeEvent(event)

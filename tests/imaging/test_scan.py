@@ -1,0 +1,408 @@
+"""Opening a folder: what is found in it, and what is said about the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from breastview.errors import Cancelled, CaseError
+from breastview.imaging.case import Role
+from breastview.imaging.load import load_frames, load_volume
+from breastview.imaging.scan import scan_folder
+from breastview.messages import render
+from tests.imaging.dicom_files import (
+    ROOT,
+    SAGITTAL,
+    coded,
+    dataset,
+    dce_series,
+    mr_pixels,
+    mr_series,
+    mr_slice,
+    save,
+    save_all,
+    us_still,
+)
+
+
+def codes(items) -> list[str]:
+    return [item.code for item in items]
+
+
+def problems(case) -> dict[str, str]:
+    return {problem.path: problem.reason.code for problem in case.problems}
+
+
+def hashes(folder: Path) -> dict[str, tuple[str, float]]:
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(p): (hashlib.sha256(p.read_bytes()).hexdigest(), p.stat().st_mtime) for p in files}
+
+
+def test_a_nested_tree_with_junk_and_no_extensions(tmp_path):
+    for number, made in enumerate(mr_series(5)):
+        save(made, tmp_path / "DICOM" / "A" / str(number % 2) / f"I{number}")
+    save(us_still(), tmp_path / "DICOM" / "US" / "x")
+    (tmp_path / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
+    (tmp_path / "AUTORUN.INF").write_text("[autorun]")
+    (tmp_path / "viewer.exe").write_bytes(b"MZ" + bytes(range(256)) * 4)
+    (tmp_path / "empty").write_bytes(b"")
+    case = scan_folder(tmp_path)
+    assert [volume.shape for volume in case.volumes] == [(5, 40, 48)]
+    assert [frames.role.role for frames in case.frames] == [Role.US_STILL]
+    assert problems(case) in ({}, {"DICOMDIR": "problem.broken_header"})
+    assert "case.strangers" in codes(case.notes)
+
+
+def test_slices_are_sorted_by_geometry_and_placed_in_lps(tmp_path):
+    order = [3, 0, 4, 1, 2]
+    save_all(tmp_path, (mr_slice(n, InstanceNumber=9 - n) for n in order))
+    (volume,) = scan_folder(tmp_path).volumes
+    loaded = load_volume(volume)
+    assert loaded.array.dtype == np.uint16
+    assert not loaded.array.flags.writeable
+    np.testing.assert_array_equal(loaded.array, np.stack([mr_pixels(n) for n in range(5)]))
+    np.testing.assert_allclose(volume.index_to_lps @ [2, 4, 6, 1], [-8 + 6 * 1.0, -6 + 4 * 1.5, 2 * 3.0, 1])
+    assert volume.orientation == "axial"
+    assert volume.spacing_mm == pytest.approx((3.0, 1.5, 1.0))
+
+
+def test_sagittal_slices_run_along_their_normal(tmp_path):
+    slices = (
+        mr_slice(n, ImageOrientationPatient=SAGITTAL, ImagePositionPatient=[10.0 - 2 * n, -6.0, 30.0])
+        for n in range(4)
+    )
+    save_all(tmp_path, slices)
+    (volume,) = scan_folder(tmp_path).volumes
+    assert volume.orientation == "sagittal"
+    np.testing.assert_allclose(volume.index_to_lps @ [1, 2, 3, 1], [8.0, -6.0 + 3 * 1.0, 30.0 - 2 * 1.5, 1])
+    assert load_volume(volume).array[0].mean() < load_volume(volume).array[3].mean()
+
+
+def test_rescaled_values_become_float(tmp_path):
+    save_all(tmp_path, mr_series(3, RescaleSlope=2.0, RescaleIntercept=-5.0))
+    (volume,) = scan_folder(tmp_path).volumes
+    loaded = load_volume(volume)
+    assert loaded.array.dtype == np.float32
+    np.testing.assert_allclose(loaded.array[1], mr_pixels(1) * 2.0 - 5)
+
+
+def test_the_folder_is_only_read(tmp_path):
+    save_all(tmp_path, mr_series(4), us_still(), coded(us_still(2), "1.2.840.10008.1.2.5"))
+    Image.fromarray(np.zeros((200, 200), np.uint8)).save(tmp_path / "picture.png")
+    before = hashes(tmp_path)
+    case = scan_folder(tmp_path)
+    for volume in case.volumes:
+        load_volume(volume)
+    for frames in case.frames:
+        load_frames(frames)
+    assert hashes(tmp_path) == before
+
+
+def test_the_fingerprint_is_of_the_images_and_not_of_their_places(tmp_path):
+    save_all(tmp_path / "one", mr_series(3), us_still())
+    for number, made in enumerate([us_still(), *mr_series(3)]):
+        save(made, tmp_path / "two" / f"d{number}" / "f")
+    save_all(tmp_path / "three", mr_series(4))
+    one, two, three = (scan_folder(tmp_path / name).fingerprint for name in ("one", "two", "three"))
+    assert one == two != three
+
+
+def test_progress_is_told_and_cancels(tmp_path):
+    save_all(tmp_path, mr_series(60))
+    told = []
+    scan_folder(tmp_path, lambda fraction, doing: told.append((fraction, render(doing))))
+    assert told[0] == (0.0, "Reading headers 0 / 60")
+    assert [fraction for fraction, _ in told] == sorted(fraction for fraction, _ in told)
+
+    def cancel(fraction, doing):
+        raise Cancelled.of("doing.scan", done=0, count=0)
+
+    with pytest.raises(Cancelled):
+        scan_folder(tmp_path, cancel)
+    with pytest.raises(Cancelled):
+        load_volume(scan_folder(tmp_path).volumes[0], cancel)
+
+
+def test_us_is_announced_before_the_scan_ends(tmp_path):
+    save_all(tmp_path, us_still(), mr_series(60))
+    events = []
+    scan_folder(
+        tmp_path, lambda fraction, doing: events.append(fraction), lambda frames: events.append(frames.key)
+    )
+    assert f"{ROOT}.6.1" in events[:2]
+
+
+def test_an_empty_folder_and_no_folder(tmp_path):
+    with pytest.raises(CaseError, match="No breast images in this folder"):
+        scan_folder(tmp_path)
+    with pytest.raises(CaseError, match="does not exist"):
+        scan_folder(tmp_path / "nowhere")
+
+
+def test_a_folder_without_permission(tmp_path, monkeypatch):
+    real = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "denied", str(path))
+        return real(path)
+
+    save_all(tmp_path / "locked", mr_series(2))
+    save_all(tmp_path / "open", mr_series(2))
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(CaseError, match="may not be read"):
+        scan_folder(tmp_path / "locked")
+    case = scan_folder(tmp_path)
+    assert len(case.volumes) == 1
+    assert problems(case) == {"locked": "problem.cannot_open"}
+
+
+def test_a_folder_of_holiday_photographs(tmp_path):
+    rng = np.random.default_rng(1)
+    sea = np.zeros((300, 400, 3), np.uint8)
+    sea[:150], sea[150:] = (90, 160, 230), (20, 80, 140)
+    Image.fromarray(sea + rng.integers(0, 12, sea.shape, np.uint8)).save(tmp_path / "beach.jpg")
+    exif = Image.Exif()
+    exif[0x010F] = "A camera"
+    Image.fromarray(np.full((300, 400), 128, np.uint8)).save(tmp_path / "fog.jpg", exif=exif)
+    with pytest.raises(CaseError, match="photographs"):
+        scan_folder(tmp_path)
+    save_all(tmp_path, us_still())
+    case = scan_folder(tmp_path)
+    assert problems(case) == {"beach.jpg": "problem.photograph", "fog.jpg": "problem.photograph"}
+    assert len(case.frames) == 1
+
+
+def test_only_broken_files(tmp_path):
+    (path,) = save_all(tmp_path, mr_slice())
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(CaseError, match="1 files have problems"):
+        scan_folder(tmp_path)
+
+
+def test_truncated_slices_are_listed_and_leave_a_gap(tmp_path):
+    paths = save_all(tmp_path, mr_series(6))
+    paths[2].write_bytes(paths[2].read_bytes()[:-50])
+    paths[4].write_bytes(paths[4].read_bytes()[:300])
+    case = scan_folder(tmp_path)
+    assert problems(case) == {"IM0002": "problem.truncated", "IM0004": "problem.broken_header"}
+    (volume,) = case.volumes
+    assert volume.shape[0] == 6
+    assert codes(volume.notes) == ["scan.slices_missing"]
+    array = load_volume(volume).array
+    assert not array[2].any() and not array[4].any()
+    np.testing.assert_array_equal(array[5], mr_pixels(5))
+
+
+@pytest.mark.parametrize(
+    "syntax", ["1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"]
+)
+def test_truncated_compressed_slices_are_listed(tmp_path, syntax):
+    paths = save_all(tmp_path, (coded(made, syntax) for made in mr_series(4)))
+    paths[1].write_bytes(paths[1].read_bytes()[:-60])
+    case = scan_folder(tmp_path)
+    assert problems(case) == {"IM0001": "problem.truncated"}
+    assert codes(case.volumes[0].notes) == ["scan.slices_missing"]
+
+
+def test_a_slice_that_cannot_be_decoded_stays_black_and_is_noted(tmp_path):
+    paths = save_all(tmp_path, (coded(made, "1.2.840.10008.1.2.4.80") for made in mr_series(4)))
+    raw = bytearray(paths[1].read_bytes())
+    at = raw.index(b"\xff\xd8\xff")
+    raw[at : at + 12] = b"\0" * 12
+    paths[1].write_bytes(raw)
+    (volume,) = scan_folder(tmp_path).volumes
+    loaded = load_volume(volume)
+    assert [render(note) for note in loaded.notes] == [
+        "Slice 2 cannot be decoded and stays black. Export this image again."
+    ]
+    assert not loaded.array[1].any() and loaded.array[2].any()
+
+
+def test_a_volume_of_which_nothing_can_be_decoded(tmp_path):
+    for path in save_all(tmp_path, (coded(made, "1.2.840.10008.1.2.4.80") for made in mr_series(3))):
+        raw = bytearray(path.read_bytes())
+        at = raw.index(b"\xff\xd8\xff")
+        raw[at : at + 12] = b"\0" * 12
+        path.write_bytes(raw)
+    (volume,) = scan_folder(tmp_path).volumes
+    with pytest.raises(CaseError, match=r"No image of t1wi can be decoded"):
+        load_volume(volume)
+
+
+def test_files_that_vanish_after_the_scan(tmp_path):
+    paths = save_all(tmp_path, mr_series(3), us_still())
+    case = scan_folder(tmp_path)
+    paths[1].unlink()
+    assert codes(load_volume(case.volumes[0]).notes) == ["problem.decode"]
+    for path in (*paths[:1], *paths[2:]):
+        path.unlink()
+    with pytest.raises(CaseError):
+        load_volume(case.volumes[0])
+    with pytest.raises(CaseError):
+        load_frames(case.frames[0])
+
+
+def test_flipped_bits_never_stop_the_rest(tmp_path):
+    rng = np.random.default_rng(11)
+    paths = save_all(tmp_path, mr_series(4), us_still())
+    clean = [path.read_bytes() for path in paths]
+    save_all(tmp_path / "sound", mr_series(3, series=9, SeriesDescription="t2_tse", EchoTime=90))
+    for _ in range(60):
+        for path, raw in zip(paths, clean, strict=True):
+            flipped = bytearray(raw)
+            for place in rng.integers(132, 1100, 6):
+                flipped[place] ^= 1 << int(rng.integers(8))
+            path.write_bytes(flipped)
+        case = scan_folder(tmp_path)
+        sound = [volume for volume in case.volumes if volume.role.role is Role.T2WI and volume.shape[0] == 3]
+        assert sound, "the sound series was lost"
+        for item in case.volumes:
+            _load_or_refuse(load_volume, item)
+        for item in case.frames:
+            _load_or_refuse(load_frames, item)
+
+
+def _load_or_refuse(load, item):
+    try:
+        load(item)
+    except CaseError as error:
+        assert error.message.code == "problem.undecodable"
+
+
+def test_images_of_another_patient_are_set_aside(tmp_path):
+    other = {"PatientName": "SIMULATED^TWO", "PatientID": "SIM-2", "PatientBirthDate": "19500101"}
+    save_all(tmp_path, mr_series(5), us_still(1, **other), us_still(2))
+    case = scan_folder(tmp_path)
+    assert problems(case) == {"IM0005": "problem.other_patient"}
+    assert codes(case.notes) == ["case.other_patient"]
+    assert [frames.key for frames in case.frames] == [f"{ROOT}.6.2"]
+    assert case.patient.patient_id == "SIM-1"
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        {"PatientID": "", "PatientName": "SIMULATED^ONE"},
+        {"PatientID": "sim-1 ", "PatientName": "Simulated One"},
+        {"PatientID": "", "PatientName": "", "PatientBirthDate": ""},
+        {"PatientID": "US-77", "PatientName": "SIMULATED^ONE"},
+    ],
+)
+def test_blanks_and_other_numbering_are_not_another_patient(tmp_path, same):
+    save_all(tmp_path, mr_series(3), us_still(**same))
+    case = scan_folder(tmp_path)
+    assert len(case.frames) == 1
+    assert case.problems == ()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"PatientID": "", "PatientName": "SIMULATED^TWO"},
+        {"PatientID": "SIM-2", "PatientName": ""},
+        {"PatientID": "SIM-2", "PatientBirthDate": "19991231"},
+    ],
+)
+def test_another_name_or_number_is_another_patient(tmp_path, other):
+    save_all(tmp_path, mr_series(3), us_still(**other))
+    case = scan_folder(tmp_path)
+    assert case.frames == ()
+    assert problems(case) == {"IM0003": "problem.other_patient"}
+
+
+def test_objects_that_are_no_images_are_listed_by_name(tmp_path):
+    report = dataset("1.2.840.10008.5.1.4.1.1.88.11", f"{ROOT}.7.1", Modality="SR")
+    mammogram = mr_slice(SOPInstanceUID=f"{ROOT}.7.2", Modality="MG")
+    save_all(tmp_path, mr_series(3), report, mammogram)
+    reasons = [render(problem.reason) for problem in scan_folder(tmp_path).problems]
+    assert reasons == ["Not an image (Basic Text SR Storage).", "Neither ultrasound nor MRI (modality MG)."]
+
+
+def test_a_coding_that_cannot_be_read_here_is_said(tmp_path):
+    video = us_still()
+    video.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.102"
+    video.PixelData = b"\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0\x04\0\0\0abcd\xfe\xff\xdd\xe0\0\0\0\0"
+    video["PixelData"].is_undefined_length = True
+    save_all(tmp_path, video, mr_series(2))
+    (problem,) = scan_folder(tmp_path).problems
+    assert "MPEG-4" in render(problem.reason)
+
+
+def test_a_slice_without_a_place_is_listed(tmp_path):
+    nowhere = mr_slice(9, ImagePositionPatient=None)
+    flat = mr_slice(8, PixelSpacing=[0, 0])
+    bent = mr_slice(7, ImageOrientationPatient=[1, 0, 0, 1, 0, 0])
+    save_all(tmp_path, mr_series(3), nowhere, flat, bent)
+    case = scan_folder(tmp_path)
+    assert set(problems(case).values()) == {"problem.no_geometry"}
+    assert len(case.problems) == 3
+    assert case.volumes[0].shape[0] == 3
+
+
+def test_mri_without_us_and_us_without_mri(tmp_path):
+    save_all(tmp_path / "mri", mr_series(3))
+    save_all(tmp_path / "us", us_still())
+    assert scan_folder(tmp_path / "mri").frames == ()
+    assert scan_folder(tmp_path / "us").volumes == ()
+
+
+def test_the_simulated_say_so(tmp_path):
+    save_all(tmp_path / "simulated", mr_series(2), us_still())
+    save_all(tmp_path / "real", mr_series(2, PatientName="A^B", Manufacturer="X"))
+    assert scan_folder(tmp_path / "simulated").simulated
+    assert not scan_folder(tmp_path / "real").simulated
+
+
+def test_an_image_that_is_there_twice_is_used_once(tmp_path):
+    save_all(tmp_path, mr_series(4), mr_slice(2), us_still(), us_still())
+    case = scan_folder(tmp_path)
+    assert codes(case.volumes[0].notes) == ["scan.duplicates"]
+    assert case.volumes[0].shape[0] == 4
+    assert len(case.frames) == 1
+
+
+def test_images_without_an_instance_uid_stay_apart(tmp_path):
+    for number, made in enumerate(mr_series(4)):
+        del made.SOPInstanceUID
+        save(made, tmp_path / f"{number}")
+    assert scan_folder(tmp_path).volumes[0].shape[0] == 4
+
+
+def test_nothing_that_is_raised_or_logged_quotes_a_value(tmp_path, caplog, capfd):
+    secret = "SECRETNAME"
+    bad = {"PatientName": secret, "PatientID": secret, "Manufacturer": "X"}
+    paths = save_all(tmp_path, mr_series(3, **bad), us_still(**bad))
+    raw = (
+        paths[0].read_bytes().replace(b"19740102", b"1974XX02").replace(b"DS\x04\x00600 ", b"DS\x04\x00SECR")
+    )
+    paths[0].write_bytes(raw)
+    paths[1].write_bytes(paths[1].read_bytes()[:400])
+    case = scan_folder(tmp_path)
+    said = " ".join(render(problem.reason) for problem in case.problems)
+    said += " ".join(render(note) for item in (*case.volumes, *case.frames) for note in item.notes)
+    output = capfd.readouterr()
+    assert "SECR" not in said + caplog.text + output.out + output.err
+
+
+def test_roles_can_be_overruled(tmp_path):
+    save_all(tmp_path, mr_series(3))
+    case = scan_folder(tmp_path)
+    changed = case.with_override(case.volumes[0].key, Role.DWI, b_value=800)
+    assert changed.volumes[0].role.role is Role.DWI
+    assert changed.volumes[0].role.b_value == 800
+    assert render(changed.volumes[0].role.reason) == "set by the reader"
+    assert case.volumes[0].role.role is Role.T1WI
+
+
+def test_dce_phases_are_one_group(tmp_path):
+    save_all(tmp_path, dce_series(3))
+    roles = [volume.role for volume in scan_folder(tmp_path).volumes]
+    assert [(r.role, r.phase, r.phase_count, r.delay_s) for r in roles] == [
+        (Role.DCE, phase, 3, None) for phase in (1, 2, 3)
+    ]
