@@ -6,6 +6,7 @@ import importlib.abc
 import os
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -68,3 +69,50 @@ def own_user_folders(tmp_path_factory, monkeypatch):
     home = tmp_path_factory.mktemp("user")
     for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(home / name.lower()))
+
+
+class SimulatedFolder(NamedTuple):
+    """A simulated patient on disk: the DICOM folder, and its true review record beside it."""
+
+    folder: Path
+    record_file: Path
+
+
+@pytest.fixture(scope="session")
+def simulated_patient(tmp_path_factory) -> SimulatedFolder:
+    """A small simulated patient: two US views and an MRI. Shared by the session: read it, never write it."""
+    from breastview.phantom.dicom import SMALL, write_patient
+
+    folder = tmp_path_factory.mktemp("simulated") / "patient"
+    record_file = folder.with_name("patient.review.json")
+    write_patient(folder, seed=3, record_file=record_file, size=SMALL)
+    return SimulatedFolder(folder, record_file)
+
+
+@pytest.fixture(scope="session")
+def small_bundle(tmp_path_factory) -> Path:
+    """The folder of a small untrained model for simulated patients. Shared by the session: never write it."""
+    import numpy as np
+    import torch
+
+    from breastview.fusion.bundle import save_bundle
+    from breastview.fusion.network import FusionNetwork
+    from breastview.fusion.spec import CHANNELS, InputSpec, ModelSpec, NetworkSpec, Scope
+
+    spec = ModelSpec(
+        name="TEST, untrained",
+        demonstration=True,
+        input=InputSpec(size_px=32),
+        network=NetworkSpec(trunk="cnn", shared=False, dilated=False),
+        scope=Scope(simulated_only=True, note="Untrained: for tests only."),
+        cam_scale={"us": 0.05, "mri": 0.05},
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = FusionNetwork(spec.network)
+    rng = np.random.default_rng(0)
+    us = rng.standard_normal((1, 1, 32, 32), dtype=np.float32)
+    mri = rng.standard_normal((1, len(CHANNELS), 32, 32), dtype=np.float32)
+    folder = tmp_path_factory.mktemp("model") / "small"
+    save_bundle(folder, spec, network, us, mri)
+    return folder
