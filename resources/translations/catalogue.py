@@ -1,7 +1,8 @@
 """Keeps the catalogues whole: `check` fails on a missing or broken entry, `update` adds the new ones.
 
 What must be translated: every text of `breastview.messages.TEXTS`, and every literal that the source gives
-to `….text("…")` or `_text("…")`. A literal is a plain string: what is put together cannot be looked up.
+to `text("…")`, `_text("…")` or the `text` of something named `language` or `_language` (a DICOM header has a
+`text` too). A literal is a plain string: what is put together cannot be looked up.
 """
 
 from __future__ import annotations
@@ -19,13 +20,12 @@ from breastview.language import CATALOGUES, LANGUAGES
 from breastview.messages import TEXTS
 
 SOURCE = CATALOGUES.parent.parent / "breastview"
-LOOK_UPS = {"text", "_text"}
 
 
 def literals(source: str) -> Iterator[str]:
     """Yield the literals that `source` looks up; raises `SyntaxError` where one is put together."""
     for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call) or not node.args or _called(node) not in LOOK_UPS:
+        if not isinstance(node, ast.Call) or not node.args or not _looks_up(node.func):
             continue
         match node.args[0]:
             case ast.Constant(value=str(literal)):
@@ -75,8 +75,13 @@ def renewed(catalogue: Catalog, needed: list[str]) -> Catalog:
     return new
 
 
-def _called(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+def _looks_up(called: ast.expr) -> bool:
+    match called:
+        case ast.Name("text" | "_text") | ast.Attribute(attr="_text"):
+            return True
+        case ast.Attribute(ast.Name("language") | ast.Attribute(attr="_language"), "text"):
+            return True
+    return False
 
 
 def _braces(text: str) -> list[tuple[str, str]]:

@@ -49,12 +49,16 @@ def test_a_left_over_translation_is_a_fault():
 
 def test_literals_are_found_where_they_are_looked_up():
     source = """window.setTitle(language.text("Open a " "folder"))
+self._language.text("Undo")
+self._text("Print")
 _text("Save")
+text("Close")
 other("not this")
+header.text("PatientName")
 field.text()
 language.text(name)
 """
-    assert sorted(catalogue.literals(source)) == ["Open a folder", "Save"]
+    assert sorted(catalogue.literals(source)) == ["Close", "Open a folder", "Print", "Save", "Undo"]
 
 
 def test_a_literal_that_is_put_together_is_refused():
