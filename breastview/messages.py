@@ -166,6 +166,7 @@ TEXTS: dict[str, str] = {
     "model.other_schema": "The model bundle was made by another version. Update BreastView or the bundle.",
     "model.wrong_checksum": "The model's weights do not match their checksum. Copy the bundle again.",
     "model.does_not_fit": "The model's weights do not fit its network. Copy the bundle again.",
+    "model.no_probe": "The model's stored check is missing or damaged, so it is not used. Copy the bundle again.",
     "model.other_answers": "The model does not give the answers it was kept with and is not used.",
     "model.no_device": "The device {device} is not available. Choose another device, or auto.",
     "model.process_died": "The model process ended unexpectedly. Run the model again.",

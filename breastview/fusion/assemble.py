@@ -28,7 +28,7 @@ from breastview.registration.transform import us_to_mri
 
 
 def channel_volumes(volumes: Sequence[ScannedVolume]) -> dict[str, ScannedVolume]:
-    """The volume for each input name, as far as there is one: "t1wi", "t2wi", "dwi", "dce_pre", "dce_post"."""
+    """The volume for each input name that has one: "t1wi", "t2wi", "dwi", "dce_pre", "dce_post"."""
     found: dict[str, ScannedVolume] = {}
     for name, role in (("t1wi", Role.T1WI), ("t2wi", Role.T2WI)):
         known = [v for v in volumes if v.role.role is role]

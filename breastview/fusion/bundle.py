@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from breastview.errors import ModelError
@@ -58,8 +59,8 @@ def load_bundle(folder: Path, device: str = "auto") -> Bundle:
     """Read, check and place a bundle.
 
     Raises:
-        ModelError: no bundle, wrong checksum, weights that do not fit, other answers than it was kept with,
-            or an absent device.
+        ModelError: no bundle, wrong checksum, weights that do not fit, no stored input, other answers to it
+            than were kept, or an absent device.
     """
     spec = read_spec(folder)
     place = choose_device(device)
@@ -69,13 +70,12 @@ def load_bundle(folder: Path, device: str = "auto") -> Bundle:
     network = FusionNetwork(spec.network)
     try:
         load_weights(network, {k: v for shard in shards for k, v in load_file(shard).items()})
-        probe = load_file(folder / PROBE_FILE)
-    except (RuntimeError, KeyError, OSError, ValueError) as error:
-        raise ModelError.of("model.does_not_fit") from type(error)()
+    except (RuntimeError, SafetensorError) as error:
+        raise ModelError.of("model.does_not_fit") from error
     network.eval().requires_grad_(False)
     network.to(place)
     bundle = Bundle(spec, network, place)
-    _check_probe(bundle, probe)
+    _check_probe(bundle, folder / PROBE_FILE)
     return bundle
 
 
@@ -177,10 +177,15 @@ def file_hash(files: list[Path]) -> str:
     return digest.hexdigest()
 
 
-def _check_probe(bundle: Bundle, probe: dict[str, torch.Tensor]) -> None:
-    mri = probe["mri"].to(bundle.device)
+def _check_probe(bundle: Bundle, file: Path) -> None:
+    """Compute the stored input once and compare; raises ModelError."""
+    try:
+        probe = load_file(file)
+        us, mri, kept = probe["us"].to(bundle.device), probe["mri"].to(bundle.device), probe["fused"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise ModelError.of("model.no_probe") from error
     with torch.no_grad():
         present = torch.ones(mri.shape[:2], dtype=torch.bool, device=bundle.device)
-        logits = bundle.network(probe["us"].to(bundle.device), mri_tensor(mri, present))["fused"].cpu()
-    if not torch.allclose(logits, probe["fused"], atol=PROBE_TOLERANCE):
+        logits = bundle.network(us, mri_tensor(mri, present))["fused"].cpu()
+    if not torch.allclose(logits, kept, atol=PROBE_TOLERANCE):
         raise ModelError.of("model.other_answers")

@@ -12,6 +12,8 @@ from breastview.errors import ModelError
 
 SPEC_FILE = "spec.json"
 SCHEMA = "breastview.model/1"
+TRUNKS = ("resnet101", "resnet50", "cnn")
+MRI_INPUTS = ("registered",)
 
 
 class Channel(StrEnum):
@@ -29,7 +31,8 @@ CHANNELS = tuple(Channel)
 @dataclass(frozen=True)
 class InputSpec:
     """How an input is cut and scaled. `size_px` square; crop = the lesion box's longer side × `margin`;
-    `mri_input` is "registered" (the US plane) or "native" (acquired planes, `native_side_mm` wide)."""
+    `mri_input` is "registered" (the US plane) or "native" (acquired planes, `native_side_mm` wide).
+    This version cuts registered input only and refuses a bundle that wants another."""
 
     size_px: int = 96
     margin: float = 1.6
@@ -43,7 +46,7 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Which network. `trunk`: "resnet101", "resnet50", "cnn"; `shared`: one set of convolutions for both."""
+    """Which network. `trunk`: one of `TRUNKS`; `shared`: one set of convolutions for both."""
 
     trunk: str = "resnet101"
     shared: bool = True
@@ -98,20 +101,24 @@ def read_spec(folder: Path) -> ModelSpec:
     """Read a bundle's spec.
 
     Raises:
-        ModelError: there is none, or it is damaged or of another version.
+        ModelError: there is none, or it is damaged, or it is of another version, or it asks for a trunk or an
+            input that this version does not have.
     """
     try:
         values = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError.of("model.no_bundle") from type(error)()
+        raise ModelError.of("model.no_bundle") from error
     except ValueError as error:
-        raise ModelError.of("model.damaged_spec") from type(error)()
+        raise ModelError.of("model.damaged_spec") from error
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
         raise ModelError.of("model.other_schema")
     try:
-        return _from_plain(values)
+        spec = _from_plain(values)
     except (TypeError, KeyError, AttributeError) as error:
-        raise ModelError.of("model.damaged_spec") from type(error)()
+        raise ModelError.of("model.damaged_spec") from error
+    if spec.network.trunk not in TRUNKS or spec.input.mri_input not in MRI_INPUTS:
+        raise ModelError.of("model.other_schema")
+    return spec
 
 
 def write_spec(folder: Path, spec: ModelSpec) -> None:
@@ -121,7 +128,9 @@ def write_spec(folder: Path, spec: ModelSpec) -> None:
 
 
 def _from_plain(values: dict[str, Any]) -> ModelSpec:
-    scope = {key: tuple(v) if isinstance(v, list) else v for key, v in values["scope"].items()}
+    scope: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in values["scope"].items()
+    }
     metrics = {
         part: {name: Metric(**figure) for name, figure in figures.items()}
         for part, figures in values["metrics"].items()
