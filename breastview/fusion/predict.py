@@ -69,7 +69,7 @@ def _inputs(bundle: Bundle, given: ModelInput) -> dict[str, torch.Tensor]:
     inputs = {}
     if given.us is not None:
         inputs["us"] = torch.from_numpy(np.array(given.us))[None].to(bundle.device)
-    if given.mri is not None:
+    if given.mri is not None and given.channels_present.any():
         present = torch.from_numpy(np.array(given.channels_present))[None]
         inputs["mri"] = mri_tensor(torch.from_numpy(np.array(given.mri))[None], present).to(bundle.device)
     return inputs

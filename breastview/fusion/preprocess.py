@@ -15,6 +15,7 @@ from breastview.registration.plane import PlaneGrid, UsPlane
 from breastview.registration.resample import resample_plane
 
 REFERENCE_PX = 32
+PRESENT_SHARE = 0.5  # of the crop that a volume must cover to count as present
 Image3 = tuple[np.ndarray, np.ndarray]  # array (slice, row, column) and its index_to_lps
 
 
@@ -85,14 +86,15 @@ def registered_mri(
 
     `images` maps "t1wi", "t2wi", "dwi", "dce_pre", "dce_post" to arrays with index_to_lps. T1WI, T2WI and DWI
     are divided by their median in a wider neighbourhood; DCE is (post − pre) over the 90th percentile of pre
-    there: scanner numbers have no unit of their own. Absent channels and places outside are 0.
+    there: scanner numbers have no unit of their own. Absent channels and places outside are 0; a volume that
+    covers less than half of the crop is absent.
     """
     wide = _wider(grid, spec)
     planes = np.zeros((len(CHANNELS), grid.rows, grid.columns), np.float32)
     present = np.zeros(len(CHANNELS), bool)
     for place, channel in enumerate(CHANNELS):
         plane = _channel(channel, images, us_to_mri, grid, wide)
-        if plane is not None:
+        if plane is not None and np.isfinite(plane).mean() >= PRESENT_SHARE:
             planes[place] = np.clip(np.nan_to_num(plane, nan=0.0), -spec.mri_limit, spec.mri_limit)
             present[place] = True
     return frozen(planes), frozen(present)
