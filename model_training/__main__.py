@@ -52,19 +52,20 @@ def export(
     cohort_folder: Path,
     run: Path,
     bundle: Path,
+    trunk: str = "resnet101",
     commit: Annotated[str, typer.Option(help="Commit of the code that trained")] = "",
     seed: int = 7,
 ) -> None:
     """Write a calibrated demonstration bundle with its card from a run."""
     made = {
-        "command": "python -m model_training cohort C; python -m model_training train C R; "
-        "python -m model_training export C R B",
+        "command": f"python -m model_training cohort C; python -m model_training train C R --trunk {trunk}; "
+        f"python -m model_training export C R B --trunk {trunk}",
         "commit": commit,
         "seed": seed,
         "hardware": f"{os.cpu_count()} CPU cores, bfloat16",
         "training_data": "simulated patients",
     }
-    export_demonstration(cohort_folder, run, bundle, made)
+    export_demonstration(cohort_folder, run, bundle, made, InputSpec(), NetworkSpec(trunk=trunk))
 
 
 if __name__ == "__main__":

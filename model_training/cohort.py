@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from breastview.fusion.preprocess import Image3, plane_grid, registered_mri, square_crop, us_input
 from breastview.fusion.spec import InputSpec
@@ -68,7 +71,7 @@ def sample(
         spec = replace(spec, margin=spec.margin * (1 + rng.uniform(-jitter.margin, jitter.margin)))
         for axis in "xyz":
             pose = turned(pose, axis, rng.normal(0, jitter.registration_deg), (0.0, 15.0, 0.0))
-        pose = moved(pose, rng.normal(0, jitter.registration_mm, 3))
+        pose = moved(pose, rng.normal(0, jitter.registration_mm, 3).tolist())
     crop = square_crop(box, spec.margin)
     grid = plane_grid(crop, UsPlane(frame.sector.face_middle_px, frame.spacing_mm), spec.size_px)
     mri, _ = registered_mri(mri_images(case), us_to_mri(pose), grid, spec)
@@ -104,22 +107,41 @@ def make_shard(
 
 
 def simulate_cohort(
-    folder: Path, counts: dict[str, int], spec: InputSpec, variants: int, workers: int, null_arm: bool = False
+    folder: Path,
+    counts: Mapping[str, int],
+    spec: InputSpec,
+    variants: int,
+    workers: int,
+    null_arm: bool = False,
 ) -> None:
-    """Fill `folder` with shards of every part; shards that stand are kept, so a killed run goes on."""
+    """Fill `folder` with shards of every part; whole shards that stand are kept, so a killed run goes on."""
     folder.mkdir(parents=True, exist_ok=True)
-    with ProcessPoolExecutor(workers, initializer=os.nice, initargs=(5,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_be_modest) as pool:
         jobs = []
         for part, count in counts.items():
             own = variants if part == "train" else len(VIEWS)
             for number in range(-(-count // SHARD)):
                 path = folder / f"{part}-{number:04d}.npz"
                 size = min(SHARD, count - number * SHARD)
-                if not path.exists():
+                if _cases(path) < size:
                     seed = PARTS[part] + number * SHARD
                     jobs.append(pool.submit(make_shard, seed, size, spec, own, null_arm, path))
         for job in jobs:
             job.result()
+
+
+def _be_modest() -> None:
+    """Let a worker leave the machine usable, and keep its BLAS from fighting the other workers for cores."""
+    os.nice(5)
+    threadpool_limits(1)
+
+
+def _cases(path: Path) -> int:
+    """How many cases a cache file holds; 0 where there is none."""
+    if not path.exists():
+        return 0
+    with np.load(path) as shard:
+        return len(shard["seeds"])
 
 
 def load_part(folder: Path, part: str) -> Samples:
@@ -127,5 +149,8 @@ def load_part(folder: Path, part: str) -> Samples:
     paths = sorted(p for p in folder.glob(f"{part}-*.npz") if not p.name.endswith(".part.npz"))
     if not paths:
         raise FileNotFoundError(f"no cached cohort part '{part}'")
-    shards = [np.load(path) for path in paths]
+    shards = []
+    for path in paths:
+        with np.load(path) as shard:
+            shards.append(dict(shard))
     return Samples(*(np.concatenate([shard[name] for shard in shards]) for name in Samples.__annotations__))

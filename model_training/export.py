@@ -21,6 +21,11 @@ CAM_PERCENTILE = 95.0
 HEADS = ("fused", "us", "mri")
 NOTE = "Trained and validated on simulated patients only: software verification, not clinical evidence."
 
+_SHARING = {
+    True: "convolutions shared by both modalities, own stems and batch norms",
+    False: "one trunk a modality",
+}
+
 
 def load_average(run: Path, network: NetworkSpec) -> FusionNetwork:
     """The averaged network of a run's last checkpoint."""
@@ -29,14 +34,24 @@ def load_average(run: Path, network: NetworkSpec) -> FusionNetwork:
     return net.eval()
 
 
-def export_demonstration(cohort: Path, run: Path, folder: Path, training: dict[str, Any]) -> ModelSpec:
-    """Write the demonstration bundle; validation cases set temperature and operating point, test cases measure."""
-    inputs, network = InputSpec(), NetworkSpec()
+def export_demonstration(
+    cohort: Path,
+    run: Path,
+    folder: Path,
+    training: dict[str, Any],
+    inputs: InputSpec,
+    network: NetworkSpec,
+) -> ModelSpec:
+    """Write the demonstration bundle, calibrated on validation cases and measured on test cases.
+
+    `inputs` is what the cohort was cut with, `network` what was trained. Everything is computed with the
+    weights as they are kept and in float32, as the application computes.
+    """
     net = load_average(run, network)
     load_weights(net, pack_weights(net))
     validation, test = load_part(cohort, "validation"), load_part(cohort, "test")
-    chosen = predict(net, validation, inputs.size_px)
-    measured = predict(net, test, inputs.size_px)
+    chosen = predict(net, validation, inputs.size_px, exact=True)
+    measured = predict(net, test, inputs.size_px, exact=True)
     temperature = {name: evaluate.fit_temperature(validation.label, chosen[name]) for name in HEADS}
     point = {name: _point(validation.label, chosen[name], temperature[name]) for name in HEADS}
     figures = {
@@ -86,9 +101,8 @@ def card(spec: ModelSpec) -> str:
         "",
         f"**{'DEMONSTRATION. ' if spec.demonstration else ''}{spec.scope.note}**",
         "",
-        f"Network: {spec.network.trunk}, convolutions shared by both modalities, own stems and batch norms, "
-        f"softmax-weighted fusion; {spec.input.size_px}² px; MRI resampled into the US plane; weights kept as "
-        "int8.",
+        f"Network: {spec.network.trunk}, {_SHARING[spec.network.shared]}, softmax-weighted fusion; "
+        f"{spec.input.size_px}² px; MRI resampled into the US plane; weights kept as int8.",
         "",
         "Held-out simulated patients, with 95 % intervals (DeLong; Wilson; bootstrap for calibration):",
         "",
@@ -104,8 +118,8 @@ def card(spec: ModelSpec) -> str:
     lines += [
         "",
         "The best possible AUC is that of the latent evidence on the same cases. The outline of a lesion, "
-        "which follows the US evidence, is also visible in the MRI, so that the MRI head may exceed the figure "
-        "for MRI evidence alone.",
+        "which follows the US evidence, is also visible in the MRI, so that the MRI head may exceed the "
+        "figure for MRI evidence alone.",
         "",
         "How it was made:",
         "",

@@ -70,8 +70,8 @@ def train(cohort: Path, run: Path, network: NetworkSpec, recipe: Recipe) -> Fusi
             _follow(average, net, min(recipe.ema, (1 + progress.step) / (10 + progress.step)))
             progress.step += 1
         progress.epoch, progress.seconds = epoch + 1, progress.seconds + time.monotonic() - start
-        _checkpoint(run, net, average, optimiser, progress)
         _report(run, average, validation, sizes[epoch], progress, loss)
+        _checkpoint(run, net, average, optimiser, progress)
     return average
 
 
@@ -159,11 +159,17 @@ def _present(count: int, share: float, rng: np.random.Generator) -> np.ndarray:
 
 @torch.no_grad()
 def _follow(average: FusionNetwork, net: FusionNetwork, keep: float) -> None:
-    for own, other in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
+    for own, other in zip(_tensors(average), _tensors(net), strict=True):
         if own.dtype.is_floating_point:
             own.lerp_(other, 1 - keep)
         else:
             own.copy_(other)
+
+
+def _tensors(net: FusionNetwork) -> Iterator[torch.Tensor]:
+    """Parameters and buffers, shared ones once."""
+    yield from net.parameters()
+    yield from net.buffers()
 
 
 def _resume(
@@ -215,15 +221,17 @@ def _report(
 
 
 @torch.no_grad()
-def predict(net: FusionNetwork, samples: Samples, size: int, batch: int = 64) -> dict[str, np.ndarray]:
-    """Logits float32 (case, 2) of variant 0 of each case, by head."""
+def predict(
+    net: FusionNetwork, samples: Samples, size: int, batch: int = 64, exact: bool = False
+) -> dict[str, np.ndarray]:
+    """Logits float32 (case, 2) of variant 0 of each case, by head; `exact` in float32, else in bfloat16."""
     net.eval()
     parts: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(samples.label), batch):
         us = _sized(samples.us[start : start + batch, 0].astype(np.float32), size)
         mri = _sized(samples.mri[start : start + batch, 0].astype(np.float32), size)
         everything = torch.ones(mri.shape[:2], dtype=torch.bool)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=not exact):
             maps = {"us": net.trunk("us", us), "mri": net.trunk("mri", mri_tensor(mri, everything))}
         for name, x in net.head({name: m.float() for name, m in maps.items()}).items():
             parts.setdefault(name, []).append(x.numpy())
