@@ -61,7 +61,7 @@ class Breast:
         return self.centre_mm - [0.0, self.radii_mm[1], 0.0]
 
     def depth_mm(self, points: np.ndarray) -> np.ndarray:
-        """Radial depth of points (n, 3) below the skin, negative outside; behind the base a cylinder goes on."""
+        """Depth of points (n, 3) below the skin along the radius, negative outside; behind it a cylinder."""
         q = points - self.centre_mm
         q[:, 1] = np.minimum(q[:, 1], 0.0)
         level = np.sqrt(np.sum((q / self.radii_mm) ** 2, axis=1))

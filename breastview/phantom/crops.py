@@ -34,9 +34,9 @@ def training_case(seed: int, null_arm: bool = False, views: tuple[str, ...] = VI
     """Simulate the neighbourhood of one patient's lesion."""
     patient = simulate(seed, null_arm)
     half = patient.lesion.radius_mm + MARGIN_MM
-    shape = tuple(int(np.ceil(2 * half / step)) for step in reversed(FINE_STEP_MM))
-    corner = patient.lesion.centre_mm - half
-    grid = mri.Grid(tuple(float(c) for c in corner), FINE_STEP_MM, shape)
+    columns, rows, slices = (int(np.ceil(2 * half / step)) for step in FINE_STEP_MM)
+    x, y, z = (float(c) for c in patient.lesion.centre_mm - half)
+    grid = mri.Grid((x, y, z), FINE_STEP_MM, (slices, rows, columns))
     labels = body_tissue(grid.points(), (patient.breast,))
     maps = mri.tissue_maps(grid, labels, patient.lesion, patient.bpe)
     frames = tuple(patient.frame(view) for view in views)

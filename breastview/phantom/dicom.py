@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, UltrasoundImageStorage, generate_uid
+from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, UltrasoundImageStorage, generate_uid
 
 from breastview.imaging.scan import scan_folder
 from breastview.phantom import mri
@@ -85,12 +86,13 @@ def write_patient(
     """
     patient = simulate(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    for number, view in enumerate(VIEWS, 1):
-        _write_us(folder, patient, patient.frame(view), view, number)
+    frames = {view: patient.frame(view) for view in VIEWS}
+    for number, (view, frame) in enumerate(frames.items(), 1):
+        _write_us(folder, patient, frame, view, number)
     series = acquire_all(whole_maps(patient, size), patient.stream("mri"), phases=len(mri.PHASE_DELAYS_S))
     for name, (array, matrix) in series.items():
         _write_mri(folder, patient, name, array, matrix)
-    record = truth(folder, patient)
+    record = truth(folder, patient, frames)
     write(record_file or folder.with_name(folder.name + ".review.json"), record)
     return record
 
@@ -104,15 +106,15 @@ def whole_maps(patient: SimulatedPatient, size: Size) -> mri.TissueMaps:
     return mri.tissue_maps(grid, labels, patient.lesion, patient.bpe)
 
 
-def truth(folder: Path, patient: SimulatedPatient) -> ReviewRecord:
+def truth(folder: Path, patient: SimulatedPatient, frames: Mapping[str, SimulatedFrame]) -> ReviewRecord:
     """The review record that a reader who knew everything would leave."""
     case = scan_folder(folder)
-    frames = {frame.description: frame for frame in case.frames}
+    scanned = {frame.description: frame for frame in case.frames}
     dce = next(v for v in case.volumes if v.role.phase == 2)
     lesion, registrations = None, []
     x, y, z = patient.lesion.centre_mm
-    for view in VIEWS:
-        simulated, found = patient.frame(view), frames[_us_text(view)]
+    for view, simulated in frames.items():
+        found = scanned[_us_text(view)]
         registrations.append(FrameRegistration(found.key, 0, simulated.registration))
         if lesion is None:
             mark = UsMark(found.key, 0, *simulated.lesion_box_px)
@@ -130,7 +132,7 @@ def truth(folder: Path, patient: SimulatedPatient) -> ReviewRecord:
     assert lesion is not None
     evidence = {"evidence_us": f"{patient.evidence.us:.4f}", "evidence_mri": f"{patient.evidence.mri:.4f}"}
     best = {f"bayes_auc_{name}": f"{value:.4f}" for name, value in bayes_auc().items()}
-    deformation = {f"deformation_mm_{view}": f"{patient.frame(view).deformation_mm:.2f}" for view in VIEWS}
+    deformation = {f"deformation_mm_{view}": f"{frame.deformation_mm:.2f}" for view, frame in frames.items()}
     blank = new_record(case)
     return ReviewRecord(
         blank.case,
@@ -159,7 +161,7 @@ def _us_text(view: str) -> str:
     return f"SIMULATED breast {view}"
 
 
-def _uid(patient: SimulatedPatient, *parts: object) -> str:
+def _uid(patient: SimulatedPatient, *parts: object) -> UID:
     return generate_uid(entropy_srcs=["breastview simulated", str(patient.seed), *map(str, parts)])
 
 

@@ -167,8 +167,8 @@ def acquire(
 def _sampled_matrix(grid: Grid, protocol: Protocol, thick: int) -> np.ndarray:
     n = protocol.in_plane
     x, y, z = grid.step_mm
-    offset = ((n - 1) / 2 * x, (n - 1) / 2 * y, (thick - 1) / 2 * z)
-    corner = tuple(float(c + o) for c, o in zip(grid.corner_mm, offset, strict=True))
+    left, front, foot = grid.corner_mm
+    corner = (left + (n - 1) / 2 * x, front + (n - 1) / 2 * y, foot + (thick - 1) / 2 * z)
     return Grid(corner, (x * n, y * n, round(protocol.distance_mm / z) * z), (1, 1, 1)).index_to_lps
 
 

@@ -86,7 +86,7 @@ def _probe(
     turn = np.column_stack([along, inward, np.cross(along, inward)])
     turn = turn @ Rotation.from_rotvec(np.deg2rad(rng.normal(0, 5, 3))).as_matrix()
     offset = np.array([rng.uniform(-9, 9), 0.0, rng.normal(0, 0.7)])
-    depth = np.linalg.norm(skin - lesion.centre_mm)
+    depth = float(np.linalg.norm(skin - lesion.centre_mm))
     centre = lesion.centre_mm - turn[:, 1] * depth - turn @ offset
     angles = Rotation.from_matrix(turn).as_euler("XYZ", degrees=True)
     pose = RegistrationParameters(
