@@ -94,3 +94,22 @@ def keep(reading: Reading) -> KeptReading:
         weight_us=reading.weight_us,
         weight_mri=reading.weight_mri,
     )
+
+
+def restored(kept: KeptReading) -> Reading:
+    """The reading that a record kept; its heatmaps are gone until the model runs again."""
+    return Reading(
+        lesion_id=kept.lesion_id,
+        eligibility=Eligibility(kept.eligible, kept.reasons),
+        research_override=kept.research_override,
+        model_name=kept.model_name,
+        model_sha256=kept.model_sha256,
+        input_sha256=kept.input_sha256,
+        device=kept.device,
+        demonstration=kept.demonstration,
+        probability=kept.probability,
+        probability_us=kept.probability_us,
+        probability_mri=kept.probability_mri,
+        weight_us=kept.weight_us,
+        weight_mri=kept.weight_mri,
+    )

@@ -8,12 +8,13 @@ import numpy as np
 
 from breastview.errors import CaseError
 from breastview.imaging.case import Role, RoleChoice, ScannedVolume
-from breastview.imaging.display import default_window
+from breastview.imaging.display import SAMPLE_EVERY
 from breastview.imaging.geometry import frozen
 from breastview.imaging.volume import Volume
 from breastview.messages import message
 
 SAME_GRID_MM = 0.01
+UPTAKE_PERCENT = 99.8  # of all voxels; what lies above is heart, vessels and lesions
 
 
 def phases(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
@@ -45,5 +46,6 @@ def subtraction(post: Volume, pre: Volume) -> Volume:
 
 def _window(difference: np.ndarray) -> tuple[float, float]:
     """Uptake is bright, noise around zero is dark."""
-    _, width = default_window(np.maximum(difference, 0))
+    sample = difference.ravel()[::SAMPLE_EVERY]
+    width = max(float(np.percentile(sample, UPTAKE_PERCENT)), 1.0)
     return width / 2, width

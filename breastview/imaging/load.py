@@ -8,7 +8,7 @@ from breastview.errors import CaseError
 from breastview.imaging import nifti, pictures
 from breastview.imaging.case import ImageSource, ScannedFrames, ScannedVolume
 from breastview.imaging.decode import Decoder
-from breastview.imaging.display import default_window
+from breastview.imaging.display import default_window, to_uint8
 from breastview.imaging.geometry import frozen
 from breastview.imaging.sector import find_sector
 from breastview.imaging.volume import FrameStack, Sector, Volume
@@ -38,6 +38,15 @@ def load_volume(volume: ScannedVolume, progress: Progress = silent) -> Volume:
         raise CaseError(message("problem.undecodable", what=volume.role.role.value))
     window = volume.window or default_window(array)
     return Volume(volume.key, volume.role, frozen(array), volume.index_to_lps, window, tuple(notes))
+
+
+def load_middle_slice(volume: ScannedVolume) -> np.ndarray | None:
+    """The middle slice of a DICOM volume as uint8 (row, column), for a thumbnail; None where it has none."""
+    middle = next((s for s in volume.sources if s.index == volume.shape[0] // 2), None)
+    if middle is None or nifti.is_nifti(middle.path):
+        return None
+    place = np.zeros(volume.shape[1:], _dtype((middle,)))
+    return to_uint8(place, default_window(place)) if _fill(place, middle, Decoder()) else None
 
 
 def load_frames(frames: ScannedFrames, progress: Progress = silent) -> FrameStack:

@@ -48,6 +48,32 @@ class PlaneGrid:
         return self.rows * self.spacing_mm
 
 
+def section_in_slice(corners_index: np.ndarray, number: int) -> np.ndarray:
+    """The part of a plane's outline that lies within half a slice of a slice.
+
+    `corners_index` is (n, 3), (slice, row, column) of the outline's corners in order. Returns float (m, 2),
+    (column, row), closed; empty where the plane passes the slice by. Clipping: Sutherland & Hodgman, CACM
+    17:32 (1974).
+    """
+    outline = np.asarray(corners_index, float)
+    for sign, bound in ((1.0, number + 0.5), (-1.0, -(number - 0.5))):
+        outline = _clipped(outline, sign, bound)
+    closed = np.concatenate([outline, outline[:1]])
+    return closed[:, [2, 1]]
+
+
+def _clipped(outline: np.ndarray, sign: float, bound: float) -> np.ndarray:
+    """Keep what has sign · slice ≤ bound of a polygon (n, 3)."""
+    kept = []
+    for here, there in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+        beyond, after = sign * here[0] - bound, sign * there[0] - bound
+        if beyond <= 0:
+            kept.append(here)
+        if beyond * after < 0:
+            kept.append(here + (there - here) * (beyond / (beyond - after)))
+    return np.array(kept).reshape(-1, 3)
+
+
 def us_plane(stack: FrameStack, calibration: tuple[float, float] | None = None) -> UsPlane:
     """The plane of a US image; `calibration` is what the reader measured, (row, column) mm a pixel.
 

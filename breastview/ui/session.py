@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from breastview.errors import BreastViewError, RecordError
-from breastview.fusion.reading import Reading
-from breastview.imaging.case import ScannedCase, ScannedFrames
+from breastview.errors import BreastViewError, Cancelled, RecordError
+from breastview.fusion.reading import Reading, restored
+from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.dynamic import phases, subtraction
-from breastview.imaging.load import load_frames, load_volume
+from breastview.imaging.load import load_frames, load_middle_slice, load_volume
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.jobs.tasks import Tasks
@@ -28,13 +30,17 @@ from breastview.review.history import Review
 from breastview.review.state import Part, ReviewState, open_state
 
 SUBTRACTION = "subtraction"  # key of the computed DCE 2 − DCE 1
+LOADED_ROLES = (Role.T1WI, Role.T2WI, Role.DWI, Role.ADC, Role.STIR)  # at once; others when they are hung
+Item = TypeVar("Item")
+Loaded = TypeVar("Loaded")
 
 
 class Session(QObject):
     """One open case. Everything that changes the review goes through `dispatch`."""
 
     scanning = Signal()
-    frames_found = Signal(object)  # ScannedFrames, while the scan still runs
+    previewed = Signal()  # the first US image is here while the scan still runs
+    thumbnail = Signal(str, object)  # key, uint8 picture of a volume that is not loaded
     opened = Signal()
     loaded = Signal(str)  # key of a volume or US image whose pixels are here
     changed = Signal(frozenset)
@@ -47,6 +53,7 @@ class Session(QObject):
         self.review: Review | None = None
         self.volumes: dict[str, Volume] = {}
         self.stacks: dict[str, FrameStack] = {}
+        self.preview: FrameStack | None = None
         self.body: Body | None = None
         self.us_key: str | None = None
         self.us_frame = 0
@@ -75,12 +82,22 @@ class Session(QObject):
         self.scanning.emit()
 
         def found(frames: ScannedFrames) -> None:
-            self._post(lambda: self.frames_found.emit(frames))
+            self._post(lambda: self._preview(frames))
 
         def work(progress: Progress) -> ScannedCase:
             return scan_folder(folder, progress, found)
 
         self.tasks.start("scan", work, lambda case: self._open(case, record))
+
+    def _preview(self, frames: ScannedFrames) -> None:
+        """Load the first US image that the scan found, to be seen before the last file is read."""
+        if self.review is None and self.preview is None and not self.tasks.is_running("preview"):
+            self.tasks.start("preview", lambda progress: load_frames(frames, progress), self._take_preview)
+
+    def _take_preview(self, stack: FrameStack) -> None:
+        if self.review is None:
+            self.preview = stack
+            self.previewed.emit()
 
     def _open(self, case: ScannedCase, record: ReviewRecord | None) -> None:
         self._autosaver.flush()
@@ -89,10 +106,11 @@ class Session(QObject):
                 record = self._store.load(case.fingerprint)
             except RecordError as error:
                 self.failed.emit(error.message)
-        for kind in ("volumes", "frames", "model", "report"):
+        for kind in ("preview", "volumes", "frames", "thumbnails", "model", "report"):
             self.tasks.cancel(kind)
-        self.volumes, self.stacks, self.body, self.readings = {}, {}, None, {}
+        self.volumes, self.stacks, self.body, self.readings, self.preview = {}, {}, None, {}, None
         self.review = Review(open_state(case, record))
+        self._follow_readings()
         self.us_key = self._first_us()
         self.us_frame = 0
         self.mri_key = self._first_mri()
@@ -117,31 +135,37 @@ class Session(QObject):
         case = self.state.case
         first = list(phases(case.volumes)[:2]) if self.mri_key == SUBTRACTION else []
         first += [v for v in case.volumes if v.key == self.mri_key]
-        rest = [
-            v
-            for v in case.volumes
-            if v not in first and v.role.role in ("t1wi", "t2wi", "dwi", "adc", "stir")
-        ]
+        rest = [v for v in case.volumes if v not in first and v.role.role in LOADED_ROLES]
+        later = [v for v in case.volumes if v not in first and v not in rest]
+        take_stack, take_volume = partial(self._take_stack, case), partial(self._take_volume, case)
+        self.tasks.start("frames", partial(self._load_each, case.frames, load_frames, take_stack), _ignore)
+        self.tasks.start("volumes", partial(self._load_each, first + rest, load_volume, take_volume), _ignore)
+        self.tasks.start("thumbnails", partial(self._make_thumbnails, later), _ignore)
 
-        def frames_work(progress: Progress) -> None:
-            for item in case.frames:
-                stack = load_frames(item, progress)
-                self._post(lambda stack=stack: self._take_stack(case, stack))
+    def _load_each(
+        self,
+        items: Iterable[Item],
+        load: Callable[[Item, Progress], Loaded],
+        take: Callable[[Loaded], None],
+        progress: Progress,
+    ) -> None:
+        """In a thread: load one after the other; what cannot be loaded is told and stops nothing."""
+        for item in items:
+            try:
+                loaded = load(item, progress)
+            except Cancelled:
+                raise
+            except BreastViewError as error:
+                self._post(partial(self.failed.emit, error.message))
+            else:
+                self._post(partial(take, loaded))
 
-        def volumes_work(progress: Progress) -> None:
-            for item in (*first, *rest):
-                try:
-                    volume = load_volume(item, progress)
-                except BreastViewError as error:
-                    if error.message.code == "job.cancelled":
-                        raise
-                    told = error.message
-                    self._post(lambda told=told: self.failed.emit(told))
-                else:
-                    self._post(lambda volume=volume: self._take_volume(case, volume))
-
-        self.tasks.start("frames", frames_work, lambda _: None)
-        self.tasks.start("volumes", volumes_work, lambda _: None)
+    def _make_thumbnails(self, volumes: Iterable[ScannedVolume], progress: Progress) -> None:
+        """In a thread: one slice of each volume that is not loaded."""
+        for volume in volumes:
+            picture = load_middle_slice(volume)
+            if picture is not None:
+                self._post(partial(self.thumbnail.emit, volume.key, picture))
 
     def _take_stack(self, case: ScannedCase, stack: FrameStack) -> None:
         if self.case is not None and self.case.fingerprint == case.fingerprint:
@@ -232,10 +256,18 @@ class Session(QObject):
     def _announce(self, parts: frozenset[Part]) -> None:
         if not parts:
             return
-        kept = {reading.lesion_id for reading in self.state.record.readings}
-        self.readings = {key: value for key, value in self.readings.items() if key in kept}
+        self._follow_readings()
         self._autosaver.changed(self.state.record)
         self.changed.emit(parts)
+
+    def _follow_readings(self) -> None:
+        """Hold exactly the readings that the record keeps; those computed just now have their heatmaps."""
+        known = self.readings
+        self.readings = {}
+        for kept in self.state.record.readings:
+            own = known.get(kept.lesion_id)
+            same = own is not None and own.input_sha256 == kept.input_sha256
+            self.readings[kept.lesion_id] = own if own is not None and same else restored(kept)
 
     @property
     def lesion(self) -> Lesion | None:
@@ -290,3 +322,7 @@ class Session(QObject):
         """Save what waits and end the background work."""
         self.tasks.close()
         self._autosaver.close()
+
+
+def _ignore(answer: object) -> None:
+    """What the work had to say was said on its way."""

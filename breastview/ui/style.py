@@ -20,7 +20,8 @@ ERROR = "#ff7b72"
 
 GRID_PX = 8
 CONTROL_PX = 28
-SIDE_PX = 288
+CASE_PX, RAIL_PX = 208, 280
+BAR_PX = 36
 SMALL_PT, BASE_PT, LARGE_PT = 9, 10, 13
 
 SHEET = f"""
@@ -46,12 +47,10 @@ QToolButton[flat="true"] {{ border: none; background: transparent; padding: 0 4p
 QPushButton[step="true"] {{ border: none; border-top: 1px solid {LINE}; border-radius: 0; background: {PANEL};
   text-align: left; font-weight: 600; min-height: 32px; padding: 0 4px; }}
 QPushButton[step="true"]:checked {{ background: {RAISED}; }}
-QLineEdit, QAbstractSpinBox, QComboBox, QPlainTextEdit {{ background: {BLACK}; border: 1px solid {LINE};
+QLineEdit, QComboBox, QPlainTextEdit {{ background: {BLACK}; border: 1px solid {LINE};
   border-radius: 3px; min-height: {CONTROL_PX - 4}px; padding: 0 4px; }}
-QAbstractSpinBox QLineEdit {{ border: none; padding: 0; min-height: 0; background: transparent; }}
-QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
-QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus, QPlainTextEdit:focus {{ border-color: {ACCENT}; }}
-QAbstractSpinBox:disabled, QComboBox:disabled, QLineEdit:disabled {{ color: #6b7178; }}
+QLineEdit:focus, QComboBox:focus, QPlainTextEdit:focus {{ border-color: {ACCENT}; }}
+QComboBox:disabled, QLineEdit:disabled {{ color: #6b7178; }}
 QComboBox QAbstractItemView {{ background: {RAISED}; border: 1px solid {LINE}; }}
 QTreeWidget, QListWidget, QTableWidget {{ background: {PANEL}; border: none; outline: none; }}
 QTreeWidget::item, QListWidget::item {{ padding: 3px 2px; }}

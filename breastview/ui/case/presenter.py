@@ -29,6 +29,7 @@ class CasePresenter(QObject):
         view.role_wanted.connect(self._overrule)
         session.opened.connect(self.fill)
         session.loaded.connect(self._thumbnail)
+        session.thumbnail.connect(view.set_thumbnail)
         session.changed.connect(self._changed)
         self.fill()
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QImage, QPixmap
+from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QHeaderView, QLabel, QMenu, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
 from breastview.ui import style
 
-THUMB_PX = 36
+THUMB_PX = 32
 _KEY = Qt.ItemDataRole.UserRole
 
 
@@ -56,6 +57,9 @@ class CaseView(QWidget):
         self._empty.setWordWrap(True)
         self._empty.setProperty("role", "muted")
         self._empty.setContentsMargins(style.GRID_PX, style.GRID_PX, style.GRID_PX, style.GRID_PX)
+        blank = QPixmap(THUMB_PX, THUMB_PX)
+        blank.fill(QColor(style.BLACK))
+        self._no_picture = QIcon(blank)
         self._roles: list[tuple[str, str]] = []
         self._items: dict[str, QTreeWidgetItem] = {}
         layout = QVBoxLayout(self)
@@ -85,6 +89,7 @@ class CaseView(QWidget):
                 if row.warns:
                     item.setForeground(0, QColor(style.CAUTION))
                 if row.key:
+                    item.setIcon(0, self._no_picture)
                     self._items[row.key] = item
             head.setExpanded(True)
 
@@ -100,7 +105,12 @@ class CaseView(QWidget):
         scaled = QPixmap.fromImage(image).scaled(
             THUMB_PX, THUMB_PX, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
         )
-        item.setIcon(0, QIcon(scaled))
+        square = QPixmap(THUMB_PX, THUMB_PX)
+        square.fill(QColor(style.BLACK))
+        painter = QPainter(square)
+        painter.drawPixmap((THUMB_PX - scaled.width()) // 2, (THUMB_PX - scaled.height()) // 2, scaled)
+        painter.end()
+        item.setIcon(0, QIcon(square))
 
     def set_current(self, keys: set[str]) -> None:
         """Mark the rows whose images are hung."""
@@ -122,5 +132,5 @@ class CaseView(QWidget):
             return
         menu = QMenu(self)
         for name, text in self._roles:
-            menu.addAction(text, lambda name=name: self.role_wanted.emit(key, name))
+            menu.addAction(text, partial(self.role_wanted.emit, key, name))
         menu.exec(self.tree.viewport().mapToGlobal(at))

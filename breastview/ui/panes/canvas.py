@@ -11,13 +11,16 @@ from enum import StrEnum
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainterPath, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QGraphicsItem, QGraphicsRectItem, QLabel, QWidget
 
 from breastview.ui import style
 
 ZOOM_STEP = 1.15
 MARGIN_PX = 8
+MIN_BOX_PX = 2
+CROSS_PX = 26
+TEXT_ANCHORS = {"box": (0.0, 1.0), "line": (0.0, 1.0), "point": (-0.1, 1.25)}  # of a mark's text, beside it
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True, background=style.BLACK)
 
 
@@ -29,12 +32,13 @@ class Tool(StrEnum):
     POINT = "point"
     MOVE = "move"
     LINE = "line"
+    EXTENT = "extent"  # a click is a point, a drag a box
 
 
 @dataclass(frozen=True)
 class Mark:
     """Something drawn over the picture, in picture pixels. `kind`: "box" (left, top, right, bottom), "point"
-    (x, y), "line" (x1, y1, x2, y2)."""
+    (x, y), "line" (x1, y1, x2, y2, …)."""
 
     kind: str
     place: tuple[float, ...]
@@ -57,6 +61,8 @@ class Canvas(pg.GraphicsView):
     drag_ended = Signal()
     windowed = Signal(float, float)  # shares of the present width: centre, width
     double_clicked = Signal()
+    columns_wanted = Signal()  # fold the side columns away, or bring them back
+    view_changed = Signal(QRectF)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -81,26 +87,34 @@ class Canvas(pg.GraphicsView):
         self._rect = QRectF()
         self._press: tuple[Qt.MouseButton, QPointF, QPointF] | None = None
         self._mm_per_px: float | None = None
+        self._zoomed = False
+        self._leader: Canvas | None = None
+        self._taking_view = False
         self.tool = Tool.BROWSE
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._box.sigRangeChanged.connect(self._draw_scale_bar)
+        self._box.sigRangeChanged.connect(self._range_changed)
 
     def show_image(
-        self, picture: np.ndarray | None, rect: tuple[float, float, float, float], aspect: float = 1.0
+        self,
+        picture: np.ndarray | None,
+        rect: tuple[float, float, float, float],
+        aspect: float = 1.0,
+        whole: tuple[float, float, float, float] | None = None,
     ) -> None:
         """Show uint8 (row, column) or (row, column, RGB) over `rect` (left, top, width, height) in pixels.
 
-        `aspect` is the height of a pixel over its width. The zoom stays while the place and size do.
+        `aspect` is the height of a pixel over its width; `whole` is what fills the pane, by default `rect`.
+        The zoom stays while that place stays.
         """
         if picture is None:
             self._image.clear()
             self._rect = QRectF()
             return
         self._image.setImage(picture, autoLevels=False, levels=(0, 255))
-        place = QRectF(*rect)
-        self._image.setRect(place)
+        self._image.setRect(QRectF(*rect))
         self._box.setAspectLocked(True, ratio=1 / aspect)
+        place = QRectF(*(whole or rect))
         if place != self._rect:
             self._rect = place
             self.fit()
@@ -122,8 +136,32 @@ class Canvas(pg.GraphicsView):
     def fit(self, rect: tuple[float, float, float, float] | None = None) -> None:
         """Show the whole picture, or a part of it (left, top, width, height)."""
         place = QRectF(*rect) if rect else self._rect
+        self._zoomed = rect is not None
         if not place.isEmpty():
             self._box.setRange(place, padding=0.01)
+
+    def follow(self, leader: Canvas | None) -> None:
+        """Share zoom and place with another canvas that shows the same plane; None: stand alone."""
+        if leader is self._leader:
+            return
+        if self._leader is not None:
+            self._leader.view_changed.disconnect(self._take_view)
+            self.view_changed.disconnect(self._leader._take_view)
+        self._leader = leader
+        if leader is not None:
+            self._take_view(leader._box.viewRect())
+            leader.view_changed.connect(self._take_view)
+            self.view_changed.connect(leader._take_view)
+
+    def _take_view(self, rect: QRectF) -> None:
+        self._taking_view, self._zoomed = True, True
+        self._box.setRange(rect, padding=0)
+        self._taking_view = False
+
+    def _range_changed(self) -> None:
+        self._draw_scale_bar()
+        if not self._taking_view:
+            self.view_changed.emit(self._box.viewRect())
 
     def show_marks(self, marks: list[Mark]) -> None:
         """Draw marks in the place of those that were there."""
@@ -206,12 +244,12 @@ class Canvas(pg.GraphicsView):
             self._rubber = None
         if self.tool is Tool.MOVE:
             self.drag_ended.emit()
-        elif self.tool is Tool.BOX and min(abs(place.x() - start.x()), abs(place.y() - start.y())) >= 2:
+        elif self.tool in (Tool.BOX, Tool.EXTENT) and _is_box(start, place):
             rect = QRectF(start, place).normalized()
             self.box_drawn.emit(rect.left(), rect.top(), rect.right(), rect.bottom())
-        elif self.tool is Tool.LINE and (place - start).manhattanLength() >= 2:
+        elif self.tool is Tool.LINE:
             self.line_drawn.emit(start.x(), start.y(), place.x(), place.y())
-        elif self.tool is Tool.POINT or (self.tool is Tool.BROWSE and press[1] == event.position()):
+        elif self.tool is not Tool.BROWSE or press[1] == event.position():
             self.clicked.emit(place.x(), place.y())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -252,7 +290,13 @@ class Canvas(pg.GraphicsView):
         super().resizeEvent(event)
         if hasattr(self, "_corners"):
             self._place_texts()
-            self.fit()
+            if not self._zoomed:
+                self.fit()
+
+    def focusNextPrevChild(self, following: bool) -> bool:
+        """Tab folds the side columns: an image has no field to go to next."""
+        self.columns_wanted.emit()
+        return True
 
     def _drag_tool(self, start: QPointF, place: QPointF) -> None:
         if self.tool is Tool.MOVE:
@@ -262,17 +306,22 @@ class Canvas(pg.GraphicsView):
             return
         if self._rubber is not None:
             self._box.removeItem(self._rubber)
-        kind = "box" if self.tool is Tool.BOX else "line"
-        rect = QRectF(start, place).normalized() if kind == "box" else None
-        ends = rect.getCoords() if rect else (start.x(), start.y(), place.x(), place.y())
-        self._rubber = _items(Mark(kind, tuple(ends), style.LESION))[0]
+        left, right = sorted((start.x(), place.x()))
+        top, bottom = sorted((start.y(), place.y()))
+        if self.tool is Tool.LINE:
+            drawn = Mark("line", (start.x(), start.y(), place.x(), place.y()), style.LESION)
+        else:
+            drawn = Mark("box", (left, top, right, bottom), style.LESION)
+        self._rubber = _items(drawn)[0]
         self._box.addItem(self._rubber, ignoreBounds=True)
 
     def _pan(self, moved: QPointF) -> None:
+        self._zoomed = True
         start, end = self._to_picture(QPointF(0, 0)), self._to_picture(moved)
         self._box.translateBy(x=start.x() - end.x(), y=start.y() - end.y())
 
     def _zoom(self, factor: float, centre: QPointF | None) -> None:
+        self._zoomed = True
         self._box.scaleBy((factor, factor), center=centre)
 
     def _place_texts(self) -> None:
@@ -306,6 +355,24 @@ class Canvas(pg.GraphicsView):
         bar.move((self.width() - width) // 2, self.height() - 46)
 
 
+def off_plane(name: str, distance_mm: float) -> str:
+    """A point's name with its distance from the plane, where there is any to speak of."""
+    return name if abs(distance_mm) < 0.5 else f"{name} {distance_mm:+.0f} mm"
+
+
+def _open_cross() -> QPainterPath:
+    """A cross that leaves its middle free: nothing covers what it points at."""
+    path = QPainterPath()
+    for x, y in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)):
+        path.moveTo(0.2 * x, 0.2 * y)
+        path.lineTo(0.5 * x, 0.5 * y)
+    return path
+
+
+def _is_box(start: QPointF, end: QPointF) -> bool:
+    return min(abs(end.x() - start.x()), abs(end.y() - start.y())) >= MIN_BOX_PX
+
+
 def _items(mark: Mark) -> list[QGraphicsItem]:
     pen = pg.mkPen(mark.colour, width=1.5)
     pen.setCosmetic(True)
@@ -319,17 +386,16 @@ def _items(mark: Mark) -> list[QGraphicsItem]:
         items.append(box)
         at = (left, top)
     elif mark.kind == "line":
-        x1, y1, x2, y2 = mark.place
-        items.append(pg.PlotCurveItem([x1, x2], [y1, y2], pen=pen))
-        at = (x1, y1)
+        items.append(pg.PlotCurveItem(list(mark.place[0::2]), list(mark.place[1::2]), pen=pen))
+        at = (mark.place[0], mark.place[1])
     else:
         at = (mark.place[0], mark.place[1])
         cross = pg.ScatterPlotItem(
-            [at[0]], [at[1]], symbol="+", size=14, pen=pg.mkPen(mark.colour, width=1.5)
+            [at[0]], [at[1]], symbol=_open_cross(), size=CROSS_PX, pen=pg.mkPen(mark.colour, width=1.5)
         )
         items.append(cross)
     if mark.text:
-        text = pg.TextItem(mark.text, color=QColor(mark.colour), anchor=(0, 1))
+        text = pg.TextItem(mark.text, color=QColor(mark.colour), anchor=TEXT_ANCHORS[mark.kind])
         text.setPos(*at)
         items.append(text)
     for item in items:

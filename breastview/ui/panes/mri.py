@@ -12,15 +12,15 @@ from breastview.imaging.volume import Volume
 from breastview.language import Language
 from breastview.records.concordance import us_centre_px
 from breastview.records.values import MriMark
-from breastview.registration.parameters import RegistrationParameters
-from breastview.registration.plane import PlaneGrid, UsPlane, sector_grid
+from breastview.registration.parameters import Point3, RegistrationParameters
+from breastview.registration.plane import PlaneGrid, UsPlane, section_in_slice, sector_grid
 from breastview.registration.resample import resample_plane
 from breastview.registration.transform import map_points, moved, to_us_plane, turned, us_to_mri
 from breastview.review.actions import MarkMri, SetRegistration
 from breastview.review.state import Part
 from breastview.ui import style
 from breastview.ui.names import role_name
-from breastview.ui.panes.canvas import Mark, Tool
+from breastview.ui.panes.canvas import Canvas, Mark, Tool, off_plane
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
 from breastview.ui.session import SUBTRACTION, Session
@@ -34,10 +34,17 @@ class MriPresenter(QObject):
     """Shows the session's MRI volume and turns gestures into actions."""
 
     def __init__(
-        self, view: PaneView, session: Session, tools: Tools, language: Language, parent: QObject
+        self,
+        view: PaneView,
+        us_canvas: Canvas,
+        session: Session,
+        tools: Tools,
+        language: Language,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._view, self._session, self._tools, self._language = view, session, tools, language
+        self._us_canvas = us_canvas
         self._mode = ACQUIRED
         self._slice: dict[str, int] = {}
         self._windows: dict[str, tuple[float, float]] = {}
@@ -47,6 +54,7 @@ class MriPresenter(QObject):
         canvas.scrolled.connect(self._scroll)
         canvas.windowed.connect(self._change_window)
         canvas.clicked.connect(self._click)
+        canvas.box_drawn.connect(self._mark_extent)
         canvas.hovered.connect(self._hover)
         canvas.drag_began.connect(self._begin_drag)
         canvas.dragged.connect(self._drag_to)
@@ -140,6 +148,7 @@ class MriPresenter(QObject):
 
     def _draw_acquired(self, volume: Volume) -> None:
         canvas = self._view.canvas
+        canvas.follow(None)
         number = self._slice_number(volume)
         rows, columns = volume.array.shape[1:]
         step = np.linalg.norm(volume.index_to_lps[:3, :3], axis=0)
@@ -171,16 +180,31 @@ class MriPresenter(QObject):
                 continue
             place = slice_through(volume.index_to_lps, lesion.mri.point_mm)
             if abs(place[0] - number) <= 0.5 + 1e-6:
-                marks.append(Mark("point", (place[2] + 0.5, place[1] + 0.5), style.LESION, lesion.lesion_id))
+                marks += _lesion_marks(lesion.lesion_id, lesion.mri, volume, place)
         registered = self._registered()
         if registered is None:
             return marks
-        parameters, _ = registered
+        parameters, plane = registered
+        marks += self._section(volume, number, parameters, plane)
         for count, pair in enumerate(parameters.landmarks, 1):
             place = slice_through(volume.index_to_lps, pair.mri_mm)
             if abs(place[0] - number) <= 1.0:
                 marks.append(Mark("point", (place[2] + 0.5, place[1] + 0.5), style.REGISTRATION, str(count)))
         return marks
+
+    def _section(
+        self, volume: Volume, number: int, parameters: RegistrationParameters, plane: UsPlane
+    ) -> list[Mark]:
+        """Where the US image lies in this slice."""
+        stack = self._session.stack
+        assert stack is not None
+        box = stack.sector
+        corners = [[box.left, box.top], [box.right, box.top], [box.right, box.bottom], [box.left, box.bottom]]
+        lps = map_points(parameters, plane.px_to_mm(np.array(corners)))
+        section = section_in_slice(apply(volume.lps_to_index, lps), number) + 0.5
+        if len(section) < 3:
+            return []
+        return [Mark("line", tuple(section.ravel().tolist()), style.REGISTRATION, "US")]
 
     def _grid(self, plane: UsPlane) -> tuple[PlaneGrid, tuple[float, float, float, float]]:
         """The grid over the sector and its rectangle in US pixels."""
@@ -207,7 +231,9 @@ class MriPresenter(QObject):
             sector = stack.sector
             under = grey[sector.top : sector.bottom, sector.left : sector.right]
             picture = blend(under, picture, self._opacity)
-        canvas.show_image(picture, rect, aspect)
+        rows, columns = stack.frames.shape[1:3]
+        canvas.show_image(picture, rect, aspect, (0, 0, columns, rows))
+        canvas.follow(self._us_canvas)
         canvas.set_mm_per_px(plane.spacing_mm[1])
         canvas.set_edges(("", "", "", ""))
         self._corners(volume, lps_text(map_points(parameters, np.zeros(3))))
@@ -224,9 +250,8 @@ class MriPresenter(QObject):
         if lesion and lesion.mri:
             x, y, z = to_us_plane(parameters, np.array(lesion.mri.point_mm))
             column, row = plane.mm_to_px(np.array([x, y]))
-            marks.append(
-                Mark("point", (float(column), float(row)), style.LESION, f"{lesion.lesion_id} {z:+.0f} mm")
-            )
+            name = off_plane(lesion.lesion_id, z)
+            marks.append(Mark("point", (float(column), float(row)), style.LESION, name))
         for number, pair in enumerate(parameters.landmarks, 1):
             x, y, _ = to_us_plane(parameters, np.array(pair.mri_mm))
             column, row = plane.mm_to_px(np.array([x, y]))
@@ -258,12 +283,12 @@ class MriPresenter(QObject):
         canvas.set_corner("br", f"W {width:.0f} L {centre:.0f}")
 
     def _choose_tool(self) -> None:
-        wanted = {"mri_point": Tool.POINT, "mri_pair": Tool.POINT, "mri_move": Tool.MOVE}
+        wanted = {"mri_point": Tool.EXTENT, "mri_pair": Tool.POINT, "mri_move": Tool.MOVE}
         self._view.canvas.tool = wanted.get(self._tools.name, Tool.BROWSE)
         if self._tools.name == "mri_move" and self._mode == ACQUIRED:
             self.set_mode(FUSED)
 
-    def _place(self, x: float, y: float) -> tuple[float, float, float] | None:
+    def _place(self, x: float, y: float) -> Point3 | None:
         """The LPS place of a picture pixel."""
         registered = self._registered()
         if self._mode != ACQUIRED and registered is not None:
@@ -281,12 +306,25 @@ class MriPresenter(QObject):
         if place is None:
             return
         if self._tools.name == "mri_point":
-            lesion, key = self._session.lesion, self._session.mri_key
-            if lesion is not None and key is not None:
-                self._session.dispatch(MarkMri(lesion.lesion_id, MriMark(key, place)))
-                self._tools.browse()
+            self._mark(place, None)
         else:
             self._tools.mri_clicked.emit(place)
+
+    def _mark_extent(self, left: float, top: float, right: float, bottom: float) -> None:
+        """A box in the image gives the lesion's centre and its extent along the axes that the image shows."""
+        middle = self._place((left + right) / 2, (top + bottom) / 2)
+        ends = [self._place(x, y) for x, y in ((left, top), (right, top), (left, bottom))]
+        if middle is None or None in ends:
+            return
+        corner, along, down = (np.array(end) for end in ends)
+        x, y, z = np.abs(along - corner) + np.abs(down - corner)
+        self._mark(middle, (round(float(x), 1), round(float(y), 1), round(float(z), 1)))
+
+    def _mark(self, place: Point3, extent: Point3 | None) -> None:
+        lesion, key = self._session.lesion, self._session.mri_key
+        if lesion is not None and key is not None:
+            self._session.dispatch(MarkMri(lesion.lesion_id, MriMark(key, place, extent)))
+            self._tools.browse()
 
     def _hover(self, x: float, y: float) -> None:
         place, volume = self._place(x, y), self._session.volume
@@ -367,3 +405,14 @@ class MriPresenter(QObject):
             if volume is not None and self._mode == ACQUIRED:
                 self._slice[volume.key] = self._first_slice(volume)
         self.draw()
+
+
+def _lesion_marks(name: str, mark: MriMark, volume: Volume, place: tuple[float, float, float]) -> list[Mark]:
+    """The lesion's centre, and its extent as far as it is known, on the slice through it."""
+    x, y = place[2] + 0.5, place[1] + 0.5
+    extent = np.abs(volume.lps_to_index[:3, :3] @ np.diag(mark.extent_mm or (0.0, 0.0, 0.0))).max(axis=1)
+    if min(extent[1:]) < 1:
+        return [Mark("point", (x, y), style.LESION, name)]
+    half_height, half_width = extent[1] / 2, extent[2] / 2
+    box = (x - half_width, y - half_height, x + half_width, y + half_height)
+    return [Mark("box", box, style.LESION, name, dashed=True)]

@@ -6,7 +6,6 @@ import numpy as np
 from PySide6.QtCore import QObject
 
 from breastview.fusion.overlay import heatmap_rgba
-from breastview.imaging.case import ScannedFrames
 from breastview.imaging.display import to_uint8
 from breastview.imaging.volume import FrameStack
 from breastview.language import Language
@@ -15,7 +14,7 @@ from breastview.registration.transform import to_us_plane
 from breastview.review.actions import MarkUs
 from breastview.review.state import Part
 from breastview.ui import style
-from breastview.ui.panes.canvas import Mark, Tool
+from breastview.ui.panes.canvas import Mark, Tool, off_plane
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
 from breastview.ui.session import Session
@@ -41,7 +40,7 @@ class UsPresenter(QObject):
         canvas.hovered.connect(self._hover)
         tools.changed.connect(self._choose_tool)
         tools.heatmaps_changed.connect(self.draw_marks)
-        session.frames_found.connect(self._found)
+        session.previewed.connect(self.draw)
         session.loaded.connect(lambda key: self.draw() if key == session.us_key else None)
         session.opened.connect(self._opened)
         session.changed.connect(self._changed)
@@ -49,7 +48,7 @@ class UsPresenter(QObject):
 
     def draw(self) -> None:
         """Show the hung frame."""
-        canvas, stack = self._view.canvas, self._session.stack
+        canvas, stack = self._view.canvas, self._session.stack or self._session.preview
         self._view.title.setText(self._title())
         if stack is None:
             canvas.show_image(None, (0, 0, 1, 1))
@@ -131,7 +130,7 @@ class UsPresenter(QObject):
         if lesion and lesion.mri:
             place = to_us_plane(parameters, np.array(lesion.mri.point_mm))
             x, y = plane.mm_to_px(place[:2])
-            marks.append(Mark("point", (float(x), float(y)), style.LESION, f"MRI {place[2]:+.0f} mm"))
+            marks.append(Mark("point", (float(x), float(y)), style.LESION, off_plane("MRI", place[2])))
         return marks
 
     def _draw_heatmap(self) -> None:
@@ -192,11 +191,6 @@ class UsPresenter(QObject):
             return
         mm = plane.px_to_mm(np.array([x, y]))
         self._tools.position.emit(f"US x {mm[0]:+.1f}  y {mm[1]:.1f} mm · {value}")
-
-    def _found(self, item: ScannedFrames) -> None:
-        """Show the first US image while the scan still runs."""
-        if self._session.case is None and self._view.title.text():
-            self._view.title.setText(self._language.text("Ultrasound"))
 
     def _opened(self) -> None:
         self._window = FULL_WINDOW

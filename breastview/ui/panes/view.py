@@ -22,8 +22,10 @@ class PaneView(QWidget):
         self.canvas = Canvas(self)
         self.title = QLabel(self)
         self.title.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
-        bar = QHBoxLayout()
-        bar.setContentsMargins(style.GRID_PX, 4, style.GRID_PX, 4)
+        head = QWidget(self)
+        head.setFixedHeight(style.BAR_PX)
+        bar = QHBoxLayout(head)
+        bar.setContentsMargins(style.GRID_PX, 0, style.GRID_PX, 0)
         bar.addWidget(self.title, 1)
         self._opacity = QSlider(Qt.Orientation.Horizontal, self)
         self._opacity.setRange(0, 100)
@@ -45,7 +47,7 @@ class PaneView(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
-        layout.addLayout(bar)
+        layout.addWidget(head)
         layout.addWidget(self.canvas, 1)
 
     def set_mode(self, name: str, enabled: dict[str, bool]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject
@@ -64,14 +65,10 @@ class Rail:
             ("Ctrl+P", self.report.choose_file),
         ]
         for name, (axis, sign) in _NUDGES.items():
-            keys.append(
-                (f"Alt+{name}", lambda axis=axis, sign=sign: self.register.nudge(axis, sign * COARSE))
-            )  # type: ignore[misc]
-            keys.append(
-                (f"Alt+Shift+{name}", lambda axis=axis, sign=sign: self.register.nudge(axis, sign * FINE))
-            )  # type: ignore[misc]
+            keys.append((f"Alt+{name}", partial(self.register.nudge, axis, sign * COARSE)))
+            keys.append((f"Alt+Shift+{name}", partial(self.register.nudge, axis, sign * FINE)))
         for key, slot in keys:
-            QShortcut(QKeySequence(key), window).activated.connect(lambda slot=slot: slot())
+            QShortcut(QKeySequence(key), window).activated.connect(partial(_call, slot))
 
 
 def build_rail(
@@ -102,3 +99,7 @@ def build_rail(
         tools,
         (owner,),
     )
+
+
+def _call(slot: Callable[[], object]) -> None:
+    slot()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QPushButton
@@ -42,11 +44,18 @@ class MarkPanel(Panel):
             text("Box on US"), text("Draw the lesion's box on ultrasound") + " (B)", lambda: None, True
         )
         self.point = button(
-            text("Point in MRI"), text("Click the lesion's centre in the MRI") + " (M)", lambda: None, True
+            text("Point in MRI"),
+            text("Click the lesion's centre in the MRI, or draw a box around it") + " (M)",
+            lambda: None,
+            True,
         )
         self.row(self.box, self.point)
         self.us = self.label()
         self.mri = self.label()
+        self.extent = [number(0, 200, "", 1, 0, optional=True) for _ in "xyz"]
+        for field, axis in zip(self.extent, ("x", "y", "z"), strict=True):
+            field.setToolTip(f"{axis}, mm")
+        self.row(*self.extent, label=text("MRI size, mm"))
         self.sides = QButtonGroup(self)
         self.right, self.left = QPushButton(text("Right")), QPushButton(text("Left"))
         for side in (self.right, self.left):
@@ -56,10 +65,10 @@ class MarkPanel(Panel):
         self.side_told = self.label("caution")
         self.clock = number(1, 12, "h", 0.5, 1, optional=True)
         self.distance = number(0, 150, "mm", 1, 0, optional=True)
-        self.depth = number(0, 100, "mm", 1, 0, optional=True)
+        self.lesion_depth = number(0, 100, "mm", 1, 0, optional=True)
         self.row(self.clock, label=text("Clock face"))
         self.row(self.distance, label=text("From nipple"))
-        self.row(self.depth, label=text("Depth"))
+        self.row(self.lesion_depth, label=text("Depth"))
 
 
 class MarkPresenter(QObject):
@@ -84,8 +93,10 @@ class MarkPresenter(QObject):
         panel.point.clicked.connect(self.set_point)
         panel.right.clicked.connect(lambda: self._confirm(Side.RIGHT))
         panel.left.clicked.connect(lambda: self._confirm(Side.LEFT))
-        for field in (panel.clock, panel.distance, panel.depth):
+        for field in (panel.clock, panel.distance, panel.lesion_depth):
             field.valueChanged.connect(self._place)
+        for field in panel.extent:
+            field.valueChanged.connect(self._measure)
         tools.changed.connect(self._show_tool)
         session.opened.connect(self.show)
         session.changed.connect(self._changed)
@@ -114,14 +125,24 @@ class MarkPresenter(QObject):
         panel.lesions.clear()
         if is_open:
             panel.lesions.addItems([each.lesion_id for each in session.state.record.lesions])
-        for widget in (panel.remove, panel.right, panel.left, panel.clock, panel.distance, panel.depth):
+        for widget in (
+            panel.remove,
+            panel.right,
+            panel.left,
+            panel.clock,
+            panel.distance,
+            panel.lesion_depth,
+        ):
             widget.setEnabled(lesion is not None)
         panel.us.setText(self._us_line(lesion))
         panel.mri.setText(self._mri_line(lesion))
+        for field, size in zip(panel.extent, _extent(lesion), strict=True):
+            field.setEnabled(bool(lesion and lesion.mri))
+            put(field, size or None)
         self._show_side(lesion)
         put(panel.clock, lesion.clock_h if lesion else None)
         put(panel.distance, lesion.nipple_distance_mm if lesion else None)
-        put(panel.depth, lesion.depth_mm if lesion else None)
+        put(panel.lesion_depth, lesion.depth_mm if lesion else None)
         if lesion:
             panel.lesions.setCurrentText(lesion.lesion_id)
         self._show_state(lesion)
@@ -186,8 +207,18 @@ class MarkPresenter(QObject):
         panel, lesion = self._panel, self._session.lesion
         if lesion:
             self._session.dispatch(
-                SetPlace(lesion.lesion_id, known(panel.clock), known(panel.distance), known(panel.depth))
+                SetPlace(
+                    lesion.lesion_id, known(panel.clock), known(panel.distance), known(panel.lesion_depth)
+                )
             )
+
+    def _measure(self) -> None:
+        """Take the typed extent of the MRI mark; a size of 0 is one that nobody measured."""
+        lesion = self._session.lesion
+        if lesion and lesion.mri:
+            x, y, z = (known(field) or 0.0 for field in self._panel.extent)
+            extent = (x, y, z) if x or y or z else None
+            self._session.dispatch(MarkMri(lesion.lesion_id, replace(lesion.mri, extent_mm=extent)))
 
     def _show_tool(self) -> None:
         self._panel.box.setChecked(self._tools.name == "us_box")
@@ -205,3 +236,8 @@ class MarkPresenter(QObject):
     def _changed(self, parts: frozenset[Part]) -> None:
         if parts & {Part.LESIONS, Part.MARKS, Part.SELECTION, Part.SCALE}:
             self.show()
+
+
+def _extent(lesion: Lesion | None) -> tuple[float, float, float]:
+    """Sizes along x, y, z in mm; 0 is unknown."""
+    return (lesion.mri.extent_mm if lesion and lesion.mri else None) or (0.0, 0.0, 0.0)

@@ -142,7 +142,7 @@ class ModelPresenter(QObject):
             if not can_compute(given) or not (eligibility.eligible or override):
                 return refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
             progress(None, message("doing.model"))
-            return self._worker.call(  # type: ignore[no-any-return]
+            return self._worker.call(
                 READ, self._bundle, "auto", given, eligibility, override, cancelled=cancelled.is_set
             )
 

@@ -10,12 +10,15 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from breastview.ui import style
+
+FIELD_PX = 48
 
 
 class Panel(QWidget):
@@ -56,6 +59,7 @@ class Panel(QWidget):
         label = QLabel(text, self)
         label.setProperty("role", "small")
         label.setContentsMargins(0, 6, 0, 0)
+        label.setWordWrap(True)
         self.column.addWidget(label)
         return label
 
@@ -81,6 +85,9 @@ def number(
     field.setKeyboardTracking(False)
     field.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
     field.setAlignment(Qt.AlignmentFlag.AlignRight)
+    field.setFixedHeight(style.CONTROL_PX)
+    field.setMinimumWidth(FIELD_PX)
+    field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     if optional:
         field.setSpecialValueText("–")
         field.setValue(field.minimum())

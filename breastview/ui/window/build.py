@@ -49,6 +49,6 @@ def build_window(session: Session, worker: WorkerProcess, model: Path, language:
     rail.adopt(view)
     CasePresenter(case, session, language, view)
     UsPresenter(us, session, tools, language, view)
-    mri_presenter = MriPresenter(mri, session, tools, language, view)
+    mri_presenter = MriPresenter(mri, us.canvas, session, tools, language, view)
     presenter = WindowPresenter(view, session, tools, language)
     return Window(view, presenter, tools, rail, mri_presenter, rail.warm_model)

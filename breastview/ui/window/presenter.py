@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QObject
 
 from breastview.imaging.case import ScannedCase
@@ -28,11 +30,13 @@ class WindowPresenter(QObject):
         view.layout_wanted.connect(self._show_layout)
         view.texts_wanted.connect(self._toggle_texts)
         view.cancel_wanted.connect(self._cancel)
-        view.us.canvas.double_clicked.connect(lambda: self._toggle_layout("us"))
-        view.mri.canvas.double_clicked.connect(lambda: self._toggle_layout("mri"))
+        for name, pane in (("us", view.us), ("mri", view.mri)):
+            pane.canvas.double_clicked.connect(partial(self._toggle_layout, name))
+            pane.canvas.columns_wanted.connect(view.toggle_columns)
         tools.position.connect(view.set_position)
         session.scanning.connect(view.hide_error)
         session.opened.connect(self._opened)
+        session.previewed.connect(view.show_images)
         session.changed.connect(self._changed)
         session.failed.connect(self._show_error)
         session.saved.connect(self._saved)

@@ -131,14 +131,17 @@ class WindowView(QMainWindow):
         self._body = QStackedWidget(self)
         self._body.addWidget(self._make_welcome())
         self._body.addWidget(self._images)
-        split = QSplitter(Qt.Orientation.Horizontal, self)
-        split.setHandleWidth(1)
-        self.case.setFixedWidth(style.SIDE_PX - 40)
-        self.rail.setFixedWidth(style.SIDE_PX + 24)
-        for widget in (self.case, self._body, self.rail):
-            split.addWidget(widget)
-        split.setStretchFactor(1, 1)
-        return split
+        body = QWidget(self)
+        body.setObjectName("panel")
+        row = QHBoxLayout(body)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(1)
+        self.case.setFixedWidth(style.CASE_PX)
+        self.rail.setFixedWidth(style.RAIL_PX)
+        row.addWidget(self.case)
+        row.addWidget(self._body, 1)
+        row.addWidget(self.rail)
+        return body
 
     def _make_welcome(self) -> QWidget:
         text = self._language.text
