@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import unicodedata
 
 from pydicom.charset import convert_encodings, decode_bytes
@@ -9,8 +10,9 @@ from pydicom.charset import convert_encodings, decode_bytes
 from breastview.imaging.quiet import quiet
 
 _ESCAPE = b"\x1b"
+_TO_GB2312 = "\x1b$)A"  # pydicom trusts Python to strip it, and Python does not
 _DELIMITERS = {0x0A, 0x0C, 0x0D, 0x09, 0x3D, 0x5E, 0x5C}
-_LATIN = {"", "ISO_IR 6", "ISO_IR 100", "ISO 2022 IR 6", "ISO 2022 IR 100"}
+_LATIN = codecs.lookup("latin-1")  # also what pydicom takes an absent or unknown label for
 
 
 def decode_text(raw: bytes, declared: tuple[str, ...]) -> str:
@@ -23,12 +25,12 @@ def decode_text(raw: bytes, declared: tuple[str, ...]) -> str:
         return _decode_escaped(raw, declared)
     if raw.isascii():
         return raw.decode("ascii")
-    label = declared[0].strip() if declared else ""
     unicode = _try(raw, "utf-8")
     if unicode is not None and _has_ideographs(unicode):
         return unicode
-    if label not in _LATIN:
-        labelled = _try(raw, _encodings([label])[0])
+    (label,) = _encodings([declared[0].strip() if declared else ""])
+    if codecs.lookup(label).name != _LATIN.name:
+        labelled = _try(raw, label)
         if labelled is not None:
             return labelled
     chinese = _try(raw, "gb18030")
@@ -43,20 +45,27 @@ def _decode_escaped(raw: bytes, declared: tuple[str, ...]) -> str:
     for name in ("ISO 2022 IR 58", "ISO 2022 IR 87", "ISO 2022 IR 149"):
         if name not in labels:
             labels.append(name)
-    with quiet():
-        return str(decode_bytes(raw, _encodings(labels), _DELIMITERS))
+    try:
+        with quiet():
+            text = str(decode_bytes(raw, _encodings(labels), _DELIMITERS))
+    except (ValueError, LookupError):  # the label names a codec that is none of text
+        return raw.decode("latin-1")
+    return text.replace(_TO_GB2312, "")
 
 
 def _encodings(labels: list[str]) -> list[str]:
     """Python's names of DICOM's character sets; what pydicom does not know is Latin-1."""
-    with quiet():
-        return list(convert_encodings(labels))
+    try:
+        with quiet():
+            return list(convert_encodings(labels))
+    except ValueError:  # a NUL in a damaged label
+        return ["latin-1"]
 
 
 def _try(raw: bytes, encoding: str) -> str | None:
     try:
         return raw.decode(encoding)
-    except (UnicodeDecodeError, LookupError):
+    except (ValueError, LookupError):
         return None
 
 

@@ -23,7 +23,7 @@ from pydicom.uid import UID
 from breastview.imaging.charset import decode_text
 from breastview.imaging.quiet import quiet
 from breastview.imaging.tags import IMPLICIT_LE, KEYWORDS, PIXEL_DATA, PRIVATE, TEXT_VRS, UNCOMPRESSED_LE, VRS
-from breastview.imaging.walk import UNDEFINED, Complicated, TooShort, charsets, value_of, walk
+from breastview.imaging.walk import UNDEFINED, Complicated, TooShort, charsets, value_of, walk, whole_number
 
 FIRST_READ = 16 * 1024
 LONGEST_WALK = 64 * 1024 * 1024  # bytes; what has no pixels until here is not plain
@@ -34,8 +34,11 @@ _INTEGERS = {"US", "UL", "SS", "SL"}
 @lru_cache(maxsize=8192)
 def _finite(value: Any) -> tuple[float, ...]:
     parts = value if isinstance(value, tuple) else (value,)
-    sound = all(isinstance(part, (int, float)) and math.isfinite(part) for part in parts)
-    return tuple(float(part) for part in parts) if sound else ()
+    try:
+        numbers = tuple(float(part) for part in parts if isinstance(part, (int, float)))
+    except OverflowError:  # an integer of hundreds of digits
+        return ()
+    return numbers if len(numbers) == len(parts) and all(map(math.isfinite, numbers)) else ()
 
 
 class NotDicom(Exception):
@@ -121,7 +124,7 @@ def read_header(path: Path) -> Header:
             raise NotDicom
         try:
             return _walk_file(path, file, head, size)
-        except (Complicated, struct.error):
+        except (Complicated, struct.error, RecursionError):  # the last: sequences nested without end
             return _read_with_pydicom(path, file, size)
 
 
@@ -274,7 +277,9 @@ def _plain(vr: str, value: Any) -> Any:
 def _part(vr: str, value: Any) -> Any:
     if vr in ("DS", "IS") and value in (None, ""):
         return None
-    if vr == "IS" or vr in _INTEGERS:
+    if vr == "IS":
+        return whole_number(str(value))
+    if vr in _INTEGERS:
         return int(value)
     return float(value) if vr in ("DS", "FL", "FD") else str(value)
 

@@ -14,6 +14,7 @@ from breastview.messages import Message, message
 
 SAME_PLACE_MM = 0.01
 EVEN_SPACING = 0.05  # a step this share away from the others is uneven
+FARTHEST_MM = 1e5  # no scanner is this large: the numbers are damaged
 SIDEWAYS_MM = 1.0  # slices shifted in their own plane by more than this are no straight stack
 
 
@@ -40,15 +41,18 @@ class Stack:
 
 def has_geometry(frame: Header) -> bool:
     """Whether a frame says where it lies in the patient, in numbers that make sense."""
-    return len(frame.numbers("ImagePositionPatient")) == 3 and _is_plane(
-        frame.numbers("ImageOrientationPatient"), frame.numbers("PixelSpacing")
+    position = frame.numbers("ImagePositionPatient")
+    return (
+        len(position) == 3
+        and max(map(abs, position)) < FARTHEST_MM
+        and _is_plane(frame.numbers("ImageOrientationPatient"), frame.numbers("PixelSpacing"))
     )
 
 
 @lru_cache(maxsize=256)
 def _is_plane(cosines: tuple[float, ...], spacing: tuple[float, ...]) -> bool:
     """Whether two directions are of unit length and at right angles, and the spacing is positive."""
-    if (len(cosines), len(spacing)) != (6, 2) or min(spacing) <= 0:
+    if (len(cosines), len(spacing)) != (6, 2) or min(spacing) <= 0 or max(spacing) > FARTHEST_MM:
         return False
     lengths = sum(c * c for c in cosines[:3]), sum(c * c for c in cosines[3:])
     skew = sum(a * b for a, b in zip(cosines[:3], cosines[3:], strict=True))
@@ -82,7 +86,8 @@ def stack_frames(frames: Sequence[Header], notes: Sequence[Message] = ()) -> Sta
 
 
 def _nominal_step_mm(frame: Header) -> float:
-    return frame.number("SpacingBetweenSlices") or frame.number("SliceThickness") or 1.0
+    named = frame.number("SpacingBetweenSlices"), frame.number("SliceThickness")
+    return next((abs(mm) for mm in named if 0 < abs(mm) < FARTHEST_MM), 1.0)
 
 
 def _grid(
@@ -92,7 +97,7 @@ def _grid(
     count = len(positions)
     one_by_one = np.arange(count)
     if count == 1:
-        return normal * abs(nominal_mm), one_by_one, []
+        return normal * nominal_mm, one_by_one, []
     steps = np.diff(positions @ normal)
     no_depth = normal, one_by_one, [message("scan.no_depth")]
     if steps.min() < SAME_PLACE_MM / 2:

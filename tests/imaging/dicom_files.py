@@ -15,7 +15,9 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import (
     UID,
     EnhancedMRImageStorage,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     MRImageStorage,
     UltrasoundImageStorage,
     UltrasoundMultiFrameImageStorage,
@@ -227,10 +229,10 @@ def coded(made: FileDataset, syntax: str) -> FileDataset:
     syntax = UID(syntax)
     if syntax.is_compressed and not syntax.is_deflated:
         made.compress(syntax, generate_instance_uid=False)
-    else:
-        made.file_meta.TransferSyntaxUID = syntax
-        if syntax == "1.2.840.10008.1.2.2" and made.BitsAllocated == 16:
-            made.PixelData = np.frombuffer(made.PixelData, "<u2").astype(">u2").tobytes()
+        return made
+    made.file_meta.TransferSyntaxUID = syntax
+    if syntax == ExplicitVRBigEndian and made.BitsAllocated == 16:
+        made.PixelData = np.frombuffer(made.PixelData, "<u2").astype(">u2").tobytes()
     return made
 
 
@@ -266,7 +268,14 @@ def recode_with_gdcm(path: Path, syntax: int) -> None:
 def save(made: FileDataset, path: Path) -> Path:
     """Write one file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    made.save_as(path, enforce_file_format=True)
+    syntax = made.file_meta.TransferSyntaxUID
+    pydicom.dcmwrite(
+        path,
+        made,
+        implicit_vr=syntax == ImplicitVRLittleEndian,
+        little_endian=syntax != ExplicitVRBigEndian,
+        enforce_file_format=True,
+    )
     return path
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from breastview.imaging.charset import decode_text
 from breastview.imaging.header import read_header
@@ -51,6 +53,12 @@ def test_escapes_within_a_name():
     raw = b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab="
     assert decode_text(raw, ("", "ISO 2022 IR 58")).startswith("Zhang^XiaoDong=张^小东")
     assert decode_text(raw, ()).startswith("Zhang^XiaoDong=张^小东")
+
+
+@given(st.binary(min_size=1), st.sampled_from(["", "hex", "idna", "GB\0", "ISO 2022 IR 58", "undefined"]))
+def test_no_bytes_under_any_label_raise(raw, label):
+    assert isinstance(decode_text(raw, (label,)), str)
+    assert isinstance(decode_text(b"\x1b" + raw, (label,)), str)
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe\x00\x01", b"\x81", bytes(range(128, 256)), b"\x1b$)A\xff"])
