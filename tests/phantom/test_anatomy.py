@@ -1,4 +1,4 @@
-"""The anatomy: one patient everywhere, dense breasts denser, benign and malignant lesions told apart by detail."""
+"""The anatomy: one patient everywhere, dense breasts denser, lesions told apart by their fine outline."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ RADII_MM = np.array([60.0, 66.0, 60.0])
 
 
 def points_in_a_breast() -> np.ndarray:
-    axes = np.arange(-50.0, 50.0, 4.0), np.arange(-50.0, 40.0, 4.0), np.arange(-50.0, 50.0, 4.0)
-    return np.stack([a.ravel() for a in np.meshgrid(*axes)], axis=1) + [75.0, 0.0, 0.0]
+    axes = np.arange(25.0, 125.0, 4.0), np.arange(-50.0, 40.0, 4.0), np.arange(-50.0, 50.0, 4.0)
+    return np.stack([a.ravel() for a in np.meshgrid(*axes)], axis=1)
 
 
 def test_gland_grows_with_the_density_category():
