@@ -94,8 +94,8 @@ class RegisterPanel(Panel):
             lambda: None,
             True,
         )
-        self.calibration = [self.length, self.calibrate]
-        self.row(self.length, self.calibrate, label=text("Scale"))
+        self.calibration = [self.heading(text("Scale")), self.length, self.calibrate]
+        self.row(self.length, self.calibrate)
 
 
 class RegisterPresenter(QObject):
@@ -207,7 +207,7 @@ class RegisterPresenter(QObject):
             field.setEnabled(present is not None)
         needs_scale = session.stack is not None and session.stack.scale is None
         for widget in panel.calibration:
-            widget.setEnabled(needs_scale)
+            widget.setVisible(needs_scale)
         self._show_numbers(present)
         self._show_pairs(present)
         self._show_state(present)
