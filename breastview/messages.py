@@ -146,6 +146,7 @@ TEXTS: dict[str, str] = {
     "record.unreadable": "The review record cannot be read. Check the permissions of the records folder.",
     "record.unwritable": "The review cannot be saved. Check the permissions and space of the records folder; "
     "nothing entered is lost while the window stays open.",
+    "record.not_finite": "The last change cannot be saved: a number in it is not finite. Undo it.",
     "concordance.no_us_mark": "The lesion is not marked on ultrasound.",
     "concordance.no_mri_mark": "The lesion is not marked in the MRI.",
     "concordance.side_unconfirmed": "The side is not confirmed.",

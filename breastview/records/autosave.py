@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 from breastview.errors import RecordError
+from breastview.messages import message
 from breastview.records.store import RecordStore
 from breastview.records.values import ReviewRecord
 
@@ -26,7 +27,9 @@ class Autosaver:
         self._on_saved = on_saved
         self._on_error = on_error
         self._waiting: ReviewRecord | None = None
+        self._unsaved: ReviewRecord | None = None  # could not be written; tried again by `flush`
         self._wake = threading.Condition()
+        self._hurry = False
         self._closing = False
         self._busy = False
         self._thread = threading.Thread(target=self._run, name="autosave", daemon=True)
@@ -41,11 +44,11 @@ class Autosaver:
     def flush(self) -> None:
         """Return once everything given is on disk, or has been reported as an error."""
         with self._wake:
-            record, self._waiting = self._waiting, None
-        if record is not None:
-            self._save(record)
-        with self._wake:
-            self._wake.wait_for(lambda: not self._busy)
+            self._waiting = self._waiting or self._unsaved
+            self._hurry = True
+            self._wake.notify_all()
+            self._wake.wait_for(lambda: self._waiting is None and not self._busy)
+            self._hurry = False
 
     def close(self) -> None:
         """Save what waits and end the thread."""
@@ -59,21 +62,25 @@ class Autosaver:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._waiting is not None or self._closing)
-                if self._closing:
+                if self._waiting is None:
                     return
-                self._wake.wait(DELAY_S)
+                self._wake.wait_for(lambda: self._hurry or self._closing, DELAY_S)
                 record, self._waiting = self._waiting, None
-                self._busy = record is not None
-            if record is not None:
-                self._save(record)
+                self._busy = True
+            kept = self._save(record)
             with self._wake:
+                self._unsaved = None if kept else record
                 self._busy = False
                 self._wake.notify_all()
 
-    def _save(self, record: ReviewRecord) -> None:
+    def _save(self, record: ReviewRecord) -> bool:
         try:
             self._store.save(record)
+            self._on_saved()
         except RecordError as error:
             self._on_error(error)
-        else:
-            self._on_saved()
+            return False
+        except Exception as error:  # noqa: BLE001 - the thread lives on: what is entered later is saved too
+            self._on_error(RecordError(message("job.failed", kind=type(error).__name__)))
+            return False
+        return True

@@ -27,4 +27,5 @@ def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return None if value is None else asdict(value)
+    """Plain values, with every number a float: a record that was on disk has the hash that it had before."""
+    return None if value is None else json.loads(json.dumps(asdict(value)), parse_int=float)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import os
-import tempfile
+import uuid
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 import platformdirs
 
 from breastview.errors import RecordError
@@ -16,6 +18,7 @@ from breastview.records.values import SCHEMA, ReviewRecord
 
 SUFFIX = ".review.json"
 NAME_LENGTH = 16
+T = TypeVar("T")
 
 
 def default_folder() -> Path:
@@ -25,7 +28,14 @@ def default_folder() -> Path:
 
 def encode(record: ReviewRecord) -> bytes:
     """Return a record as indented JSON."""
-    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(record, enc_hook=_number), indent=1) + b"\n"
+
+
+def _number(value: Any) -> float:
+    """Numpy's numbers, which pass for Python's own everywhere but in JSON."""
+    if not isinstance(value, np.number):
+        raise TypeError(type(value).__name__)
+    return value.item()
 
 
 def decode(data: bytes) -> ReviewRecord:
@@ -34,16 +44,16 @@ def decode(data: bytes) -> ReviewRecord:
     Raises:
         RecordError: the JSON is damaged, or of a schema that this version does not know.
     """
-    try:
-        schema = msgspec.json.decode(data, type=_Head).schema
-    except msgspec.MsgspecError as error:
-        raise RecordError.of("record.damaged") from type(error)()
-    if schema != SCHEMA:
+    if _decoded(data, _Head).schema != SCHEMA:
         raise RecordError.of("record.other_schema", ours=SCHEMA)
+    return _decoded(data, ReviewRecord)
+
+
+def _decoded(data: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(data, type=ReviewRecord)
-    except msgspec.MsgspecError as error:
-        raise RecordError.of("record.damaged") from type(error)()
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise RecordError.of("record.damaged") from None  # the cause quotes the file
 
 
 def read(path: Path) -> ReviewRecord:
@@ -59,22 +69,33 @@ def write(path: Path, record: ReviewRecord) -> None:
     """Write one record file atomically: a crash leaves the old file or the new one, never a part.
 
     Raises:
-        RecordError: the folder cannot be written.
+        RecordError: the folder cannot be written, or the record could not be read again.
     """
+    data = _readable(record)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(encode(record))
+            with part.open("xb") as file:
+                file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).replace(path)
+            part.replace(path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise RecordError.of("record.unwritable") from type(error)()
+
+
+def _readable(record: ReviewRecord) -> bytes:
+    """The JSON of a record that can be read again: JSON has no word for what is not finite."""
+    data = encode(record)
+    try:
+        decode(data)
+    except RecordError:
+        raise RecordError.of("record.not_finite") from None
+    return data
 
 
 class RecordStore:
@@ -91,16 +112,25 @@ class RecordStore:
     def load(self, fingerprint: str) -> ReviewRecord | None:
         """The record of a case, or None when it was never reviewed; raises RecordError."""
         path = self.path_for(fingerprint)
-        if not path.exists():
-            return None
+        try:
+            if not path.exists():
+                return None
+        except OSError as error:
+            raise RecordError.of("record.unreadable") from type(error)()
         record = read(path)
         if record.case.fingerprint != fingerprint:
             raise RecordError.of("record.other_case")
         return record
 
     def save(self, record: ReviewRecord) -> Path:
-        """Write a record with the time of writing; returns its path; raises RecordError."""
+        """Write a record with the time of writing; returns its path.
+
+        Raises:
+            RecordError: the folder cannot be written, or what lies there is damaged, of another version or
+                about another case: it is left as it is.
+        """
         path = self.path_for(record.case.fingerprint)
+        self.load(record.case.fingerprint)
         now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
         write(path, replace(record, modified=now))
         return path

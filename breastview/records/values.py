@@ -6,7 +6,7 @@ import datetime
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from breastview.imaging.case import Role, ScannedCase
+from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
 from breastview.messages import Message
 from breastview.registration.parameters import Point3, RegistrationParameters
 
@@ -180,7 +180,7 @@ class ReviewRecord:
 
 def new_record(case: ScannedCase) -> ReviewRecord:
     """An empty record for a case."""
-    items = (*case.volumes, *case.frames)
+    items: list[ScannedVolume | ScannedFrames] = [*case.volumes, *case.frames]
     identity = CaseIdentity(
         fingerprint=case.fingerprint,
         study_uids=tuple(sorted({item.study_uid for item in items if item.study_uid})),
