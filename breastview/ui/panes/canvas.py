@@ -11,7 +11,7 @@ from enum import StrEnum
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainterPath, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QGraphicsItem, QGraphicsRectItem, QLabel, QWidget
 
 from breastview.ui import style
@@ -67,6 +67,7 @@ class Canvas(pg.GraphicsView):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("pane")
+        self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         self._box = pg.ViewBox(enableMenu=False, invertY=True, lockAspect=True)
         self._box.setMouseEnabled(False, False)
         self.setCentralItem(self._box)
