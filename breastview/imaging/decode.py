@@ -9,9 +9,11 @@ import numpy as np
 import pydicom
 from pydicom.pixels import apply_color_lut, pixel_array
 
+from breastview.imaging import jpeg12
 from breastview.imaging.display import default_window, to_uint8
 from breastview.imaging.quiet import quiet
 
+jpeg12.register()
 _COLOUR_STEP = 8  # grey pictures stored in colour differ by less between their channels
 
 
