@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -114,25 +115,33 @@ def screenshot(
     size: tuple[int, int] = (1920, 1080),
     record: Path | None = None,
     language: str = "en",
+    model: Path | None = None,
     timeout_s: float = 120.0,
 ) -> None:
-    """Render the window with a folder open into a PNG, without a screen.
+    """Render the window with a folder open into a PNG, without a screen; a given record is not saved again.
+
+    With `model`, a bundle, the model reads the first lesion and both heatmaps are shown; the record's first
+    read must be committed.
 
     Raises:
         BreastViewError: the record cannot be read. What the window would say of the folder is in the picture.
     """
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     qt = make_application()
-    store = RecordStore(file.parent / ".unused") if record else RecordStore()
-    application = Application(store, language)
-    view = application.window.view
-    view.resize(*size)
-    kept = read_record(record) if record else None
-    application.session.open_folder(folder, kept)
-    settle(qt, application.session.tasks, timeout_s)
-    view.grab().save(str(file))
-    view.hide()
-    application.close()
+    with tempfile.TemporaryDirectory() as unused:
+        application = Application(RecordStore(Path(unused)) if record else RecordStore(), language, model)
+        window, tasks = application.window, application.session.tasks
+        window.view.resize(*size)
+        application.session.open_folder(folder, read_record(record) if record else None)
+        settle(qt, tasks, timeout_s)
+        if model is not None:
+            window.rail.view.open("model")
+            window.rail.model.run()
+            window.tools.show_heatmaps(True)
+            settle(qt, tasks, timeout_s)
+        window.view.grab().save(str(file))
+        window.view.hide()
+        application.close()
 
 
 def settle(qt: QApplication, tasks: Tasks, timeout_s: float) -> None:

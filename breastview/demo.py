@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from breastview.messages import render
 from breastview.phantom.dicom import write_patient
 from breastview.pipeline import DEMONSTRATION, Result, review_folder
-from breastview.records.store import RecordStore, read
+from breastview.records.store import RecordStore, read, write
+from breastview.records.values import BiRads, ReviewRecord
 
 Say = Callable[[str], None]
 
@@ -28,20 +30,26 @@ def write_patients(out: Path, count: int, seed: int, say: Say) -> list[Path]:
 
 
 def review_patients(folders: list[Path], say: Say) -> None:
-    """Review each patient with its own record and print what was written."""
+    """Review each patient with its own record, headless and in the window; print what was written."""
     from breastview.app import screenshot
 
     for folder in folders:
         out = folder.with_name(folder.name + "-review")
         record_file = folder.with_name(folder.name + ".review.json")
-        model = DEMONSTRATION if (DEMONSTRATION / "spec.json").exists() else None
-        if model is not None:
-            result = review_folder(folder, out, read(record_file), model)
-            _say_result(result, out, say)
-        picture = out / "window.png"
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        screenshot(folder, picture, record=record_file)
-        say(f"  {picture}")
+        result = review_folder(folder, out, read(record_file), DEMONSTRATION)
+        _say_result(result, out, say)
+        committed = out / "committed.review.json"
+        write(committed, _as_read(read(record_file)))
+        screenshot(folder, out / "window.png", record=record_file)
+        screenshot(folder, out / "window_model.png", record=committed, model=DEMONSTRATION)
+        for picture in ("window.png", "window_model.png"):
+            say(f"  {out / picture}")
+
+
+def _as_read(record: ReviewRecord) -> ReviewRecord:
+    """The record after a first read, which the model waits for; the category is a placeholder."""
+    lesions = tuple(replace(lesion, bi_rads=BiRads.C4B) for lesion in record.lesions)
+    return replace(record, lesions=lesions, first_read_committed=True)
 
 
 def _say_result(result: Result, out: Path, say: Say) -> None:
