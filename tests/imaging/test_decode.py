@@ -60,7 +60,7 @@ def loaded_frames(folder) -> np.ndarray:
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "uint8"])
 def test_lossless_slices_come_back_as_they_were(tmp_path, syntax, dtype):
     shift = 1000 if dtype == "int16" else 0
-    slices = [made for made in mr_series(3)]
+    slices = list(mr_series(3))
     for number, made in enumerate(slices):
         put_pixels(made, ((mr_pixels(number, "int32") - shift) % 30000 - shift).astype(dtype))
     wanted = [np.frombuffer(made.PixelData, dtype).reshape(40, 48) for made in slices]

@@ -1,0 +1,99 @@
+"""The order and the delays of contrast phases."""
+
+from __future__ import annotations
+
+import pytest
+
+from breastview.imaging.case import Role
+from breastview.imaging.dynamic import phases
+from breastview.imaging.scan import scan_folder
+from breastview.messages import render
+from tests.imaging.dicom_files import dce_series, mr_series, save_all
+
+
+def described(folder):
+    return [
+        (v.series_number, v.role.phase, v.role.delay_s)
+        for v in scan_folder(folder).volumes
+        if v.role.role is Role.DCE
+    ]
+
+
+def series(number: int, **values):
+    """The phase that is series `number`."""
+    return dce_series(1, series=number, **values)
+
+
+def test_without_times_series_numbers_give_the_order_and_no_delay(tmp_path):
+    save_all(tmp_path, series(13), series(8), series(9))
+    assert described(tmp_path) == [(8, 1, None), (9, 2, None), (13, 3, None)]
+    reason = scan_folder(tmp_path).volumes[0].role.reason
+    assert render(reason) == (
+        "one of 3 acquisitions of the same volume, in order of series and acquisition; delays unknown"
+    )
+
+
+def test_times_give_order_and_delays(tmp_path):
+    save_all(
+        tmp_path,
+        series(8, AcquisitionTime="101500.00"),
+        series(9, AcquisitionTime="101205.50"),
+        series(10, AcquisitionTime="101100.00"),
+    )
+    assert described(tmp_path) == [(8, 3, 240.0), (9, 2, 65.5), (10, 1, 0.0)]
+    reason = scan_folder(tmp_path).volumes[0].role.reason
+    assert render(reason) == "one of 3 acquisitions of the same volume, in order of time"
+
+
+def test_delays_run_over_midnight(tmp_path):
+    save_all(
+        tmp_path,
+        series(8, AcquisitionDate="20260305", AcquisitionTime="235930"),
+        series(9, AcquisitionDate="20260306", AcquisitionTime="000030"),
+        series(10, AcquisitionDate="20260306", AcquisitionTime="000130"),
+    )
+    assert described(tmp_path) == [(8, 1, 0.0), (9, 2, 60.0), (10, 3, 120.0)]
+
+
+@pytest.mark.parametrize(
+    "times", [["101112", "101112", "101212"], ["101112", "", "101212"], ["99", "x", "y"]]
+)
+def test_times_that_do_not_tell_all_phases_apart_are_not_used(tmp_path, times):
+    save_all(tmp_path, *(series(8 + n, AcquisitionTime=time) for n, time in enumerate(times)))
+    assert described(tmp_path) == [(8, 1, None), (9, 2, None), (10, 3, None)]
+
+
+def test_trigger_times_give_delays_in_seconds(tmp_path):
+    save_all(tmp_path, *(series(8 + n, TriggerTime=90_000.0 * n) for n in range(3)))
+    assert described(tmp_path) == [(8, 1, 0.0), (9, 2, 90.0), (10, 3, 180.0)]
+
+
+def test_an_unnamed_first_phase_belongs_to_the_named_ones(tmp_path):
+    plain = {"SeriesDescription": "t1_fl3d"}
+    save_all(tmp_path, series(7, **plain), series(8), series(9))
+    assert described(tmp_path) == [(7, 1, None), (8, 2, None), (9, 3, None)]
+
+
+def test_three_unnamed_repeats_are_dynamic_and_two_are_not(tmp_path):
+    plain = {"SeriesDescription": "t1_fl3d"}
+    save_all(tmp_path / "two", series(7, **plain), series(8, **plain))
+    assert described(tmp_path / "two") == []
+    save_all(tmp_path / "three", series(7, **plain), series(8, **plain), series(9, **plain))
+    assert [phase for _, phase, _ in described(tmp_path / "three")] == [1, 2, 3]
+
+
+def test_another_grid_or_protocol_is_no_phase(tmp_path):
+    save_all(tmp_path, series(8), series(9), series(10), series(11, spacing_mm=5.0), series(12, EchoTime=4.0))
+    found = described(tmp_path)
+    assert found[:3] == [(8, 1, None), (9, 2, None), (10, 3, None)]
+    assert [phase for _, phase, _ in found[3:]] == [None, None]
+
+
+def test_anatomy_keeps_its_role_beside_a_dynamic_series(tmp_path):
+    save_all(tmp_path, mr_series(4, series=2), dce_series(3))
+    assert [volume.role.role for volume in scan_folder(tmp_path).volumes] == [Role.T1WI, *[Role.DCE] * 3]
+
+
+def test_phases_are_handed_out_in_order(tmp_path):
+    save_all(tmp_path, *(series(8 + n, AcquisitionTime=f"10{12 - n}00") for n in range(3)))
+    assert [volume.series_number for volume in phases(scan_folder(tmp_path).volumes)] == [10, 9, 8]
