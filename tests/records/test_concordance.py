@@ -1,0 +1,91 @@
+"""Side and place must agree before anything is fused; each disagreement has its own reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from breastview.records.concordance import mark_distance_mm, objections_to_fusing, us_centre_px, us_size_mm
+from breastview.records.values import FrameRegistration, Lesion, MriMark, ReviewRecord, Side, UsMark
+from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.plane import UsPlane
+from tests.records.examples import MRI, RECORD, STILL
+
+PLANE = UsPlane(origin_px=(100.0, 0.0), spacing_mm=(0.2, 0.1))
+POSE = RegistrationParameters((50.0, -100.0, 20.0))
+MARK = UsMark(STILL, 0, left=120.0, top=60.0, right=160.0, bottom=90.0)  # centre 4 mm lateral, 15 mm deep
+AGREES = Lesion("L1", side=Side.LEFT, us=MARK, mri=MriMark(MRI, (54.0, -85.0, 20.0)))
+
+
+def reviewed(lesion: Lesion, pose: RegistrationParameters | None = POSE) -> ReviewRecord:
+    registrations = (FrameRegistration(STILL, 0, pose),) if pose else ()
+    return replace(RECORD, lesions=(lesion,), registrations=registrations)
+
+
+def codes(lesion: Lesion, plane: UsPlane | None = PLANE, mri_side: str | None = "L", pose=POSE) -> list[str]:
+    return [o.code for o in objections_to_fusing(reviewed(lesion, pose), lesion, plane, mri_side)]
+
+
+def test_one_lesion_on_one_side_may_be_fused():
+    assert codes(AGREES) == []
+
+
+def test_the_side_must_be_confirmed_by_the_reader():
+    assert codes(replace(AGREES, side=None)) == ["concordance.side_unconfirmed"]
+
+
+def test_the_confirmed_side_must_be_the_side_in_the_mri():
+    objections = objections_to_fusing(reviewed(AGREES), AGREES, PLANE, "R")
+    assert [o.code for o in objections] == ["concordance.sides_differ"]
+    assert objections[0].params == {"us": "L", "mri": "R"}
+
+
+def test_both_marks_must_be_there():
+    assert codes(replace(AGREES, us=None)) == ["concordance.no_us_mark"]
+    assert codes(replace(AGREES, mri=None), mri_side=None) == ["concordance.no_mri_mark"]
+
+
+def test_millimetres_and_a_registration_must_be_there():
+    assert codes(AGREES, plane=None) == ["concordance.no_scale"]
+    assert codes(AGREES, pose=None) == ["concordance.no_registration"]
+
+
+@pytest.mark.parametrize(("apart_mm", "expected"), [(14.9, []), (15.1, ["concordance.far_apart"])])
+def test_the_marks_must_be_one_place(apart_mm, expected):
+    mark = MriMark(MRI, (54.0, -85.0, 20.0 + apart_mm))
+    assert codes(replace(AGREES, mri=mark)) == expected
+
+
+def test_the_distance_is_told_in_millimetres():
+    lesion = replace(AGREES, mri=MriMark(MRI, (54.0, -85.0, 41.4)))
+    (objection,) = objections_to_fusing(reviewed(lesion), lesion, PLANE, "L")
+    assert objection.params == {"mm": 21}
+
+
+def test_every_reason_is_told_at_once():
+    lesion = replace(AGREES, side=None, mri=None)
+    assert codes(lesion, plane=None, mri_side=None) == [
+        "concordance.no_mri_mark",
+        "concordance.side_unconfirmed",
+        "concordance.no_scale",
+    ]
+    far = replace(AGREES, side=Side.RIGHT, mri=MriMark(MRI, (-54.0, -85.0, 20.0)))
+    assert codes(far, mri_side="L") == ["concordance.sides_differ", "concordance.far_apart"]
+
+
+def test_the_box_has_a_middle_and_a_size():
+    assert us_centre_px(AGREES) == (140.0, 75.0)
+    assert us_size_mm(AGREES, PLANE) == pytest.approx((4.0, 6.0))
+
+
+def test_the_distance_of_the_marks_follows_the_registration():
+    assert mark_distance_mm(reviewed(AGREES), AGREES, PLANE) == pytest.approx(0.0)
+    shifted = replace(POSE, centre_mm=(53.0, -96.0, 20.0))
+    assert mark_distance_mm(reviewed(AGREES, shifted), AGREES, PLANE) == pytest.approx(5.0)
+
+
+def test_there_is_no_distance_without_both_marks_and_a_registration():
+    assert mark_distance_mm(reviewed(AGREES, None), AGREES, PLANE) is None
+    for missing in (replace(AGREES, us=None), replace(AGREES, mri=None)):
+        assert mark_distance_mm(reviewed(missing), missing, PLANE) is None
