@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -41,6 +42,8 @@ class WorkerProcess:
             Cancelled: `cancelled` turned true; the process was killed.
         """
         with self._lock:
+            if cancelled():
+                raise Cancelled.of("job.cancelled")
             pipe = self._start()
             try:
                 pipe.send((function, arguments))
@@ -76,10 +79,10 @@ class WorkerProcess:
         self.kill()
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        self._process = context.Process(target=serve, args=(theirs,), name="model", daemon=True)
-        self._process.start()
+        process = context.Process(target=serve, args=(theirs,), name="model", daemon=True)
+        process.start()
         theirs.close()
-        self._pipe = ours
+        self._process, self._pipe = process, ours
         return ours
 
 
@@ -95,12 +98,21 @@ def _unpacked(answer: tuple[str, Any]) -> Any:
 def serve(pipe: Connection) -> None:
     """The process's own loop: answer calls until the parent's end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     while True:
         try:
             function, arguments = pipe.recv()
         except EOFError:
             return
-        pipe.send(_answer(function, arguments))
+        _send(pipe, _answer(function, arguments))
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent does, whatever it is at."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _answer(function: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
@@ -111,6 +123,15 @@ def _answer(function: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:
         return "error", error.message
     except Exception as error:  # noqa: BLE001 - whatever it was, the window must hear of it without what it quotes
         return "failure", _told(error)
+
+
+def _send(pipe: Connection, answer: tuple[str, Any]) -> None:
+    try:
+        pipe.send(answer)
+    except OSError:
+        return  # the parent is gone
+    except Exception as error:  # noqa: BLE001 - pickling raises anything, before a byte is sent
+        pipe.send(("failure", _told(error)))
 
 
 def _told(error: Exception) -> Message:

@@ -98,7 +98,7 @@ class Tasks:
         try:
             answer = work(progress)
         except Cancelled:
-            return
+            self._post(lambda: self._finish(ticket, lambda: None))
         except BreastViewError as error:
             told = error.message
             self._post(lambda: self._finish(ticket, lambda: failed(told)))
