@@ -26,6 +26,8 @@ from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.transform import us_to_mri
 
+_PHASES = {1: "dce_pre", 2: "dce_post"}
+
 
 def channel_volumes(volumes: Sequence[ScannedVolume]) -> dict[str, ScannedVolume]:
     """The volume for each input name that has one: "t1wi", "t2wi", "dwi", "dce_pre", "dce_post"."""
@@ -37,9 +39,10 @@ def channel_volumes(volumes: Sequence[ScannedVolume]) -> dict[str, ScannedVolume
     diffusion = highest_b(volumes)
     if diffusion is not None:
         found["dwi"] = diffusion
-    dynamic = phases(volumes)
-    if len(dynamic) >= 2:
-        found["dce_pre"], found["dce_post"] = dynamic[0], dynamic[1]
+    for volume in phases(volumes):
+        name = _PHASES.get(volume.role.phase)
+        if name:
+            found.setdefault(name, volume)
     return found
 
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from breastview.errors import ModelError
 from breastview.fusion.network import FusionNetwork, mri_tensor
-from breastview.fusion.spec import ModelSpec, read_spec, write_spec
+from breastview.fusion.spec import CHANNELS, ModelSpec, read_spec, write_spec
 
 SHARD_BYTES = 15 * 1024 * 1024
 PROBE_FILE = "probe.safetensors"
@@ -184,6 +184,9 @@ def _check_probe(bundle: Bundle, file: Path) -> None:
         us, mri, kept = probe["us"].to(bundle.device), probe["mri"].to(bundle.device), probe["fused"]
     except (OSError, SafetensorError, KeyError) as error:
         raise ModelError.of("model.no_probe") from error
+    size = bundle.spec.input.size_px
+    if us.shape[1:] != (1, size, size) or mri.shape[1:] != (len(CHANNELS), size, size):
+        raise ModelError.of("model.no_probe")
     with torch.no_grad():
         present = torch.ones(mri.shape[:2], dtype=torch.bool, device=bundle.device)
         logits = bundle.network(us, mri_tensor(mri, present))["fused"].cpu()

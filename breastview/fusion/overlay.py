@@ -34,10 +34,11 @@ def over(
     column = (np.arange(columns) + 0.5 - left) / width * rgba.shape[1] - 0.5
     grid = np.meshgrid(row, column, indexing="ij")
     sampled = [
-        ndimage.map_coordinates(rgba[..., k].astype(float), grid, order=1, mode="constant", cval=0)
-        for k in range(4)
+        ndimage.map_coordinates(rgba[..., k].astype(float), grid, order=1, mode="nearest") for k in range(4)
     ]
-    inside = (grid[0] >= -0.5) & (grid[0] < rgba.shape[0]) & (grid[1] >= -0.5) & (grid[1] < rgba.shape[1])
+    inside = np.logical_and(
+        *((at >= -0.5) & (at < size - 0.5) for at, size in zip(grid, rgba.shape[:2], strict=True))
+    )
     share = (sampled[3] / 255 * opacity * inside)[..., None]
     colour = np.stack(sampled[:3], axis=-1)
     return (grey[..., None] * (1 - share) + colour * share).round().astype(np.uint8)

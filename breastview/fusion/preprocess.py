@@ -19,7 +19,7 @@ PRESENT_SHARE = 0.5  # of the crop that a volume must cover to count as present
 Image3 = tuple[np.ndarray, np.ndarray]  # array (slice, row, column) and its index_to_lps
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Crop:
     """The square that the network sees of a US frame, in pixels of the frame."""
 

@@ -1,0 +1,125 @@
+"""From a review to the model's input: which volume stands for which channel, and what is cut."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from breastview.fusion.assemble import channel_volumes, model_input, wanted_keys
+from breastview.fusion.preprocess import Crop
+from breastview.imaging.case import Role
+from breastview.imaging.geometry import apply
+from breastview.imaging.load import load_frames, load_volume
+from breastview.imaging.scan import scan_folder
+from breastview.records.inputs import input_hash
+from breastview.records.values import FrameRegistration, Lesion, UsMark, new_record
+from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.plane import us_plane
+from tests.fusion.examples import SPEC, lesion, plane, record, scanned, stack, volumes
+
+
+def keys(*found) -> dict[str, str]:
+    return {name: volume.key for name, volume in channel_volumes(found).items()}
+
+
+def test_each_channel_has_its_volume():
+    found = keys(
+        scanned(Role.T1WI, "thin", slices=60),
+        scanned(Role.T1WI, "thick", slices=20),
+        scanned(Role.T2WI, "t2"),
+        scanned(Role.STIR, "stir"),
+        scanned(Role.DWI, "b0", b_value=0),
+        scanned(Role.DWI, "b800", b_value=800),
+        scanned(Role.ADC, "adc"),
+        scanned(Role.DCE, "late", phase=3),
+        scanned(Role.DCE, "post", phase=2),
+        scanned(Role.DCE, "pre", phase=1),
+    )
+    assert found == {"t1wi": "thin", "t2wi": "t2", "dwi": "b800", "dce_pre": "pre", "dce_post": "post"}
+
+
+def test_without_the_image_before_contrast_nothing_is_subtracted():
+    assert keys(scanned(Role.DCE, "post", phase=2), scanned(Role.DCE, "late", phase=3)) == {
+        "dce_post": "post"
+    }
+
+
+def test_two_dynamic_series_are_not_subtracted_from_each_other():
+    found = [scanned(Role.DCE, f"{side}{phase}", phase=phase) for side in "RL" for phase in (1, 2)]
+    assert keys(*found) == {"dce_pre": "R1", "dce_post": "R2"}
+
+
+def test_only_what_the_model_looks_at_is_wanted():
+    assert wanted_keys([scanned(Role.T2WI, "t2"), scanned(Role.LOCALIZER, "loc")]) == {"t2"}
+
+
+def test_the_input_knows_where_it_was_cut_and_what_it_was_made_from():
+    known = record(lesion())
+    given = model_input(SPEC, known, lesion(), stack(), plane(), volumes())
+    assert given.us_crop == Crop(48.0, 20.0, 64.0)
+    assert given.mri_grid.width_mm == pytest.approx(64 * 0.2)
+    assert given.us.shape == (1, 32, 32) and given.mri.shape == (4, 32, 32)
+    assert given.channels_present.all()
+    assert given.input_sha256 == input_hash(known, "L1", SPEC.weights_sha256)
+
+
+@pytest.mark.parametrize(
+    "missing", [{"plane": None}, {"pose": None}, {"volumes": {}}], ids=["scale", "registration", "mri"]
+)
+def test_the_us_crop_needs_neither_scale_nor_registration_nor_mri(missing):
+    known = record(lesion(), **{k: v for k, v in missing.items() if k == "pose"})
+    given = model_input(
+        SPEC,
+        known,
+        lesion(),
+        stack(scale=False),
+        missing.get("plane", plane()),
+        missing.get("volumes", volumes()),
+    )
+    whole = model_input(SPEC, record(lesion()), lesion(), stack(), plane(), volumes())
+    assert np.array_equal(given.us, whole.us)
+    assert given.mri is None and given.mri_grid is None
+    assert not given.channels_present.any()
+
+
+def test_mri_that_misses_the_plane_is_no_mri():
+    away = record(lesion(), pose=RegistrationParameters(centre_mm=(400.0, 0.0, 0.0)))
+    given = model_input(SPEC, away, lesion(), stack(), plane(), volumes())
+    assert given.us is not None and given.mri is None
+    assert not given.channels_present.any()
+
+
+def test_an_unmarked_lesion_gives_nothing_to_compute_from():
+    unmarked = replace(lesion(), us=None)
+    given = model_input(SPEC, record(unmarked), unmarked, stack(), plane(), volumes())
+    assert given.us is None and given.mri is None
+
+
+def test_arrays_of_an_input_are_read_only():
+    given = model_input(SPEC, record(lesion()), lesion(), stack(), plane(), volumes())
+    with pytest.raises(ValueError, match="read-only"):
+        given.us[0, 0, 0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        given.mri[0, 0, 0] = 1
+
+
+def test_a_real_exam_fills_every_channel(real_data):
+    case = scan_folder(real_data / "patients" / "patient-a")
+    names = channel_volumes(case.volumes)
+    assert set(names) == {"t1wi", "t2wi", "dwi", "dce_pre", "dce_post"}
+    assert (names["dwi"].role.b_value, names["dce_post"].role.phase) == (800, 2)
+    found = {name: load_volume(volume) for name, volume in names.items()}
+    still = load_frames(case.frames[0])
+    column, row = (still.sector.left + still.sector.right) / 2, (still.sector.top + still.sector.bottom) / 2
+    marked = Lesion("L1", us=UsMark(still.key, 0, column - 40, row - 30, column + 40, row + 30))
+    slices, rows, columns = found["t1wi"].array.shape
+    face = apply(found["t1wi"].index_to_lps, np.array([slices / 2, rows * 0.3, columns * 0.3]))
+    pose = RegistrationParameters((float(face[0]), float(face[1]), float(face[2])))
+    known = new_record(case).with_lesion(marked)
+    known = known.with_registration(FrameRegistration(still.key, 0, pose))
+    given = model_input(SPEC, known, marked, still, us_plane(still), found)
+    assert given.channels_present.all()
+    assert np.isfinite(given.us).all() and np.isfinite(given.mri).all()
+    assert given.mri.std(axis=(1, 2)).min() > 0.01

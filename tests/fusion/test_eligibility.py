@@ -1,0 +1,131 @@
+"""The scope gate: every reason against a reading, each in a sentence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from breastview.fusion.assemble import model_input
+from breastview.fusion.eligibility import can_compute, check_scope
+from breastview.fusion.spec import Scope
+from breastview.imaging.case import Role
+from breastview.messages import render
+from breastview.records.values import MriMark
+from breastview.registration.parameters import RegistrationParameters
+from tests.fusion.examples import SPEC, case, lesion, plane, record, scanned, stack, volumes
+
+PLANE = plane()
+
+
+def reasons(scope=SPEC.scope, found=None, marked=None, known=None, at=PLANE, mri_side="R", seen=None):
+    """The sentences against reading an otherwise complete case."""
+    marked = marked or lesion()
+    known = known or record(marked)
+    spec = replace(SPEC, scope=scope)
+    given = model_input(spec, known, marked, stack(), at, volumes() if seen is None else seen)
+    answer = check_scope(spec, found or case(), known, marked, at, mri_side, given)
+    assert answer.eligible is not bool(answer.reasons)
+    return [render(reason) for reason in answer.reasons]
+
+
+def test_a_complete_case_inside_the_scope_is_eligible():
+    assert reasons() == []
+
+
+def test_without_a_marked_lesion_there_is_nothing_to_read():
+    answer = check_scope(SPEC, case(), record(), None, plane(), "R", None)
+    assert not answer.eligible
+    assert [render(reason) for reason in answer.reasons] == ["No lesion is marked."]
+
+
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [
+        ({"us": None}, "The lesion is not marked on ultrasound."),
+        ({"mri": None}, "The lesion is not marked in the MRI."),
+        ({"side": None}, "The side is not confirmed."),
+    ],
+    ids=["us", "mri", "side"],
+)
+def test_an_unmarked_lesion_is_not_read(part, sentence):
+    assert sentence in reasons(marked=replace(lesion(), **part))
+
+
+def test_sides_that_disagree_are_not_fused():
+    assert reasons(mri_side="L") == ["The sides disagree: R confirmed, L in the MRI."]
+
+
+def test_marks_that_are_far_apart_are_not_fused():
+    x, y, z = lesion().mri.point_mm
+    away = replace(lesion(), mri=MriMark("t1wi", (x, y, z + 21.0)))
+    assert reasons(marked=away) == [
+        "The registration puts the ultrasound lesion 21 mm from the MRI mark: not the same place."
+    ]
+
+
+def test_an_image_without_scale_is_not_fused():
+    assert reasons(at=None) == [
+        "The ultrasound image has no scale.",
+        "No MRI channel lies in the ultrasound plane: no fused score.",
+    ]
+
+
+def test_an_unregistered_case_is_not_fused():
+    assert reasons(known=record(lesion(), pose=None)) == [
+        "Ultrasound and MRI are not registered.",
+        "No MRI channel lies in the ultrasound plane: no fused score.",
+    ]
+
+
+def test_a_case_without_mri_has_no_fused_score():
+    empty = replace(case(), volumes=())
+    assert reasons(found=empty, seen={}) == ["There is no MRI: no fused score."]
+
+
+def test_mri_beside_the_plane_has_no_fused_score():
+    away = RegistrationParameters(centre_mm=(400.0, 0.0, 0.0))
+    far = replace(lesion(), mri=MriMark("t1wi", (400.0, 9.0, 0.0)))
+    assert reasons(known=record(far, pose=away), marked=far) == [
+        "No MRI channel lies in the ultrasound plane: no fused score."
+    ]
+
+
+def test_a_required_channel_that_is_missing_is_named():
+    scope = Scope(required_channels=("t2wi", "dce"))
+    seen = {name: volume for name, volume in volumes().items() if name in ("t1wi", "dce_post")}
+    assert reasons(scope=scope, seen=seen) == [
+        "The model needs T2WI, which is not here.",
+        "The model needs DCE, which is not here.",
+    ]
+    assert reasons(scope=Scope(required_channels=()), seen=seen) == []
+
+
+def test_a_model_of_simulated_patients_reads_simulated_patients_only():
+    scope = Scope(simulated_only=True)
+    assert reasons(scope=scope) == [
+        "This model was validated on simulated patients only; this case is not simulated."
+    ]
+    assert reasons(scope=scope, found=case(simulated=True)) == []
+
+
+@pytest.mark.parametrize(("age_y", "refused"), [(29, True), (30, False), (None, False)])
+def test_age_is_checked_where_it_is_known(age_y, refused):
+    sentences = reasons(scope=Scope(min_age_y=30), found=case(age_y=age_y))
+    assert sentences == (["This model was validated from the age of 30."] if refused else [])
+
+
+def test_every_reason_is_given_and_not_only_the_first():
+    scope = Scope(simulated_only=True, min_age_y=40)
+    found = case(scanned(Role.T1WI), age_y=33)
+    assert len(reasons(scope=scope, found=found, marked=replace(lesion(), side=None, mri=None), at=None)) == 6
+
+
+def test_there_is_something_to_compute_from_as_soon_as_one_image_is_cut():
+    known = record(lesion())
+    us_alone = model_input(SPEC, known, lesion(), stack(), None, {})
+    nothing = model_input(SPEC, known, replace(lesion(), us=None), stack(), plane(), volumes())
+    assert can_compute(us_alone)
+    assert not can_compute(nothing) and not can_compute(None)
+    assert not np.any(nothing.channels_present)

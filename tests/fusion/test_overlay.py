@@ -1,0 +1,64 @@
+"""Pictures over pictures: weak evidence stays transparent, places are kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from breastview.fusion.overlay import SIDE_PX, blend, heatmap_rgba, over
+from breastview.fusion.reading import Heatmap
+
+
+def heatmap(values) -> Heatmap:
+    return Heatmap("us", np.asarray(values, np.float32), 1.0, 0.0, 0.0, 10.0, 10.0)
+
+
+def test_no_evidence_is_transparent_and_full_evidence_opaque():
+    rgba = heatmap_rgba(heatmap([[0.0, 1.0], [0.0, 1.0]]))
+    assert (rgba.shape, rgba.dtype) == ((SIDE_PX, SIDE_PX, 4), np.uint8)
+    assert np.all(rgba[:, 0, 3] == 0) and np.all(rgba[:, -1, 3] == 255)
+
+
+def test_weak_evidence_stays_weak():
+    weak = heatmap_rgba(heatmap(np.full((3, 3), 0.1)))
+    assert np.all(weak[..., 3] == int(0.16 * 255))
+
+
+def test_colours_rise_in_lightness_so_that_they_read_in_grey():
+    rgba = heatmap_rgba(heatmap(np.tile(np.linspace(0, 1, 12), (12, 1))))
+    grey = rgba[0, :, :3] @ [0.299, 0.587, 0.114]
+    assert np.all(np.diff(grey) >= -1) and grey[-1] > grey[0] + 150
+
+
+def test_a_heatmap_lies_where_it_belongs_and_nowhere_else():
+    grey = np.full((40, 60), 100, np.uint8)
+    red = np.tile(np.array([255, 0, 0, 255], np.uint8), (8, 8, 1))
+    picture = over(grey, red, (20, 10, 16, 12), opacity=0.5)
+    assert (picture.shape, picture.dtype) == ((40, 60, 3), np.uint8)
+    covered = np.any(picture != 100, axis=-1)
+    assert np.argwhere(covered).min(axis=0).tolist() == [10, 20]
+    assert np.argwhere(covered).max(axis=0).tolist() == [21, 35]
+    assert picture[16, 28].tolist() == [178, 50, 50]
+
+
+def test_a_heatmap_that_overhangs_the_picture_is_cut_at_its_edge():
+    grey = np.zeros((20, 20), np.uint8)
+    white = np.full((4, 4, 4), 255, np.uint8)
+    covered = over(grey, white, (-8, 12, 16, 16), opacity=1.0)[..., 0] > 0
+    assert covered[12:, :8].all() and covered.sum() == 8 * 8
+
+
+def test_no_opacity_changes_nothing():
+    grey = np.arange(400, dtype=np.uint8).reshape(20, 20)
+    shown = over(grey, np.full((4, 4, 4), 255, np.uint8), (0, 0, 20, 20), opacity=0.0)
+    assert np.array_equal(shown, np.repeat(grey[..., None], 3, axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("opacity", "colour"), [(0.0, [80, 80, 80]), (1.0, [200, 153, 75]), (0.5, [140, 116, 77])]
+)
+def test_us_and_mri_are_mixed_on_the_grid_of_the_mri(opacity, colour):
+    us, mri = np.full((120, 80), 80, np.uint8), np.full((30, 20), 200, np.uint8)
+    mixed = blend(us, mri, opacity)
+    assert (mixed.shape, mixed.dtype) == ((30, 20, 3), np.uint8)
+    assert mixed[15, 10].tolist() == colour

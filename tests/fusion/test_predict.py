@@ -1,0 +1,150 @@
+"""The answer for one lesion: what is computed, what is refused, and what says so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from breastview.errors import ModelError
+from breastview.fusion.bundle import save_bundle
+from breastview.fusion.explain import grad_cam
+from breastview.fusion.network import mri_tensor
+from breastview.fusion.predict import read, read_request, warm
+from breastview.fusion.reading import Eligibility
+from breastview.fusion.spec import NetworkSpec
+from breastview.messages import message
+from tests.fusion.examples import SPEC, bundle, given, network
+
+YES = Eligibility(True)
+NO = Eligibility(False, (message("scope.simulated_only"),))
+NUMBERS = ("probability", "probability_us", "probability_mri", "weight_us", "weight_mri")
+
+
+def logits_of(model, case):
+    us, mri = torch.from_numpy(np.array(case.us))[None], torch.from_numpy(np.array(case.mri))[None]
+    present = torch.from_numpy(case.channels_present)[None]
+    with torch.no_grad():
+        return model.network(us, mri_tensor(mri, present))
+
+
+def test_probabilities_are_calibrated_by_the_specs_temperatures():
+    model, case = bundle(), given()
+    reading, logits = read(model, case, YES), logits_of(model, case)
+    for name, temperature in (("fused", 1.5), ("us", 2.0), ("mri", 0.5)):
+        odds = float(logits[name][0, 1] - logits[name][0, 0]) / temperature
+        value = reading.probability if name == "fused" else getattr(reading, f"probability_{name}")
+        assert value == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-6)
+
+
+def test_weights_sum_to_one_and_are_the_heads():
+    model = bundle()
+    model.network.head.prior.data[:] = torch.tensor([0.0, 3.0]).log1p()
+    reading = read(model, given(), YES)
+    assert (reading.weight_us, reading.weight_mri) == pytest.approx((0.2, 0.8))
+
+
+def test_gated_weights_are_those_of_the_case():
+    model = bundle(spec=replace(SPEC, network=NetworkSpec("cnn", gate=True)))
+    one, other = read(model, given(0), YES), read(model, given(1), YES)
+    assert one.weight_us + one.weight_mri == pytest.approx(1)
+    assert one.weight_us != other.weight_us
+
+
+def test_a_reading_says_what_it_came_from():
+    reading = read(bundle(), given(), YES)
+    assert (reading.lesion_id, reading.input_sha256) == ("L1", "cd" * 32)
+    assert (reading.model_name, reading.model_sha256) == ("example", SPEC.weights_sha256)
+    assert (reading.device, reading.demonstration, reading.research_override) == ("CPU", True, False)
+
+
+def test_heatmaps_lie_on_what_the_network_saw():
+    reading = read(bundle(), given(), YES)
+    us, mri = reading.heatmaps
+    assert (us.modality, us.left, us.top, us.width, us.height) == ("us", 48.0, 20.0, 64.0, 64.0)
+    assert mri.modality == "mri"
+    assert (mri.left, mri.top, mri.width, mri.height) == pytest.approx((-6.5, 1.9, 12.8, 12.8))
+
+
+def test_heatmaps_are_scaled_by_the_model_and_never_stretched():
+    model, case = bundle(2), given()
+    with torch.no_grad():
+        us = model.network.trunk("us", torch.from_numpy(case.us)[None])
+        present = torch.ones(1, 4, dtype=torch.bool)
+        mri = model.network.trunk("mri", mri_tensor(torch.from_numpy(case.mri)[None], present))
+    raw = {name: cam.numpy() for name, cam in grad_cam(model.network.head, {"us": us, "mri": mri}).items()}
+    for heatmap in read(model, case, YES).heatmaps:
+        scale = SPEC.cam_scale[heatmap.modality]
+        assert heatmap.raw_peak == pytest.approx(raw[heatmap.modality].max()) and heatmap.raw_peak > 0
+        assert heatmap.values == pytest.approx(np.clip(raw[heatmap.modality] / scale, 0, 1), abs=1e-6)
+        assert heatmap.values.dtype == np.float32 and not heatmap.values.flags.writeable
+
+
+def test_outside_the_scope_there_is_no_number_and_no_heatmap():
+    reading = read(bundle(), given(), NO)
+    assert [getattr(reading, name) for name in NUMBERS] == [None] * 5
+    assert reading.heatmaps == ()
+    assert (reading.eligibility, reading.research_override) == (NO, False)
+
+
+def test_an_override_computes_and_says_so():
+    reading, inside = read(bundle(), given(), NO, override=True), read(bundle(), given(), YES)
+    assert (reading.eligibility, reading.research_override) == (NO, True)
+    assert reading.probability == inside.probability
+    assert len(reading.heatmaps) == 2
+
+
+def test_an_override_of_nothing_is_none():
+    assert not read(bundle(), given(), YES, override=True).research_override
+
+
+def test_us_alone_under_an_override_gives_no_fused_probability():
+    alone = replace(given(), mri=None, mri_grid=None, channels_present=np.zeros(4, bool))
+    reading = read(bundle(), alone, NO, override=True)
+    assert (reading.probability, reading.probability_mri, reading.weight_mri) == (None, None, None)
+    assert reading.probability_us == read(bundle(), given(), YES).probability_us
+    assert reading.weight_us == 1.0
+    assert [heatmap.modality for heatmap in reading.heatmaps] == ["us"]
+
+
+def test_mri_without_a_single_real_channel_is_no_mri():
+    empty = replace(given(), mri=np.zeros((4, 32, 32), np.float32), channels_present=np.zeros(4, bool))
+    reading = read(bundle(), empty, NO, override=True)
+    assert (reading.probability, reading.probability_mri, reading.weight_mri) == (None, None, None)
+    assert [heatmap.modality for heatmap in reading.heatmaps] == ["us"]
+
+
+def test_nothing_to_see_gives_a_refusal_even_under_an_override():
+    nothing = replace(given(), us=None, mri=None, channels_present=np.zeros(4, bool))
+    reading = read(bundle(), nothing, NO, override=True)
+    assert [getattr(reading, name) for name in NUMBERS] == [None] * 5
+    assert not reading.research_override and reading.heatmaps == ()
+
+
+def test_a_missing_channel_reaches_the_network_as_missing():
+    planes = given().mri.copy()
+    planes[0] = 0
+    black = replace(given(), mri=planes)
+    absent = replace(black, channels_present=np.array([False, True, True, True]))
+    one, other = read(bundle(), black, YES), read(bundle(), absent, YES)
+    assert one.probability_us == other.probability_us
+    assert one.probability_mri != other.probability_mri
+
+
+def test_a_worker_reads_from_a_folder_what_it_would_read_from_memory(tmp_path):
+    net = network()
+    spec = save_bundle(
+        tmp_path, SPEC, net, np.ones((1, 1, 32, 32), np.float32), np.ones((1, 4, 32, 32), np.float32)
+    )
+    assert warm(tmp_path, "cpu") == "CPU"
+    reading = read_request(tmp_path, "cpu", given(), YES, False)
+    direct = read(replace(bundle(), spec=spec, network=net), given(), YES)
+    assert reading.probability == pytest.approx(direct.probability, abs=1e-6)
+    assert reading.model_sha256 == spec.weights_sha256
+
+
+def test_a_worker_without_a_bundle_says_so(tmp_path):
+    with pytest.raises(ModelError, match="No model bundle here"):
+        read_request(tmp_path, "cpu", given(), YES, False)
