@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import msgspec
 import typer
@@ -20,6 +22,17 @@ app = typer.Typer(
     help="Read breast ultrasound and MRI together.", add_completion=False, no_args_is_help=False
 )
 COMMANDS = ("scan", "review", "demo", "open")
+USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # typer's own click has no public name
+
+
+class Device(StrEnum):
+    """Where the model may be computed."""
+
+    AUTO = "auto"
+    CUDA = "cuda"
+    MPS = "mps"
+    CPU = "cpu"
+
 
 Folder = Annotated[Path, typer.Argument(help="Patient folder")]
 Lang = Annotated[str, typer.Option("--lang", help="en or zh_CN")]
@@ -32,9 +45,10 @@ def scan(folder: Folder, json: Annotated[bool, typer.Option("--json")] = False) 
     if json:
         _say(msgspec.json.format(msgspec.json.encode(_plain(case)), indent=1).decode())
         return
-    for item in (*case.frames, *case.volumes):
-        size = f"{len(item.sources)} images"
-        _say(f"{item.role.role.value:12} {size:>12}  {render(item.role.reason)}")
+    items = [(frames.role, frames.sources) for frames in case.frames]
+    items += [(volume.role, volume.sources) for volume in case.volumes]
+    for role, sources in items:
+        _say(f"{role.role.value:12} {len(sources):>5} images  {render(role.reason)}")
     for problem in case.problems:
         _say(f"! {problem.path}: {render(problem.reason)}")
 
@@ -45,7 +59,7 @@ def review(
     out: Annotated[Path, typer.Option(help="Where result.json, report.pdf and heatmaps go")],
     record: Annotated[Path | None, typer.Option(help="Review record (JSON)")] = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle; default: the demonstration")] = None,
-    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu")] = "auto",
+    device: Annotated[Device, typer.Option(help="Where to compute the model")] = Device.AUTO,
     lang: Lang = "en",
     research_override: Annotated[
         bool, typer.Option(help="Compute outside the model's scope; recorded")
@@ -57,12 +71,17 @@ def review(
     from breastview.records.store import read
 
     kept = read(record) if record else None
-    review_folder(folder, out, kept, model, device, _language(lang), research_override)
+    result = review_folder(folder, out, kept, model, device.value, _language(lang), research_override)
     if json:
-        _say((out / "result.json").read_text(encoding="utf-8"))
-    else:
-        _say(str(out / "result.json"))
-        _say(str(out / "report.pdf"))
+        _say((out / "result.json").read_text(encoding="utf-8").rstrip())
+        return
+    for lesion in result.lesions:
+        if lesion.research_override:
+            _say(f"{lesion.lesion_id}: RESEARCH OVERRIDE: outside the model's scope.")
+    for sentence in result.sentences:
+        _say(sentence)
+    for name in ("result.json", *result.files):
+        _say(str(out / name))
 
 
 @app.command()
@@ -107,14 +126,19 @@ def open_(
 
 
 def main() -> NoReturn:
-    """Entry point: errors are one sentence on standard error, without a traceback."""
+    """Entry point: errors are one sentence on standard error and exit code 1, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a console's code page is no reason to fail
     arguments = sys.argv[1:]
     if not arguments or (arguments[0] not in COMMANDS and not arguments[0].startswith("-")):
         arguments = ["open", *arguments]
     try:
-        app(args=arguments, standalone_mode=True)
+        sys.exit(app(args=arguments, standalone_mode=False))
     except BreastViewError as error:
         sys.stderr.write(f"breastview: {error}\n")
+    except USAGE_ERROR as error:
+        sys.stderr.write(f"breastview: {error.format_message()}\n")
     except Exception as error:  # the last net: never a traceback with what it quotes
         sys.stderr.write(f"breastview: {render(message('job.failed', kind=type(error).__name__))}\n")
         if os.environ.get("BREASTVIEW_DEBUG"):

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 from PIL import Image
 
-from breastview.errors import BreastViewError, ReportError
+from breastview.errors import BreastViewError, RecordError, ReportError
 from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.eligibility import can_compute, check_scope
-from breastview.fusion.overlay import heatmap_rgba
 from breastview.fusion.reading import Eligibility, Reading, refusal
 from breastview.fusion.spec import ModelSpec, read_spec
 from breastview.imaging.case import ScannedCase
@@ -28,7 +27,8 @@ from breastview.records.values import Lesion, ReviewRecord, new_record
 from breastview.registration.plane import UsPlane, us_plane
 from breastview.registration.skin import Body, find_body, side_of
 from breastview.report.content import ReportContent, build_content
-from breastview.report.images import KeyImage, plane_images, slice_image, us_images
+from breastview.report.files import write_whole
+from breastview.report.images import KeyImage, labelled, plane_images, slice_image, us_images
 from breastview.report.pdf import write_pdf
 
 DEMONSTRATION = Path(__file__).resolve().parent.parent / "resources" / "models" / "demonstration"
@@ -92,20 +92,23 @@ def review_folder(
     """Do the whole job on one patient folder and write `result.json`, `report.pdf` and heatmaps into `out`.
 
     Raises:
-        BreastViewError: the folder, the record, the bundle, the device or the output folder is unusable.
+        BreastViewError: the folder, the record, the bundle, the device or the output folder is unusable, or
+            the record is of another case.
     """
     language = language or Language()
     refuse_inside(folder, out)
     case = scan_folder(folder, progress)
     record = record or new_record(case)
+    if record.case.fingerprint != case.fingerprint:
+        raise RecordError.of("record.other_case")
     case = with_overrides(case, record)
     loaded = load_case(case, progress)
     spec = read_spec(model or DEMONSTRATION)
     readings = read_lesions(loaded, record, spec, model or DEMONSTRATION, device, research_override, progress)
     content = report_content(loaded, record, readings, spec)
-    files = _write(out, content, readings, language)
+    files = _write(out, content, language)
     result = _result(case, readings, spec, files)
-    _write_json(out / "result.json", result)
+    write_whole(out / "result.json", msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     return result
 
 
@@ -141,7 +144,10 @@ def load_case(case: ScannedCase, progress: Progress = silent) -> LoadedCase:
             problems.append(error.message)
     dynamic = [volumes[v.key] for v in phases(case.volumes)[:2] if v.key in volumes]
     if len(dynamic) == 2:
-        volumes[SUBTRACTION] = subtraction(dynamic[1], dynamic[0])
+        try:
+            volumes[SUBTRACTION] = subtraction(dynamic[1], dynamic[0])
+        except BreastViewError as error:
+            problems.append(error.message)
     body = find_body(next(iter(volumes.values()))) if volumes else None
     return LoadedCase(case, stacks, volumes, body, tuple(problems))
 
@@ -191,7 +197,8 @@ def report_content(
     """Everything that the report says."""
     images = key_images(loaded.case, record, loaded.stacks, loaded.volumes, readings)
     sides = {lesion.lesion_id: _mri_side(loaded, lesion) for lesion in record.lesions}
-    return build_content(loaded.case, record, images, readings, spec, sides, planes_of(loaded, record))
+    planes = planes_of(loaded, record)
+    return build_content(loaded.case, record, images, readings, spec, sides, planes, problems=loaded.problems)
 
 
 def key_images(
@@ -235,28 +242,31 @@ def _mri_side(loaded: LoadedCase, lesion: Lesion) -> str | None:
     return side_of(lesion.mri.point_mm, loaded.body) if lesion.mri and loaded.body else None
 
 
-def _write(
-    out: Path, content: ReportContent, readings: Mapping[str, Reading], language: Language
-) -> tuple[str, ...]:
-    files = ["report.pdf"]
+def _write(out: Path, content: ReportContent, language: Language) -> tuple[str, ...]:
+    """Write the report and the heatmaps; heatmaps that an earlier run left are taken away."""
+    pictures = _heatmap_pictures(content)
     write_pdf(content, out / "report.pdf", language)
-    for number, reading in enumerate(readings.values()):
-        for heatmap in reading.heatmaps:
-            suffix = "" if number == 0 else f"_{reading.lesion_id}"
-            name = f"{heatmap.modality}_heatmap{suffix}.png"
-            picture = next(
-                (
-                    image.picture
-                    for item in content.lesions
-                    if item.lesion.lesion_id == reading.lesion_id
-                    for image in item.images
-                    if image.heat and image.kind.startswith(heatmap.modality)
-                ),
-                heatmap_rgba(heatmap),
-            )
-            Image.fromarray(np.ascontiguousarray(picture)).save(out / name)
-            files.append(name)
-    return tuple(files)
+    for name, data in pictures.items():
+        write_whole(out / name, data)
+    for old in (path for modality in ("us", "mri") for path in out.glob(f"{modality}_heatmap*.png")):
+        if old.name not in pictures:
+            old.unlink(missing_ok=True)
+    return ("report.pdf", *pictures)
+
+
+def _heatmap_pictures(content: ReportContent) -> dict[str, bytes]:
+    """PNGs by file name, "us_heatmap.png" for the first lesion and "us_heatmap_2.png" for the second."""
+    words = ["SIMULATED"] if content.simulated else []
+    pictures = {}
+    for number, item in enumerate(content.lesions, 1):
+        for image in item.images:
+            if image.heat:
+                buffer = io.BytesIO()
+                picture = labelled(image.picture, " · ".join([*words, "model attention, not lesion outline"]))
+                Image.fromarray(picture).save(buffer, "PNG")
+                suffix = "" if number == 1 else f"_{number}"
+                pictures[f"{image.kind.partition('_')[0]}_heatmap{suffix}.png"] = buffer.getvalue()
+    return pictures
 
 
 def _result(
@@ -293,10 +303,3 @@ def _lesion_result(reading: Reading) -> LesionResult:
         weight_us=reading.weight_us,
         weight_mri=reading.weight_mri,
     )
-
-
-def _write_json(path: Path, result: Result) -> None:
-    try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
-    except OSError as error:
-        raise ReportError.of("report.unwritable") from type(error)()

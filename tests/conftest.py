@@ -105,7 +105,7 @@ def small_bundle(tmp_path_factory) -> Path:
         input=InputSpec(size_px=32),
         network=NetworkSpec(trunk="cnn", shared=False, dilated=False),
         scope=Scope(simulated_only=True, note="Untrained: for tests only."),
-        cam_scale={"us": 0.05, "mri": 0.05},
+        cam_scale={"us": 0.001, "mri": 0.001},
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from breastview.fusion.reading import Reading
 from breastview.fusion.spec import ModelSpec
-from breastview.imaging.case import Patient, ScannedCase
+from breastview.imaging.case import Patient, Role, ScannedCase
 from breastview.messages import Message
 from breastview.records.concordance import mark_distance_mm, us_size_mm
 from breastview.records.values import Lesion, ReviewRecord
@@ -16,6 +16,16 @@ from breastview.registration.landmarks import fit_landmarks, residuals_mm
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.report.images import KeyImage
+
+UNREAD_ROLES = frozenset({Role.LOCALIZER, Role.MIP, Role.SUBTRACTION})
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to know about an image: `image` is "" (the case), "US", or the role of a volume."""
+
+    image: str
+    told: Message
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ class ReportContent:
     lesions: tuple[LesionContent, ...]
     overview: tuple[KeyImage, ...]
     problem_count: int
-    notes: tuple[Message, ...]
+    notes: tuple[Note, ...]
     spec: ModelSpec | None
     printed: datetime.datetime
 
@@ -70,8 +80,12 @@ def build_content(
     sides: Mapping[str, str | None],
     planes: Mapping[str, UsPlane] | None = None,
     printed: datetime.datetime | None = None,
+    problems: Sequence[Message] = (),
 ) -> ReportContent:
-    """Gather a report; `sides`: each lesion's side by the MRI midline, `planes`: US images with a scale."""
+    """Gather a report; `sides`: each lesion's side by the MRI midline, `planes`: US images with a scale.
+
+    `problems` are what went wrong in loading.
+    """
     lesions = tuple(
         LesionContent(
             lesion=lesion,
@@ -93,10 +107,20 @@ def build_content(
         lesions=lesions,
         overview=tuple(image for image in images if not image.lesion_id),
         problem_count=len(case.problems),
-        notes=case.notes,
+        notes=_notes(case, problems),
         spec=spec,
         printed=printed or datetime.datetime.now(),
     )
+
+
+def _notes(case: ScannedCase, problems: Sequence[Message]) -> tuple[Note, ...]:
+    """Each thing once; nothing of volumes that nobody reads."""
+    notes = [Note("", told) for told in (*case.notes, *problems)]
+    notes += [Note("US", told) for frames in case.frames for told in frames.notes]
+    for volume in case.volumes:
+        if volume.role.role not in UNREAD_ROLES:
+            notes += [Note(volume.role.role.value.upper(), told) for told in volume.notes]
+    return tuple(note for place, note in enumerate(notes) if note not in notes[:place])
 
 
 def _size(lesion: Lesion, planes: Mapping[str, UsPlane]) -> tuple[float, float] | None:

@@ -1,16 +1,18 @@
-"""Key images: plain and with heatmap side by side, as uint8 pictures with marks burned in."""
+"""Key images: plain and with heatmap side by side, as uint8 pictures with marks and a scale bar burned in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from breastview.fusion.overlay import heatmap_rgba, over
 from breastview.fusion.reading import Heatmap, Reading
-from breastview.imaging.display import to_uint8
-from breastview.imaging.geometry import slice_through
+from breastview.imaging.case import Role
+from breastview.imaging.display import default_window, to_uint8
+from breastview.imaging.geometry import edge_letters, slice_through
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.values import Lesion
 from breastview.registration.parameters import RegistrationParameters
@@ -18,15 +20,24 @@ from breastview.registration.plane import UsPlane, sector_grid
 from breastview.registration.resample import resample_plane
 from breastview.registration.transform import to_us_plane, us_to_mri
 
-LESION_RGB = (245, 213, 71)
+FONTS = Path(__file__).resolve().parent.parent.parent / "resources" / "fonts"
+LESION_RGB, WORDS_RGB = (245, 213, 71), (235, 235, 235)
 VIEW_STEP_MM = 0.15
 OPACITY = 0.6
 PRINT_PX = 900
+LINE_PX, LETTER_PX, EDGE_PX = 4, 34, 14
+BARS_MM, SHORTEST_BAR_PX = (10.0, 50.0), 90
+
+Box = tuple[float, float, float, float]
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True, eq=False)
 class KeyImage:
-    """One picture for print: uint8 (row, column, RGB); `kind` is "us", "mri_plane" or "mri_slice"."""
+    """One picture for print: uint8 (row, column, RGB) with square pixels.
+
+    `kind` is "us", "mri_plane" or "mri_slice"; `mm_per_px` is None where there is no scale.
+    """
 
     kind: str
     lesion_id: str
@@ -40,16 +51,17 @@ def us_images(
     stack: FrameStack, plane: UsPlane | None, lesion: Lesion | None, reading: Reading | None
 ) -> list[KeyImage]:
     """The US frame with the lesion's box, and again with the heatmap where there is one."""
-    frame = lesion.us.frame if lesion and lesion.us else 0
-    grey = stack.grey(frame)
-    box = (lesion.us.left, lesion.us.top, lesion.us.right, lesion.us.bottom) if lesion and lesion.us else None
-    name, mm = lesion.lesion_id if lesion else "", plane.spacing_mm[1] if plane else None
-    images = [KeyImage("us", name, _marked(_rgb(grey), box, None), False, mm)]
+    mark = lesion.us if lesion else None
+    grey = stack.grey(mark.frame if mark else 0)
+    box = (mark.left, mark.top, mark.right, mark.bottom) if mark else None
+    aspect, mm = (plane.spacing_mm[0] / plane.spacing_mm[1], plane.spacing_mm[1]) if plane else (1.0, None)
+    name = lesion.lesion_id if lesion else ""
+    images = [_key_image("us", name, _rgb(grey), mm, aspect, box)]
     heatmap = _heatmap(reading, "us")
     if heatmap is not None:
         rect = (heatmap.left, heatmap.top, heatmap.width, heatmap.height)
         hot = over(grey, heatmap_rgba(heatmap), rect, OPACITY)
-        images.append(KeyImage("us", name, _marked(hot, box, None), True, mm))
+        images.append(_key_image("us", name, hot, mm, aspect, box, heat=True))
     return images
 
 
@@ -65,46 +77,60 @@ def plane_images(
     """MRI in the US plane over the image sector, with the lesion's marks, and again with the heatmap."""
     grid = sector_grid(stack, plane, VIEW_STEP_MM)
     sampled = resample_plane(volume.array, volume.index_to_lps, us_to_mri(parameters), grid)
-    grey = to_uint8(sampled, volume.window)
+    local = volume.role.role is not Role.SUBTRACTION  # a subtraction's window knows what noise is
+    grey = to_uint8(sampled, default_window(sampled) if local else volume.window)
 
-    def to_grid(px: tuple[float, float]) -> tuple[float, float]:
-        mm = plane.px_to_mm(np.array(px))
-        return float((mm[0] - grid.left_mm) / VIEW_STEP_MM), float((mm[1] - grid.top_mm) / VIEW_STEP_MM)
+    def to_grid(x_mm: float, y_mm: float) -> Point:
+        return (x_mm - grid.left_mm) / VIEW_STEP_MM, (y_mm - grid.top_mm) / VIEW_STEP_MM
 
-    box = None
+    box = point = None
     if lesion and lesion.us:
-        box = (*to_grid((lesion.us.left, lesion.us.top)), *to_grid((lesion.us.right, lesion.us.bottom)))
-    point = None
+        corners = np.array([(lesion.us.left, lesion.us.top), (lesion.us.right, lesion.us.bottom)])
+        (left, top), (right, bottom) = plane.px_to_mm(corners).tolist()
+        box = (*to_grid(left, top), *to_grid(right, bottom))
     if lesion and lesion.mri:
-        x, y, _ = to_us_plane(parameters, np.array(lesion.mri.point_mm))
-        point = ((x - grid.left_mm) / VIEW_STEP_MM, (y - grid.top_mm) / VIEW_STEP_MM)
+        x, y, _ = to_us_plane(parameters, np.array(lesion.mri.point_mm)).tolist()
+        point = to_grid(x, y)
     lesion_id = lesion.lesion_id if lesion else ""
-    images = [KeyImage("mri_plane", lesion_id, _marked(_rgb(grey), box, point), False, VIEW_STEP_MM, name)]
+    plain = _key_image("mri_plane", lesion_id, _rgb(grey), VIEW_STEP_MM, box=box, point=point, volume=name)
     heatmap = _heatmap(reading, "mri")
-    if heatmap is not None:
-        rect = (
-            (heatmap.left - grid.left_mm) / VIEW_STEP_MM,
-            (heatmap.top - grid.top_mm) / VIEW_STEP_MM,
-            heatmap.width / VIEW_STEP_MM,
-            heatmap.height / VIEW_STEP_MM,
-        )
-        hot = over(grey, heatmap_rgba(heatmap), rect, OPACITY)
-        images.append(KeyImage("mri_plane", lesion_id, _marked(hot, box, point), True, VIEW_STEP_MM, name))
-    return images
+    if heatmap is None:
+        return [plain]
+    size = (heatmap.width / VIEW_STEP_MM, heatmap.height / VIEW_STEP_MM)
+    hot = over(grey, heatmap_rgba(heatmap), (*to_grid(heatmap.left, heatmap.top), *size), OPACITY)
+    heat = _key_image("mri_plane", lesion_id, hot, VIEW_STEP_MM, box=box, point=point, volume=name, heat=True)
+    return [plain, heat]
 
 
 def slice_image(volume: Volume, lesion: Lesion | None, name: str) -> KeyImage:
-    """The acquired slice through the MRI mark (without a mark, the middle one), pixels made square."""
+    """The acquired slice through the MRI mark (without a mark, the middle one), with patient directions."""
     place = slice_through(volume.index_to_lps, lesion.mri.point_mm) if lesion and lesion.mri else None
     number = round(place[0]) if place else len(volume.array) // 2
     number = min(max(number, 0), len(volume.array) - 1)
     step = np.linalg.norm(volume.index_to_lps[:3, :3], axis=0)
     grey = to_uint8(volume.array[number], volume.window)
-    rows = max(round(grey.shape[0] * step[1] / step[2]), 1)
-    square = np.asarray(Image.fromarray(grey).resize((grey.shape[1], rows), Image.Resampling.BILINEAR))
-    point = (place[2] + 0.5, (place[1] + 0.5) * step[1] / step[2]) if place else None
-    lesion_id = lesion.lesion_id if lesion else ""
-    return KeyImage("mri_slice", lesion_id, _marked(_rgb(square), None, point), False, float(step[2]), name)
+    point = (place[2], place[1]) if place else None
+    return _key_image(
+        "mri_slice",
+        lesion.lesion_id if lesion else "",
+        _rgb(grey),
+        float(step[2]),
+        float(step[1] / step[2]),
+        point=point,
+        volume=name,
+        letters=edge_letters(volume.index_to_lps),
+    )
+
+
+def labelled(picture: np.ndarray, words: str) -> np.ndarray:
+    """A picture, uint8 (row, column, RGB), with a line of words in a black strip below it, never over it."""
+    image = Image.new("RGB", (picture.shape[1], picture.shape[0] + 2 * LETTER_PX))
+    image.paste(Image.fromarray(np.ascontiguousarray(picture)))
+    draw, font = ImageDraw.Draw(image), _font()
+    while draw.textlength(words, font) > image.width - 2 * EDGE_PX and font.size > 8:
+        font = font.font_variant(size=font.size - 1)
+    draw.text((EDGE_PX, picture.shape[0] + LETTER_PX), words, WORDS_RGB, font, anchor="lm")
+    return np.asarray(image)
 
 
 def _heatmap(reading: Reading | None, modality: str) -> Heatmap | None:
@@ -115,18 +141,75 @@ def _rgb(grey: np.ndarray) -> np.ndarray:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def _marked(
-    rgb: np.ndarray, box: tuple[float, float, float, float] | None, point: tuple[float, float] | None
-) -> np.ndarray:
-    """Draw the lesion's box and point, in pixels, on an enlarged copy."""
-    zoom = max(1, round(PRINT_PX / rgb.shape[1]))
-    image = Image.fromarray(np.ascontiguousarray(rgb))
-    image = image.resize((image.width * zoom, image.height * zoom), Image.Resampling.BILINEAR)
+def _key_image(
+    kind: str,
+    lesion_id: str,
+    rgb: np.ndarray,
+    mm_per_px: float | None,
+    aspect: float = 1.0,
+    box: Box | None = None,
+    point: Point | None = None,
+    volume: str = "",
+    heat: bool = False,
+    letters: tuple[str, str, str, str] | None = None,
+) -> KeyImage:
+    """Enlarge a picture for print to square pixels (`aspect` is a pixel's height over its width) and mark it.
+
+    `box` and `point` are (column, row) of pixel centres; `letters` stand at the left, top, right and bottom.
+    """
+    zoom = PRINT_PX / rgb.shape[1]
+    size = (PRINT_PX, max(round(rgb.shape[0] * zoom * aspect), 1))
+    image = Image.fromarray(np.ascontiguousarray(rgb)).resize(size, Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(image)
+
+    def place(column: float, row: float) -> Point:
+        return (column + 0.5) * zoom, (row + 0.5) * zoom * aspect
+
     if box is not None:
-        draw.rectangle([v * zoom for v in box], outline=LESION_RGB, width=2)
+        draw.rectangle([*place(box[0], box[1]), *place(box[2], box[3])], outline=LESION_RGB, width=LINE_PX)
     if point is not None:
-        x, y, arm = point[0] * zoom, point[1] * zoom, 12
-        draw.line([(x - arm, y), (x + arm, y)], fill=LESION_RGB, width=2)
-        draw.line([(x, y - arm), (x, y + arm)], fill=LESION_RGB, width=2)
-    return np.asarray(image)
+        _cross(draw, place(*point))
+    if letters is not None:
+        _directions(draw, image.size, letters)
+    if mm_per_px is not None:
+        _scale_bar(draw, image.size, mm_per_px / zoom)
+    mm = mm_per_px / zoom if mm_per_px is not None else None
+    return KeyImage(kind, lesion_id, np.asarray(image), heat, mm, volume)
+
+
+def _cross(draw: ImageDraw.ImageDraw, place: Point) -> None:
+    """A cross that leaves its middle free."""
+    x, y = place
+    for near, far in ((-36, -12), (12, 36)):
+        draw.line([(x + near, y), (x + far, y)], fill=LESION_RGB, width=LINE_PX)
+        draw.line([(x, y + near), (x, y + far)], fill=LESION_RGB, width=LINE_PX)
+
+
+def _directions(draw: ImageDraw.ImageDraw, size: tuple[int, int], letters: tuple[str, str, str, str]) -> None:
+    width, height = size
+    places = {
+        "lm": (EDGE_PX, height / 2),
+        "mt": (width / 2, EDGE_PX),
+        "rm": (width - EDGE_PX, height / 2),
+        "mb": (width / 2, height - EDGE_PX),
+    }
+    for letter, (anchor, place) in zip(letters, places.items(), strict=True):
+        _word(draw, place, letter, anchor)
+
+
+def _scale_bar(draw: ImageDraw.ImageDraw, size: tuple[int, int], mm_per_px: float) -> None:
+    """10 or 50 mm at the lower right: the first that is long enough to see."""
+    bar_mm = next((mm for mm in BARS_MM if mm / mm_per_px >= SHORTEST_BAR_PX), BARS_MM[-1])
+    length = bar_mm / mm_per_px
+    right, y = size[0] - EDGE_PX, size[1] - EDGE_PX
+    for width, colour in ((LINE_PX + 6, (0, 0, 0)), (LINE_PX, WORDS_RGB)):
+        draw.line([(right - length, y), (right, y)], fill=colour, width=width)
+    _word(draw, (right, y - EDGE_PX / 2), f"{bar_mm:g} mm", "rb")
+
+
+def _word(draw: ImageDraw.ImageDraw, place: Point, word: str, anchor: str) -> None:
+    draw.text(place, word, WORDS_RGB, _font(), anchor=anchor, stroke_width=3, stroke_fill=(0, 0, 0))
+
+
+def _font() -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(FONTS / "DejaVuSans.ttf"), LETTER_PX)

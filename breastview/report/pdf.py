@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Picture
+from reportlab import rl_config
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
@@ -24,6 +23,7 @@ from reportlab.platypus import (
     Frame,
     Image,
     KeepTogether,
+    PageBreak,
     PageTemplate,
     Paragraph,
     Spacer,
@@ -32,21 +32,27 @@ from reportlab.platypus import (
 )
 
 from breastview import __version__
-from breastview.errors import ReportError
 from breastview.fusion.reading import Reading
 from breastview.fusion.spec import ModelSpec
 from breastview.language import Language
 from breastview.messages import Message
+from breastview.records.values import Lesion
 from breastview.report.content import LesionContent, RegistrationContent, ReportContent
-from breastview.report.images import KeyImage
+from breastview.report.files import write_whole
+from breastview.report.images import FONTS, KeyImage
 
-FONTS = Path(__file__).resolve().parent.parent.parent / "resources" / "fonts"
 LATIN, BOLD, CJK = "DejaVuSans", "DejaVuSans-Bold", "DroidSansFallback"
 MISSING = "□"
 INK, MUTED, RULE = HexColor("#1a1a1a"), HexColor("#5c6166"), HexColor("#c9cdd1")
 CAUTION = HexColor("#9a5b00")
 MARGIN = 16 * mm
-IMAGE_WIDTH, IMAGE_HEIGHT = 86 * mm, 64 * mm
+WIDTH = A4[0] - 2 * MARGIN
+GUTTER = 3 * mm
+LABEL_WIDTH = 32 * mm
+# images in a row, and their greatest height: rows of three with heatmaps, pairs without
+TRIPLES, PAIRS, ONE_PAIR = (3, 56 * mm), (2, 66 * mm), (2, 100 * mm)
+ROW_ORDER = ("us", "mri_slice", "mri_plane")
+HEAD_LETTERS = 60
 
 
 def write_pdf(content: ReportContent, path: Path, language: Language) -> None:
@@ -55,20 +61,13 @@ def write_pdf(content: ReportContent, path: Path, language: Language) -> None:
     Raises:
         ReportError: the folder cannot be written.
     """
-    data = render_pdf(content, language)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).replace(path)
-    except OSError as error:
-        raise ReportError.of("report.unwritable") from type(error)()
+    write_whole(path, render_pdf(content, language))
 
 
 def render_pdf(content: ReportContent, language: Language) -> bytes:
     """Return the report's PDF."""
     _register_fonts()
+    rl_config.useA85 = 0  # images as they are: a quarter smaller, and half the time
     buffer = io.BytesIO()
     page = _Page(content, language)
     width, height = A4
@@ -86,7 +85,7 @@ def render_pdf(content: ReportContent, language: Language) -> bytes:
     )
     frame = Frame(MARGIN, MARGIN + 6 * mm, width - 2 * MARGIN, height - 2 * MARGIN - 6 * mm, 0, 0, 0, 0)
     document.addPageTemplates([PageTemplate("page", [frame])])
-    document.build(page.story(), canvasmaker=_numbered(page.footer))
+    document.build(page.story(), canvasmaker=_numbered(page.edges))
     return buffer.getvalue()
 
 
@@ -99,40 +98,37 @@ class _Page:
         base = ParagraphStyle("base", fontName=LATIN, fontSize=9, leading=12.5, textColor=INK, wordWrap=wrap)
         self._body = base
         self._muted = ParagraphStyle("muted", base, textColor=MUTED, fontSize=8, leading=11)
+        self._label = ParagraphStyle("label", self._muted, leading=base.leading)
         self._title = ParagraphStyle("title", base, fontName=BOLD, fontSize=15, leading=20)
         self._head = ParagraphStyle(
             "head", base, fontName=BOLD, fontSize=11, leading=15, spaceBefore=8, spaceAfter=3
         )
         self._flag = ParagraphStyle("flag", base, textColor=CAUTION, fontName=BOLD)
-        self._big = ParagraphStyle("big", base, fontName=BOLD, fontSize=13, leading=17)
+        self._big = ParagraphStyle("big", base, fontName=BOLD, fontSize=11, leading=15, spaceAfter=3)
 
     def story(self) -> list[Any]:
+        content, text = self._content, self._text
         story = self._heading()
-        if self._content.overview:
-            story.append(self._images(self._content.overview))
-        if not self._content.lesions:
-            story.append(self._p(self._text("No lesion was marked.")))
-            story += self._model_lines(None)
-        for lesion in self._content.lesions:
-            story += self._lesion(lesion)
-        story += self._notes()
-        return story
+        if not content.lesions:
+            story += [self._p(text("No lesion was marked."), self._head), *self._verdict(None)]
+            story += self._images(content.overview, [])
+        for number, item in enumerate(content.lesions):
+            story += [PageBreak()] if number else []
+            story += self._lesion(item)
+        return [*story, *self._notes()]
 
     def _heading(self) -> list[Any]:
         content, text = self._content, self._text
         story: list[Any] = [self._p(text("Breast ultrasound and MRI report"), self._title)]
-        if content.simulated:
-            story.append(self._p(text("SIMULATED PATIENT: not a real examination"), self._flag))
-        if content.spec is not None and content.spec.demonstration:
-            story.append(self._p(text("DEMONSTRATION model: no clinical evidence"), self._flag))
+        story += [self._p(flag, self._flag) for flag in self._flags()]
         patient, unknown = content.patient, text("unknown")
-        name = " ".join(patient.name.replace("=", " · ").replace("^", " ").split()) or unknown
         born = f"{patient.birth_date:%Y-%m-%d}" if patient.birth_date else unknown
         if patient.age_y is not None:
             born += f" ({patient.age_y} {text('y')})"
+        sexes = {"F": text("female"), "M": text("male")}
         rows = [
-            [text("Name"), name, text("Patient ID"), patient.patient_id or unknown],
-            [text("Born"), born, text("Sex"), patient.sex or unknown],
+            [text("Name"), self._name(), text("Patient ID"), patient.patient_id or unknown],
+            [text("Born"), born, text("Sex"), sexes.get(patient.sex, patient.sex) or unknown],
             [
                 text("Ultrasound"),
                 self._date(content.has_us, content.us_date),
@@ -141,11 +137,22 @@ class _Page:
             ],
         ]
         cells = [
-            [self._p(c, self._muted if k % 2 == 0 else self._body) for k, c in enumerate(row)] for row in rows
+            [self._p(c, self._label if k % 2 == 0 else self._body) for k, c in enumerate(row)] for row in rows
         ]
-        table = Table(cells, colWidths=[24 * mm, 65 * mm, 24 * mm, 65 * mm])
+        table = Table(cells, colWidths=[LABEL_WIDTH, 54 * mm, 20 * mm, WIDTH - LABEL_WIDTH - 74 * mm])
         table.setStyle(_table_style())
-        return [*story, Spacer(1, 4), table, Spacer(1, 6)]
+        return [*story, Spacer(1, 4), table]
+
+    def _flags(self) -> list[str]:
+        content, text = self._content, self._text
+        flags = [text("SIMULATED PATIENT: not a real examination")] if content.simulated else []
+        if content.spec is not None and content.spec.demonstration:
+            flags.append(text("DEMONSTRATION model: no clinical evidence"))
+        return flags
+
+    def _name(self) -> str:
+        name = self._content.patient.name.replace("=", " · ").replace("^", " ")
+        return " ".join(name.split()) or self._text("unknown")
 
     def _date(self, there: bool, date: object) -> str:
         if not there:
@@ -157,27 +164,25 @@ class _Page:
         sides = {"R": text("Right"), "L": text("Left")}
         words = [lesion.lesion_id, sides[lesion.side] if lesion.side else text("side not confirmed")]
         if lesion.clock_h:
-            words.append(f"{lesion.clock_h:g} h")
-        head = [self._p(" · ".join(words), self._head), self._facts(item)]
-        story: list[Any] = [KeepTogether(head)]
-        if item.images:
-            story += [Spacer(1, 4), self._images(item.images)]
-        return [*story, *self._model_lines(item)]
+            hours, minutes = divmod(round(lesion.clock_h * 60), 60)
+            clock = f"{hours}:{minutes:02d}" if minutes else str(hours)
+            words.append(text("{clock} o'clock").format(clock=clock))
+        story = [self._p(" · ".join(words), self._head), self._facts(item)]
+        verdict, grounds = self._verdict(item), self._grounds(item)
+        if any(image.heat for image in item.images):
+            return [*story, *self._images(item.images, verdict), *grounds]
+        return [*story, *self._images(item.images, [*verdict, *grounds])]
 
     def _facts(self, item: LesionContent) -> Table:
         text, lesion = self._text, item.lesion
-        size = (
-            f"{item.size_mm[0]:.0f} × {item.size_mm[1]:.0f} mm"
-            if item.size_mm
-            else text("not measured (no scale or no mark)")
-        )
         place = []
         if lesion.nipple_distance_mm is not None:
             place.append(text("{mm:.0f} mm from nipple").format(mm=lesion.nipple_distance_mm))
         if lesion.depth_mm is not None:
             place.append(text("{mm:.0f} mm deep").format(mm=lesion.depth_mm))
         rows = [
-            (text("Size on ultrasound"), size),
+            (text("Size on ultrasound"), self._us_size(item)),
+            (text("Size in the MRI"), self._mri_size(lesion)),
             (text("Place"), ", ".join(place)),
             ("BI-RADS", str(lesion.bi_rads) if lesion.bi_rads else text("not assessed")),
             (text("Comment"), lesion.comment),
@@ -185,10 +190,24 @@ class _Page:
         ]
         if item.mri_side and lesion.side and item.mri_side != lesion.side:
             rows.append(("⚠", text("The MRI mark lies on the other side.")))
-        cells = [[self._p(a, self._muted), self._p(b)] for a, b in rows if b]
-        table = Table(cells, colWidths=[36 * mm, 142 * mm])
+        cells = [[self._p(a, self._label), self._p(b)] for a, b in rows if b]
+        table = Table(cells, colWidths=[LABEL_WIDTH, WIDTH - LABEL_WIDTH], splitInRow=1)
         table.setStyle(_table_style(rules=False))
         return table
+
+    def _us_size(self, item: LesionContent) -> str:
+        if item.lesion.us is None:
+            return self._text("not marked")
+        if item.size_mm is None:
+            return self._text("not measured: the image has no scale")
+        return f"{item.size_mm[0]:.0f} × {item.size_mm[1]:.0f} mm"
+
+    def _mri_size(self, lesion: Lesion) -> str:
+        if lesion.mri is None:
+            return self._text("not marked")
+        if lesion.mri.extent_mm is None:
+            return self._text("not measured")
+        return " × ".join(f"{mm:.0f}" for mm in lesion.mri.extent_mm) + " mm"
 
     def _registration(self, item: RegistrationContent | None) -> str:
         text = self._text
@@ -207,19 +226,37 @@ class _Page:
             words.append(text("scale {scale:.2f}").format(scale=item.scale))
         return "; ".join(words) + "".join(" " + self._say(note) for note in item.notes)
 
-    def _images(self, images: tuple[KeyImage, ...]) -> Table:
-        cells = [self._image(image) for image in images]
-        if len(cells) % 2:
-            cells.append([""])
-        table = Table([cells[k : k + 2] for k in range(0, len(cells), 2)], colWidths=[89 * mm, 89 * mm])
+    def _images(self, images: tuple[KeyImage, ...], beside: list[Any]) -> list[Any]:
+        """Images in rows; `beside` fills the cell that the last row leaves free, or follows the images."""
+        if not images:
+            return beside
+        across, height = PAIRS if len(images) > 2 else ONE_PAIR
+        if any(image.heat for image in images):
+            across, height = TRIPLES
+            images = tuple(sorted(images, key=lambda image: ROW_ORDER.index(image.kind)))
+        width = (WIDTH - (across - 1) * GUTTER) / across
+        cells: list[Any] = [self._image(image, width, height) for image in images]
+        free = -len(cells) % across
+        below = beside if free == 0 else []
+        cells += [beside, *([""] * (free - 1))] if free else []
+        rows = [cells[k : k + across] for k in range(0, len(cells), across)]
+        table = Table(rows, colWidths=[width + GUTTER] * (across - 1) + [width])
         table.setStyle(
-            TableStyle([("LEFTPADDING", (0, 0), (-1, -1), 0), ("VALIGN", (0, 0), (-1, -1), "TOP")])
+            TableStyle(
+                [
+                    ("LEFTPADDING", (0, 0), (-1, -1), 0),
+                    ("RIGHTPADDING", (0, 0), (-2, -1), GUTTER),
+                    ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
+                    ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                    ("SPAN", (-max(free, 1), -1), (-1, -1)),
+                ]
+            )
         )
-        return table
+        return [Spacer(1, 4), table, *below]
 
-    def _image(self, image: KeyImage) -> list[Any]:
+    def _image(self, image: KeyImage, width: float, height: float) -> list[Any]:
         rows, columns = image.picture.shape[:2]
-        scale = min(IMAGE_WIDTH / columns, IMAGE_HEIGHT / rows)
+        scale = min(width / columns, height / rows)
         buffer = io.BytesIO()
         Picture.fromarray(np.ascontiguousarray(image.picture)).save(buffer, "PNG")
         buffer.seek(0)
@@ -236,41 +273,51 @@ class _Page:
         }[image.kind]
         return base + (f": {text('model attention, not lesion outline')}" if image.heat else "")
 
-    def _model_lines(self, item: LesionContent | None) -> list[Any]:
-        text, spec = self._text, self._content.spec
+    def _verdict(self, item: LesionContent | None) -> list[Any]:
+        """What the model said, or that it said nothing."""
+        text, reading = self._text, item.reading if item else None
         head = self._p(text("Model reading"), self._head)
-        if spec is None:
-            return [KeepTogether([head, self._p(text("No model was used."))])]
-        reading = item.reading if item else None
+        if self._content.spec is None:
+            return [head, self._p(text("No model was used."))]
         if reading is None:
-            return [KeepTogether([head, self._p(text("The model was not run."))])]
-        lines: list[Any] = [head]
+            return [head, self._p(text("The model was not run."))]
+        if reading.weight_us is None and reading.weight_mri is None:
+            return [head, self._p(text("No reading: the case is outside what the model may read."))]
+        lines = [head]
         if reading.research_override:
             lines.append(self._p(text("RESEARCH OVERRIDE: outside the model's scope."), self._flag))
-        if reading.weight_us is None and reading.weight_mri is None:
-            lines.append(self._p(text("No score:")))
-        else:
-            lines += self._numbers(reading)
-        lines += [self._p("– " + self._say(reason)) for reason in reading.eligibility.reasons]
-        return [KeepTogether([*lines, self._p(self._worth(spec, reading), self._muted)])]
+        return [*lines, *self._numbers(reading)]
+
+    def _grounds(self, item: LesionContent) -> list[Any]:
+        """Every reason against the reading, and what the model is worth."""
+        spec, reading = self._content.spec, item.reading
+        if spec is None or reading is None:
+            return []
+        lines = [self._p("– " + self._say(reason)) for reason in reading.eligibility.reasons]
+        return [*lines, Spacer(1, 3), self._p(self._worth(spec, reading), self._muted)]
 
     def _numbers(self, reading: Reading) -> list[Any]:
         text = self._text
-        parts = []
-        if reading.probability_us is not None:
-            parts.append(f"US {reading.probability_us:.2f} (w {reading.weight_us or 0:.2f})")
-        if reading.probability_mri is not None:
-            parts.append(f"MRI {reading.probability_mri:.2f} (w {reading.weight_mri or 0:.2f})")
         lines = []
         if reading.probability is not None:
             told = text("Probability of malignancy (fused): {p:.2f}").format(p=reading.probability)
             lines.append(self._p(told, self._big))
-        return [*lines, self._p(" · ".join(parts))]
+        alone = text("{modality} alone {p:.2f}, weight {w:.2f}")
+        for name, p, w in (
+            (text("Ultrasound"), reading.probability_us, reading.weight_us),
+            ("MRI", reading.probability_mri, reading.weight_mri),
+        ):
+            if p is not None:
+                lines.append(self._p(alone.format(modality=name, p=p, w=w or 0.0)))
+        return lines
 
     def _worth(self, spec: ModelSpec, reading: Reading) -> str:
-        text = self._text
+        text, scope = self._text, spec.scope
         words = [f"{spec.name} ({spec.weights_sha256[:12]})"]
-        words += [spec.scope.note] if spec.scope.note else []
+        words += [text("scope: simulated patients only")] if scope.simulated_only else []
+        if scope.min_age_y is not None:
+            words.append(text("scope: from the age of {age}").format(age=scope.min_age_y))
+        words += [scope.note] if scope.note else []
         auc = spec.metrics.get("fused", {}).get("auc")
         if auc is not None:
             words.append(f"AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}), n = {auc.n}")
@@ -283,28 +330,36 @@ class _Page:
 
     def _notes(self) -> list[Any]:
         content, text = self._content, self._text
-        lines = [self._say(note) for note in content.notes]
+        names = {"": "", "US": text("Ultrasound") + ": "}
+        lines = [names.get(note.image, f"{note.image}: ") + self._say(note.told) for note in content.notes]
         if content.problem_count:
             lines.append(text("{count} files with problems").format(count=content.problem_count))
         if not lines:
             return []
-        return [self._p(text("Notes"), self._head), *(self._p("– " + line) for line in lines)]
+        head, *rest = [self._p(text("Notes"), self._head), *(self._p("– " + line) for line in lines)]
+        return [KeepTogether([head, rest[0]]), *rest[1:]]
 
     def _p(self, words: str, style: ParagraphStyle | None = None) -> Paragraph:
         return Paragraph(_markup(words), style or self._body)
 
-    def footer(self, canvas: Canvas, page: int, pages: int) -> None:
-        """Version, time of printing and page, and what the report is not."""
+    def edges(self, canvas: Canvas, page: int, pages: int) -> None:
+        """Below: version, time of printing, page, what the report is not; above, from page 2: whose it is."""
         text, printed = self._text, f"{self._content.printed:%Y-%m-%d %H:%M}"
-        left = f"BreastView {__version__} · {printed} · {text('Not cleared for diagnosis.')}"
-        paragraph = self._p(left, self._muted)
-        paragraph.wrapOn(canvas, 150 * mm, 12)
+        foot = f"BreastView {__version__} · {printed} · {text('Not cleared for diagnosis.')}"
         canvas.setStrokeColor(RULE)
         canvas.line(MARGIN, MARGIN + 4 * mm, A4[0] - MARGIN, MARGIN + 4 * mm)
-        paragraph.drawOn(canvas, MARGIN, MARGIN - 1 * mm)
+        self._line(canvas, foot, MARGIN - 1 * mm)
         canvas.setFont(LATIN, 8)
         canvas.setFillColor(MUTED)
         canvas.drawRightString(A4[0] - MARGIN, MARGIN, f"{page} / {pages}")
+        if page > 1:
+            owner = [self._name()[:HEAD_LETTERS], self._content.patient.patient_id[:HEAD_LETTERS]]
+            self._line(canvas, " · ".join([*filter(None, owner), *self._flags()]), A4[1] - MARGIN + 1 * mm)
+
+    def _line(self, canvas: Canvas, words: str, y: float) -> None:
+        paragraph = self._p(words, self._muted)
+        paragraph.wrapOn(canvas, WIDTH - 15 * mm, 12)
+        paragraph.drawOn(canvas, MARGIN, y)
 
 
 def _table_style(rules: bool = True) -> TableStyle:
@@ -319,8 +374,8 @@ def _table_style(rules: bool = True) -> TableStyle:
     return TableStyle(commands)
 
 
-def _numbered(footer: Callable[[Canvas, int, int], None]) -> type[Canvas]:
-    """A canvas class that knows how many pages there are when it writes their footers."""
+def _numbered(edges: Callable[[Canvas, int, int], None]) -> type[Canvas]:
+    """A canvas class that knows how many pages there are when it writes their edges."""
 
     class Numbered(Canvas):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -334,7 +389,7 @@ def _numbered(footer: Callable[[Canvas, int, int], None]) -> type[Canvas]:
         def save(self) -> None:
             for number, state in enumerate(self._pages, 1):
                 self.__dict__.update(state)
-                footer(self, number, len(self._pages))
+                edges(self, number, len(self._pages))
                 super().showPage()
             super().save()
 
