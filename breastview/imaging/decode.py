@@ -14,6 +14,7 @@ from breastview.imaging.display import default_window, to_uint8
 from breastview.imaging.quiet import quiet
 
 jpeg12.register()
+_PANIC = "PanicException"  # how the RLE decoder, written in Rust, fails: no Exception, and not importable
 _COLOUR_STEP = 8  # grey pictures stored in colour differ by less between their channels
 
 
@@ -53,8 +54,10 @@ class Decoder:
                 return pixel_array(self._dataset, index=frame, raw=raw)
         except MemoryError:
             raise
-        except Exception:  # noqa: BLE001
-            return None
+        except BaseException as error:
+            if isinstance(error, Exception) or type(error).__name__ == _PANIC:
+                return None
+            raise
 
 
 def _to_bytes(pixels: np.ndarray, kind: str) -> np.ndarray:

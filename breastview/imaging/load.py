@@ -123,8 +123,12 @@ def _fill(place: np.ndarray, source: ImageSource, decoder: Decoder) -> bool:
         stored = decoder.stored(source.path, source.frame)
     if stored is None or stored.shape != place.shape:
         return False
-    place[:] = stored * source.slope + source.intercept if place.dtype == np.float32 else stored
-    return True
+    if place.dtype != np.float32:
+        place[:] = stored
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):  # a damaged slope
+        place[:] = stored * source.slope + source.intercept
+    return bool(np.isfinite(place).all())
 
 
 def _read_into(place: np.ndarray, source: ImageSource) -> bool:

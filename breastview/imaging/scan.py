@@ -100,7 +100,7 @@ def _files(found: _Found) -> list[Path]:
     for root, folders, names in os.walk(found.folder, onerror=refuse):
         folders.sort()
         paths += [Path(root, name) for name in sorted(names) if not name.startswith(".")]
-    return paths
+    return [path for path in paths if not path.is_fifo()]  # opening a pipe waits for its other end
 
 
 def _read(found: _Found, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -287,12 +288,12 @@ def save_all(folder: Path, *many: Any) -> list[Path]:
 
 
 def raw_element(path: Path, keyword: str, raw: bytes) -> None:
-    """Replace a text value in a written file by bytes that pydicom would not write."""
+    """Put bytes that pydicom would not write into an element of a written file, explicit little endian."""
     made = pydicom.dcmread(path)
-    tag = pydicom.tag.Tag(keyword)
-    vr = pydicom.datadict.dictionary_VR(tag)
-    raw += b" " * (len(raw) % 2)
-    old = made.get_item(tag)
-    made._dict[tag] = old._replace(value=raw, length=len(raw)) if hasattr(old, "_replace") else old
-    made._dict[tag] = pydicom.dataelem.RawDataElement(tag, vr, len(raw), raw, 0, False, True)
+    setattr(made, keyword, None)
     made.save_as(path)
+    tag = pydicom.tag.Tag(keyword)
+    head = struct.pack("<HH2s", tag.group, tag.element, pydicom.datadict.dictionary_VR(tag).encode())
+    before, _, after = path.read_bytes().partition(head + b"\0\0")
+    raw += b" " * (len(raw) % 2)
+    path.write_bytes(before + head + struct.pack("<H", len(raw)) + raw + after)

@@ -1,0 +1,203 @@
+"""Whatever happened to a file, it is listed or read, and the rest of the folder stays usable."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pydicom.datadict import dictionary_VM
+
+from breastview.errors import CaseError
+from breastview.imaging.case import Role
+from breastview.imaging.load import load_frames, load_volume
+from breastview.imaging.scan import scan_folder
+from breastview.messages import render
+from tests.imaging.dicom_files import (
+    coded,
+    enhanced_mr,
+    mr_series,
+    mr_slice,
+    raw_element,
+    save,
+    save_all,
+    us_pixels,
+    us_still,
+)
+
+IMPLICIT, DEFLATED, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+RLE, JPEG_LS = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80"
+
+
+def _kinds() -> dict[str, bytes]:
+    """One small sound file of each kind."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        made = {
+            "slice": mr_slice(1),
+            "implicit": coded(mr_slice(1), IMPLICIT),
+            "big endian": coded(mr_slice(1), BIG),
+            "deflated": coded(mr_slice(1), DEFLATED),
+            "rle": coded(mr_slice(1), RLE),
+            "jpeg-ls": coded(mr_slice(1), JPEG_LS),
+            "enhanced": enhanced_mr(2),
+            "us": us_still(),
+        }
+        kinds = {kind: save(one, folder / "x").read_bytes() for kind, one in made.items()}
+        Image.fromarray(us_pixels()).save(folder / "x.png")
+        return {**kinds, "png": (folder / "x.png").read_bytes()}
+
+
+KINDS = _kinds()
+kinds = st.sampled_from(sorted(KINDS))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with a sound series, beside which every damaged file is laid."""
+    place = tmp_path_factory.mktemp("case")
+    save_all(place, mr_series(3, series=9, SeriesDescription="t2_tse", EchoTime=90))
+    return place
+
+
+def open_beside_a_sound_series(folder: Path, name: str, raw: bytes) -> None:
+    """Scan and load everything; the sound series must be there as it was."""
+    path = folder / name
+    path.write_bytes(raw)
+    try:
+        case = scan_folder(folder)
+        for volume in case.volumes:
+            _load_or_refuse(load_volume, volume)
+        for frames in case.frames:
+            _load_or_refuse(load_frames, frames)
+    finally:
+        path.unlink()
+    sound = [volume for volume in case.volumes if volume.role.role is Role.T2WI and volume.shape[0] >= 3]
+    assert sound
+    for problem in case.problems:
+        assert problem.path == name
+        assert render(problem.reason)
+
+
+def _load_or_refuse(load, item) -> None:
+    try:
+        load(item)
+    except CaseError as error:
+        assert error.message.code == "problem.undecodable"
+
+
+def name_of(kind: str) -> str:
+    return "damaged.png" if kind == "png" else "damaged"
+
+
+@settings(max_examples=120, deadline=None)
+@given(kind=kinds, flips=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 7)), min_size=1, max_size=12))
+def test_flipped_bits(folder, kind, flips):
+    raw = bytearray(KINDS[kind])
+    header = min(len(raw), 2400)
+    for place, bit in flips:
+        raw[int(place * (header - 1))] ^= 1 << bit
+    open_beside_a_sound_series(folder, name_of(kind), bytes(raw))
+
+
+@settings(max_examples=80, deadline=None)
+@given(kind=kinds, share=st.floats(0, 1))
+def test_files_cut_anywhere(folder, kind, share):
+    raw = KINDS[kind]
+    open_beside_a_sound_series(folder, name_of(kind), raw[: int(share * (len(raw) - 1))])
+
+
+@settings(max_examples=80, deadline=None)
+@given(kind=kinds, place=st.floats(0, 1), junk=st.binary(min_size=1, max_size=24))
+def test_junk_written_over_a_header(folder, kind, place, junk):
+    raw = bytearray(KINDS[kind])
+    start = int(place * min(len(raw), 2400))
+    raw[start : start + len(junk)] = junk
+    open_beside_a_sound_series(folder, name_of(kind), bytes(raw))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    word=st.sampled_from(
+        [
+            "ImagePositionPatient",
+            "ImageOrientationPatient",
+            "PixelSpacing",
+            "SliceThickness",
+            "RescaleSlope",
+            "RescaleIntercept",
+            "WindowCenter",
+            "WindowWidth",
+            "EchoTime",
+            "RepetitionTime",
+            "InversionTime",
+            "SeriesNumber",
+            "InstanceNumber",
+            "NumberOfFrames",
+            "AcquisitionTime",
+        ]
+    ),
+    value=st.sampled_from(["1e308", "-1e308", "1e-308", "nan", "inf", "-1", "0", "99999999999", "x", "1\\2"]),
+)
+def test_absurd_numbers(folder, word, value):
+    path = save(mr_slice(1), folder / "damaged")
+    count = 1 if dictionary_VM(word) in ("1", "1-n") else int(dictionary_VM(word)[0])
+    raw_element(path, word, "\\".join([value] * count).encode())
+    open_beside_a_sound_series(folder, "damaged", path.read_bytes())
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_file_of_each_kind_is_sound_before_it_is_damaged(folder, kind):
+    path = folder / name_of(kind)
+    path.write_bytes(KINDS[kind])
+    try:
+        case = scan_folder(folder)
+        assert case.problems == ()
+        assert len(case.volumes) + len(case.frames) >= 2
+        for volume in case.volumes:
+            assert load_volume(volume).notes == ()
+    finally:
+        path.unlink()
+
+
+def test_a_file_that_may_not_be_read_is_listed(tmp_path, monkeypatch):
+    """Root may read anything, so the refusal is made by hand at the call that opens files."""
+    save_all(tmp_path, mr_series(5), us_still())
+    locked = os.path.join(tmp_path, "IM0001")  # noqa: PTH118  what open() is given
+    really_open = open
+
+    def refuse(file, *rest, **named):
+        if os.fspath(file) == locked:
+            raise PermissionError(13, "Permission denied", locked)
+        return really_open(file, *rest, **named)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    case = scan_folder(tmp_path)
+    assert [(p.path, p.reason.code) for p in case.problems] == [("IM0001", "problem.cannot_open")]
+    assert [note.code for note in case.volumes[0].notes] == ["scan.slices_missing"]
+    assert len(case.frames) == 1
+
+
+def test_a_link_to_nowhere_and_a_pipe_do_not_hang_the_scan(tmp_path):
+    save_all(tmp_path, mr_series(3))
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+    case = scan_folder(tmp_path)
+    assert {(p.path, p.reason.code) for p in case.problems} == {("link", "problem.cannot_open")}
+    assert case.volumes[0].shape[0] == 3
+
+
+def test_pixels_cut_short_after_the_scan_leave_black_slices(tmp_path):
+    paths = save_all(tmp_path, mr_series(3))
+    (volume,) = scan_folder(tmp_path).volumes
+    paths[1].write_bytes(paths[1].read_bytes()[:-10])
+    loaded = load_volume(volume)
+    assert [(note.code, note.params) for note in loaded.notes] == [("problem.decode", {"slice": 2})]
+    assert not loaded.array[1].any()
+    np.testing.assert_array_equal(loaded.array[2], load_volume(volume).array[2])

@@ -1,0 +1,81 @@
+"""Whose images these are."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from breastview.imaging.case import Patient
+from breastview.imaging.header import Header
+from breastview.imaging.patients import exam_date, identify, is_simulated, parse_date, patient_of, who
+
+
+def header(**values) -> Header:
+    return Header(Path("x"), 0, "", 0, values)
+
+
+def person(number="1", name="A^B", birth="19700101") -> Header:
+    return header(PatientID=number, PatientName=name, PatientBirthDate=birth)
+
+
+@pytest.mark.parametrize(
+    ("other", "is_other"),
+    [
+        (person(), False),
+        (person(name="a b"), False),
+        (person(name="A^B^^"), False),
+        (person(number=" 1 "), False),
+        (person(number="2"), False),  # name and birth date outweigh the number
+        (person(number="", birth=""), False),
+        (person(name="", birth=""), False),
+        (header(), False),
+        (person(number="2", birth=""), True),
+        (person(number="2", name="C^D"), True),
+        (person(number="", name="C^D"), True),
+        (person(name="C^D", birth="19800101"), False),  # the number says it: a name may change
+    ],
+    ids=range(12),
+)
+def test_another_person(other, is_other):
+    assert who(other).is_other_than(who(person())) is is_other
+    assert who(person()).is_other_than(who(other)) is is_other
+
+
+def test_the_patient_is_whom_most_images_name():
+    headers = [header()] * 5 + [person()] * 3 + [person("2", "C^D")] * 2
+    assert patient_of(headers) == who(person())
+    assert patient_of([header()]).blank
+    assert patient_of([]).blank
+
+
+def test_the_identification_comes_from_the_first_header_that_has_it():
+    headers = [
+        person(name="", birth="1970"),
+        header(PatientName="A^B", PatientAge="052Y", PatientSex="F"),
+    ]
+    assert identify(headers) == Patient("A^B", "1", None, "F", 52)
+    assert identify([header(PatientAge="9 months", PatientBirthDate="19740102")]) == Patient(
+        birth_date=datetime.date(1974, 1, 2)
+    )
+    assert identify([]) == Patient()
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [("20260305", datetime.date(2026, 3, 5)), ("20261305", None), ("2026.03.05", None), ("", None)],
+)
+def test_dates(text, date):
+    assert parse_date(text) == date
+
+
+def test_the_day_of_the_exam():
+    assert exam_date(header(AcquisitionDate="", StudyDate="20260305")) == datetime.date(2026, 3, 5)
+    assert exam_date(header()) is None
+
+
+@pytest.mark.parametrize("word", ["ImageComments", "PatientName", "Manufacturer", "SeriesDescription"])
+def test_simulated_images_say_so(word):
+    assert is_simulated(header(**{word: "a simulated one"}))
+    assert not is_simulated(header(**{word: "a real one"}))
