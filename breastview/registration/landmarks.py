@@ -11,11 +11,13 @@ from scipy.spatial.transform import Rotation
 from breastview.errors import RegistrationError
 from breastview.messages import Message, message
 from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters
-from breastview.registration.transform import map_points, us_to_mri, with_matrix
+from breastview.registration.transform import map_points, rotation, with_matrix
+from breastview.registration.warp import warped
 
 LINE_RATIO = 0.05  # pairs whose spread across is below this share of their spread along lie on a line
 COINCIDENT_MM = 1.0
 MIN_LEFT_OUT = 4
+SCALE_BOUNDS = (0.5, 2.0)  # pairs that ask for more are no pairs; a scale of 0 would be no registration
 
 
 @dataclass(frozen=True)
@@ -69,16 +71,18 @@ def residuals_mm(parameters: RegistrationParameters, pairs: Sequence[LandmarkPai
 def _fit(
     pairs: Sequence[LandmarkPair], present: RegistrationParameters, allow_scale: bool
 ) -> RegistrationParameters:
-    us = np.array([(*pair.us_mm, 0.0) for pair in pairs])
+    us = warped(present.warp, np.array([(*pair.us_mm, 0.0) for pair in pairs]))
     mri = np.array([pair.mri_mm for pair in pairs])
     weights = np.array([pair.weight for pair in pairs])
     weights = weights / weights.sum()
     us_mean, mri_mean = weights @ us, weights @ mri
     us, mri = us - us_mean, mri - mri_mean
-    turn = _rotation(us, mri, weights, us_to_mri(replace(present, scale=1.0))[:3, :3])
+    spread = _spread(pairs)
+    turn = _rotation(us, mri, weights, rotation(present), spread)
     scale = 1.0 if not allow_scale else present.scale
-    if allow_scale and _spread(pairs) == 2:
-        scale = float((weights @ np.einsum("ij,ij->i", us @ turn.T, mri)) / (weights @ (us**2).sum(axis=1)))
+    if allow_scale and spread == 2:
+        best = (weights @ np.einsum("ij,ij->i", us @ turn.T, mri)) / (weights @ (us**2).sum(axis=1))
+        scale = float(np.clip(best, *SCALE_BOUNDS))
     matrix = np.eye(4)
     matrix[:3, :3] = turn * scale
     matrix[:3, 3] = mri_mean - matrix[:3, :3] @ us_mean
@@ -86,20 +90,21 @@ def _fit(
     return replace(fitted, method=Method.LANDMARKS, landmarks=tuple(pairs))
 
 
-def _rotation(us: np.ndarray, mri: np.ndarray, weights: np.ndarray, present: np.ndarray) -> np.ndarray:
+def _rotation(
+    us: np.ndarray, mri: np.ndarray, weights: np.ndarray, present: np.ndarray, spread: int
+) -> np.ndarray:
     """The rotation that brings the centred points together; where they leave it open, nearest `present`."""
-    spread = np.sqrt((us**2).sum(axis=1).max())
-    if len(us) == 1 or spread < COINCIDENT_MM:
-        return present
     covariance = mri.T @ (weights[:, None] * us)
-    values = np.linalg.svd(covariance, compute_uv=False)
-    if values[1] < LINE_RATIO**2 * values[0]:
-        along_us = np.linalg.svd(us * np.sqrt(weights)[:, None])[2][0]
-        along_mri = covariance @ along_us
-        return _least_turn(present @ along_us, along_mri / np.linalg.norm(along_mri)) @ present
-    left, _, right = np.linalg.svd(covariance)
-    flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    return left @ flip @ right
+    if spread == 2:
+        left, _, right = np.linalg.svd(covariance)
+        flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
+        return left @ flip @ right
+    along_us = np.linalg.svd(us * np.sqrt(weights)[:, None])[2][0]
+    along_mri = covariance @ along_us
+    length = np.linalg.norm(along_mri)
+    if spread == 0 or length == 0:
+        return present
+    return _least_turn(present @ along_us, along_mri / length) @ present
 
 
 def _least_turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -115,9 +120,13 @@ def _least_turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 
 def _spread(pairs: Sequence[LandmarkPair]) -> int:
-    """How many dimensions the pairs span in the US plane: 0, 1 or 2."""
-    us = np.array([pair.us_mm for pair in pairs])
-    values = np.linalg.svd(us - us.mean(axis=0), compute_uv=False)
+    """How many dimensions the pairs span, in the image where they span fewer: 0, 1 or 2."""
+    us, mri = np.array([pair.us_mm for pair in pairs]), np.array([pair.mri_mm for pair in pairs])
+    return min(_dimensions(us), _dimensions(mri))
+
+
+def _dimensions(points: np.ndarray) -> int:
+    values = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
     if values[0] < COINCIDENT_MM:
         return 0
     return 1 if len(values) < 2 or values[1] < LINE_RATIO * values[0] else 2

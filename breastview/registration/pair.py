@@ -49,7 +49,7 @@ def register_pair(
     grid = sector_grid(stack, plane, spacing_mm)
     matrix = us_to_mri(parameters)
     mri = {
-        key: resample_plane(volume.array, volume.index_to_lps, matrix, grid)
+        key: resample_plane(volume.array, volume.index_to_lps, matrix, grid, warp=parameters.warp)
         for key, volume in volumes.items()
     }
     return RegisteredPair(stack.key, frame, stack.grey(frame), plane, grid, mri, parameters)

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import ndimage
 
+from breastview.imaging.geometry import apply
+from breastview.registration.parameters import WarpPoint
 from breastview.registration.plane import PlaneGrid
+from breastview.registration.warp import warped
+
+ROUNDED = 9  # decimals of an index: a plane in the outermost slice is not outside by an error of rounding
 
 
 def resample_plane(
-    array: np.ndarray, index_to_lps: np.ndarray, us_to_mri: np.ndarray, grid: PlaneGrid, order: int = 1
+    array: np.ndarray,
+    index_to_lps: np.ndarray,
+    us_to_mri: np.ndarray,
+    grid: PlaneGrid,
+    order: int = 1,
+    warp: Sequence[WarpPoint] = (),
 ) -> np.ndarray:
     """Sample a volume (slice, row, column) on a grid of the US plane; float32 (rows, columns), NaN outside.
 
-    `us_to_mri` is the (4, 4) from US-plane mm to LPS mm. Only the part of the volume that the plane
-    crosses is touched. `order` is scipy's: 0 nearest, 1 linear.
+    `us_to_mri` is the (4, 4) from US-plane mm to LPS mm, `warp` the local warp before it. Only the part of
+    the volume that a plane without warp crosses is touched. `order` is scipy's: 0 nearest, 1 linear.
     """
+    if warp:
+        return _resample_warped(array, np.linalg.inv(index_to_lps) @ us_to_mri, grid, order, warp)
     start, along_row, along_column = _walk(index_to_lps, us_to_mri, grid)
     corners = np.array(
         [start + r * along_column + c * along_row for r in (0, grid.rows - 1) for c in (0, grid.columns - 1)]
@@ -38,10 +52,22 @@ def resample_plane(
     )[:, :, 0]
 
 
+def _resample_warped(
+    array: np.ndarray, us_to_index: np.ndarray, grid: PlaneGrid, order: int, warp: Sequence[WarpPoint]
+) -> np.ndarray:
+    x = grid.left_mm + grid.spacing_mm * np.arange(grid.columns)
+    y = grid.top_mm + grid.spacing_mm * np.arange(grid.rows)
+    plane = np.stack([*np.meshgrid(x, y), np.zeros((grid.rows, grid.columns))], axis=-1)
+    index = np.round(apply(us_to_index, warped(warp, plane)), ROUNDED)
+    return ndimage.map_coordinates(
+        array, np.moveaxis(index, -1, 0), np.float32, order, mode="constant", cval=np.nan, prefilter=False
+    )
+
+
 def _walk(
     index_to_lps: np.ndarray, us_to_mri: np.ndarray, grid: PlaneGrid
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Volume index of the first grid point, and the index steps along a row and along a column."""
-    to_index = np.linalg.inv(index_to_lps) @ us_to_mri
-    start = (to_index @ np.array([grid.left_mm, grid.top_mm, 0.0, 1.0]))[:3]
+    to_index = np.round(np.linalg.inv(index_to_lps) @ us_to_mri, ROUNDED)
+    start = np.round(to_index @ np.array([grid.left_mm, grid.top_mm, 0.0, 1.0]), ROUNDED)[:3]
     return start, to_index[:3, 0] * grid.spacing_mm, to_index[:3, 1] * grid.spacing_mm

@@ -8,9 +8,11 @@ from dataclasses import replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from breastview.imaging.geometry import apply
 from breastview.registration.parameters import Method, Point3, RegistrationParameters
+from breastview.registration.warp import unwarped, warped
 
-_AXES = {"x": 0, "y": 1, "z": 2}
+LOCKED = 1e-7  # cosine of the y angle below which x and z are one
 
 
 def rotation(parameters: RegistrationParameters) -> np.ndarray:
@@ -29,25 +31,38 @@ def us_to_mri(parameters: RegistrationParameters) -> np.ndarray:
 def with_matrix(parameters: RegistrationParameters, matrix: np.ndarray) -> RegistrationParameters:
     """Put the pose of a similarity (4, 4) into parameters; everything else of them stays."""
     scale = float(np.cbrt(np.linalg.det(matrix[:3, :3])))
-    angles = Rotation.from_matrix(matrix[:3, :3] / scale).as_euler("XYZ", degrees=True)
     return replace(
-        parameters, centre_mm=_point(matrix[:3, 3]), angles_deg=_point(angles), scale=round(scale, 12)
+        parameters,
+        centre_mm=_point(matrix[:3, 3]),
+        angles_deg=angles_deg(matrix[:3, :3] / scale),
+        scale=round(scale, 12),
     )
 
 
+def angles_deg(turn: np.ndarray) -> Point3:
+    """The angles of a rotation (3, 3), as in `RegistrationParameters`.
+
+    Where the y angle is ±90°, as in a sagittal plane, x and z turn about one axis: z is 0 there.
+    """
+    across = np.hypot(turn[0, 0], turn[0, 1])
+    y = np.arctan2(turn[0, 2], across)
+    if across < LOCKED:
+        return _point(np.rad2deg([np.arctan2(turn[2, 1], turn[1, 1]), y, 0.0]))
+    x, z = np.arctan2(-turn[1, 2], turn[2, 2]), np.arctan2(-turn[0, 1], turn[0, 0])
+    return _point(np.rad2deg([x, y, z]))
+
+
 def map_points(parameters: RegistrationParameters, us_mm: np.ndarray) -> np.ndarray:
-    """Map US-plane points (..., 2) or (..., 3) in mm to MRI LPS mm (..., 3)."""
+    """Map US-plane points (..., 2) or (..., 3) in mm to MRI LPS mm (..., 3), local warp included."""
     points = np.asarray(us_mm, float)
     if points.shape[-1] == 2:
         points = np.concatenate([points, np.zeros((*points.shape[:-1], 1))], axis=-1)
-    matrix = us_to_mri(parameters)
-    return points @ matrix[:3, :3].T + matrix[:3, 3]
+    return apply(us_to_mri(parameters), warped(parameters.warp, points))
 
 
 def to_us_plane(parameters: RegistrationParameters, mri_mm: np.ndarray) -> np.ndarray:
     """Map MRI LPS points (..., 3) to US-plane mm (x, y, z): z is the distance from the plane."""
-    matrix = np.linalg.inv(us_to_mri(parameters))
-    return np.asarray(mri_mm, float) @ matrix[:3, :3].T + matrix[:3, 3]
+    return unwarped(parameters.warp, apply(np.linalg.inv(us_to_mri(parameters)), mri_mm))
 
 
 def moved(parameters: RegistrationParameters, shift_mm: Sequence[float]) -> RegistrationParameters:
@@ -64,8 +79,7 @@ def turned(
     turn = own @ Rotation.from_euler(axis, angle_deg, degrees=True).as_matrix()
     pivot = np.asarray(pivot_us_mm, float) * parameters.scale
     centre = np.asarray(parameters.centre_mm) + own @ pivot - turn @ pivot
-    angles = Rotation.from_matrix(turn).as_euler("XYZ", degrees=True)
-    return replace(parameters, centre_mm=_point(centre), angles_deg=_point(angles), method=Method.MANUAL)
+    return replace(parameters, centre_mm=_point(centre), angles_deg=angles_deg(turn), method=Method.MANUAL)
 
 
 def _point(values: np.ndarray) -> Point3:

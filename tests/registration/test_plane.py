@@ -1,0 +1,60 @@
+"""US pixels ⇄ mm, the grid over the sector, and no millimetres without a scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from breastview.errors import RegistrationError
+from breastview.imaging.volume import Sector
+from breastview.registration.plane import PlaneGrid, UsPlane, sector_grid, us_plane
+from tests.registration.examples import still
+
+SECTOR = Sector(left=50, top=20, right=251, bottom=180)
+spacings = st.floats(0.01, 1.0)
+pixels = st.tuples(st.floats(-2000.0, 2000.0), st.floats(-2000.0, 2000.0))
+
+
+def test_the_origin_is_the_middle_of_the_probe_face_in_the_sector():
+    plane = us_plane(still((0.1, 0.2), SECTOR))
+    assert plane.origin_px == (150.0, 20.0)
+    np.testing.assert_allclose(plane.px_to_mm([150.0, 20.0]), [0.0, 0.0])
+
+
+def test_columns_run_along_x_and_rows_along_depth():
+    plane = us_plane(still((0.1, 0.2), SECTOR))
+    np.testing.assert_allclose(plane.px_to_mm([160.0, 70.0]), [2.0, 5.0])
+    np.testing.assert_allclose(plane.mm_to_px([2.0, 5.0]), [160.0, 70.0])
+
+
+@given(origin=pixels, spacing=st.tuples(spacings, spacings), px=pixels)
+def test_a_pixel_comes_back_from_millimetres(origin, spacing, px):
+    plane = UsPlane(origin, spacing)
+    np.testing.assert_allclose(plane.mm_to_px(plane.px_to_mm(px)), px, atol=1e-9)
+
+
+def test_millimetres_are_never_invented():
+    with pytest.raises(RegistrationError) as raised:
+        us_plane(still(None, SECTOR))
+    assert raised.value.message.code == "registration.no_scale"
+
+
+def test_what_the_reader_measured_goes_before_the_header():
+    assert us_plane(still(None, SECTOR), (0.3, 0.4)).spacing_mm == (0.3, 0.4)
+    assert us_plane(still((0.1, 0.1), SECTOR), (0.3, 0.4)).spacing_mm == (0.3, 0.4)
+
+
+def test_a_grid_covers_the_sector_with_square_pixels():
+    stack = still((0.1, 0.2), SECTOR)
+    grid = sector_grid(stack, us_plane(stack), spacing_mm=0.5)
+    assert (grid.left_mm, grid.top_mm) == (-20.0, 0.0)
+    assert (grid.columns, grid.rows) == (81, 32)  # 40 mm and 15.9 mm
+    assert (grid.width_mm, grid.height_mm) == (40.5, 16.0)
+    last = grid.left_mm + grid.spacing_mm * (grid.columns - 1)
+    assert us_plane(stack).mm_to_px([last, 0.0])[0] == pytest.approx(SECTOR.right - 1)
+
+
+def test_a_grid_is_described_by_its_first_pixel_and_its_size():
+    assert PlaneGrid(-1.0, 2.0, 0.25, rows=8, columns=4).width_mm == 1.0
