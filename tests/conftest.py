@@ -8,10 +8,16 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import hypothesis
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 WITHOUT_QT = bool(os.environ.get("BREASTVIEW_WITHOUT_QT"))
+# a busy machine is no fault of the code
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 NO_DATA = "BREASTVIEW_DATA is not set: the real exams are not on this machine"
 
 
