@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,10 +32,17 @@ MRI = RNG.normal(size=(1, 4, 32, 32)).astype(np.float32)
 MIB = 1024 * 1024
 
 
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    save_bundle(folder, SPEC, network(), US, MRI)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path) -> Path:
-    save_bundle(tmp_path, SPEC, network(), US, MRI)
-    return tmp_path
+def folder(sound, tmp_path) -> Path:
+    """A sound bundle that a test may damage."""
+    return Path(shutil.copytree(sound, tmp_path / "bundle"))
 
 
 def refused(folder: Path, device: str = "cpu") -> str:

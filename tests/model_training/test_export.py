@@ -1,0 +1,145 @@
+"""From a run to a bundle: what the card says is what the application computes with the kept weights."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+from typer.testing import CliRunner
+
+from breastview.fusion.bundle import load_bundle, pack_weights
+from breastview.fusion.network import mri_tensor
+from breastview.fusion.predict import read
+from breastview.fusion.preprocess import Crop, ModelInput
+from breastview.fusion.reading import Eligibility
+from breastview.fusion.spec import InputSpec, NetworkSpec, read_spec
+from breastview.registration.plane import PlaneGrid
+from model_training import evaluate
+from model_training.__main__ import app
+from model_training.cohort import load_part
+from model_training.export import HEADS, export_demonstration, load_average
+from model_training.train import Recipe, train
+from tests.model_training.cohorts import SIDE_PX, write_cohort
+
+NETWORK = NetworkSpec(trunk="cnn")
+INPUTS = InputSpec(size_px=SIDE_PX)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("export")
+    cohort = write_cohort(folder / "cohort", cases=40, shift=0.2)
+    train(cohort, folder / "run", NETWORK, Recipe(stages=((SIDE_PX, 2),), batch=8, threads=1, ema=0.5))
+    spec = export_demonstration(cohort, folder / "run", folder / "bundle", {"seed": 7}, INPUTS, NETWORK)
+    return folder, spec
+
+
+@pytest.fixture(scope="module")
+def measured(exported):
+    """The test part and its logits by the bundle as the application loads it."""
+    folder, _ = exported
+    test, net = load_part(folder / "cohort", "test"), load_bundle(folder / "bundle", "cpu").network
+    us, mri = (torch.from_numpy(x[:, 0].astype(np.float32)) for x in (test.us, test.mri))
+    with torch.no_grad():
+        logits = net(us, mri_tensor(mri, torch.ones(mri.shape[:2], dtype=torch.bool)))
+    return test, {name: x.numpy() for name, x in logits.items()}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_figures_are_those_of_the_kept_weights_on_the_test_part(exported, measured, head):
+    _, spec = exported
+    test, logits = measured
+    again = evaluate.metrics(test.label, logits[head], spec.temperature[head], spec.operating_point[head])
+    assert set(spec.metrics[head]) == {"auc", "accuracy", "sensitivity", "specificity", "ece"}
+    for name, metric in spec.metrics[head].items():
+        ours, theirs = again[name], metric
+        assert (ours.value, ours.low, ours.high) == pytest.approx(
+            (theirs.value, theirs.low, theirs.high), abs=1e-4
+        )
+        assert ours.n == theirs.n
+    assert spec.metrics[head]["auc"].n == 40
+
+
+def test_the_bundle_holds_the_averaged_network_in_int8(exported):
+    folder, _ = exported
+    kept = pack_weights(load_average(folder / "run", NETWORK))
+    loaded = load_bundle(folder / "bundle", "cpu").network.state_dict()
+    kernel, scale = kept["trunks.us.4.weight"], kept["trunks.us.4.weight.scale"]
+    assert torch.allclose(loaded["trunks.us.4.weight"], kernel.float() * scale[:, None, None, None])
+
+
+def test_temperature_and_operating_point_were_chosen_on_validation_cases(exported):
+    folder, spec = exported
+    validation = load_part(folder / "cohort", "validation")
+    net = load_bundle(folder / "bundle", "cpu").network
+    us, mri = (torch.from_numpy(x[:, 0].astype(np.float32)) for x in (validation.us, validation.mri))
+    with torch.no_grad():
+        logits = net(us, mri_tensor(mri, torch.ones(mri.shape[:2], dtype=torch.bool)))["fused"].numpy()
+    assert spec.temperature["fused"] == pytest.approx(
+        evaluate.fit_temperature(validation.label, logits), rel=1e-3
+    )
+    probability = expit(evaluate.margin(logits) / spec.temperature["fused"])
+    assert spec.operating_point["fused"] == pytest.approx(
+        evaluate.youden_point(validation.label, probability), abs=1e-4
+    )
+
+
+def test_the_application_reads_a_case_with_the_calibration_of_the_card(exported, measured):
+    folder, spec = exported
+    test, logits = measured
+    given = ModelInput(
+        "L1",
+        test.us[3, 0].astype(np.float32),
+        test.mri[3, 0].astype(np.float32),
+        np.ones(4, bool),
+        Crop(0, 0, 64),
+        PlaneGrid(0, 0, 0.5, SIDE_PX, SIDE_PX),
+    )
+    reading = read(load_bundle(folder / "bundle", "cpu"), given, Eligibility(True))
+    odds = evaluate.margin(logits["fused"])[3] / spec.temperature["fused"]
+    assert reading.probability == pytest.approx(expit(odds), abs=1e-5)
+    assert all(0 <= heatmap.values.max() <= 1 for heatmap in reading.heatmaps)
+
+
+def test_the_spec_says_what_it_is_and_how_it_was_made(exported):
+    folder, spec = exported
+    assert read_spec(folder / "bundle") == replace(spec, training=read_spec(folder / "bundle").training)
+    assert (spec.demonstration, spec.scope.simulated_only) == (True, True)
+    assert (spec.network, spec.input) == (NETWORK, INPUTS)
+    assert (spec.training["seed"], spec.training["epochs"]) == (7, 2)
+    assert set(spec.training["best_possible_auc"]) == set(HEADS)
+    assert set(spec.cam_scale) == {"us", "mri"} and min(spec.cam_scale.values()) > 0
+
+
+def test_the_card_says_that_nothing_clinical_was_shown(exported):
+    folder, spec = exported
+    card = (folder / "bundle" / "CARD.md").read_text(encoding="utf-8")
+    assert "DEMONSTRATION" in card and "software verification, not clinical evidence" in card
+    auc = spec.metrics["fused"]["auc"]
+    assert f"| fused | {auc.value:.3f} ({auc.low:.3f}–{auc.high:.3f}) |" in card
+    assert "cnn, convolutions shared" in card and "- seed: 7" in card
+
+
+def test_the_command_line_trains_and_exports_the_trunk_that_is_asked_for(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    size_px = InputSpec().size_px
+    cohort, run, bundle = str(write_cohort(tmp_path / "c", 4, size_px)), str(tmp_path / "r"), tmp_path / "b"
+    stages = ["--epochs-small", "1", "--epochs-full", "1"]
+    for command in (
+        ["train", cohort, run, "--trunk", "cnn", *stages],
+        ["export", cohort, run, str(bundle), "--trunk", "cnn"],
+    ):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+    spec = read_spec(bundle)
+    assert (spec.network.trunk, spec.input.size_px) == ("cnn", size_px)
+    assert "--trunk cnn" in spec.training["command"]
+    assert load_bundle(bundle, "cpu").device_name == "CPU"
+    assert [record.args["epoch"] for record in caplog.records if record.name == "model_training.train"] == [
+        1,
+        2,
+    ]
