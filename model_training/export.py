@@ -50,8 +50,8 @@ def export_demonstration(
     net = load_average(run, network)
     load_weights(net, pack_weights(net))
     validation, test = load_part(cohort, "validation"), load_part(cohort, "test")
-    chosen = predict(net, validation, inputs.size_px, exact=True)
-    measured = predict(net, test, inputs.size_px, exact=True)
+    chosen = predict(net, validation, inputs.size_px)
+    measured = predict(net, test, inputs.size_px)
     temperature = {name: evaluate.fit_temperature(validation.label, chosen[name]) for name in HEADS}
     point = {name: _point(validation.label, chosen[name], temperature[name]) for name in HEADS}
     figures = {
