@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from breastview.records.values import ReviewRecord
+from breastview.records.values import KeptReading, ReviewRecord
 
 
 def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
@@ -24,6 +24,13 @@ def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
         parts["registration"] = _plain(record.registration(key, lesion.us.frame))
         parts["scale"] = [_plain(c) for c in record.calibrations if c.frames_key == key]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def is_current(record: ReviewRecord, reading: KeptReading) -> bool:
+    """Whether a reading was computed from what stands in the record."""
+    if all(lesion.lesion_id != reading.lesion_id for lesion in record.lesions):
+        return False
+    return reading.input_sha256 == input_hash(record, reading.lesion_id, reading.model_sha256)
 
 
 def _plain(value: Any) -> Any:

@@ -64,7 +64,10 @@ class MriMark:
 
 @dataclass(frozen=True)
 class Lesion:
-    """One lesion. `side` is what the reader confirmed; `clock_h` 1–12; distances in mm from the report."""
+    """One lesion. `side` is what the reader confirmed; `clock_h` 1–12; distances in mm from the report.
+
+    `first_bi_rads` is the reader's category before the model spoke; nothing changes it afterwards.
+    """
 
     lesion_id: str
     side: Side | None = None
@@ -76,6 +79,7 @@ class Lesion:
     bi_rads: BiRads | None = None
     comment: str = ""
     pathology: Pathology | None = None
+    first_bi_rads: BiRads | None = None
 
 
 @dataclass(frozen=True)

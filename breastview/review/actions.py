@@ -11,7 +11,7 @@ from typing import Protocol
 from breastview.errors import BreastViewError
 from breastview.imaging.case import Role
 from breastview.messages import message
-from breastview.records.inputs import input_hash
+from breastview.records.inputs import is_current
 from breastview.records.values import (
     BiRads,
     Calibration,
@@ -227,6 +227,8 @@ class RemoveLandmark(_Plain):
 
     def __call__(self, state: ReviewState) -> Applied:
         present = _present(state, self.frames_key, self.frame)
+        if not 0 <= self.place < len(present.landmarks):
+            raise IndexError(self.place)
         rest = (*present.landmarks[: self.place], *present.landmarks[self.place + 1 :])
         method = Method.MANUAL if present.method is Method.LANDMARKS else present.method
         changed = replace(present, landmarks=rest, method=method)
@@ -266,15 +268,28 @@ class OverrideRole(_Plain):
 
 @dataclass(frozen=True)
 class Calibrate(_Plain):
-    """Millimetres a pixel (row, column) that the reader measured on a US image."""
+    """Millimetres a pixel (row, column) that the reader measured on a US image; places clicked there stay."""
 
     frames_key: str
     spacing_mm: tuple[float, float]
 
     def __call__(self, state: ReviewState) -> Applied:
-        others = tuple(c for c in state.record.calibrations if c.frames_key != self.frames_key)
+        old = _spacing_mm(state, self.frames_key)
+        record = state.record
+        if old is not None:
+            by = self.spacing_mm[1] / old[1], self.spacing_mm[0] / old[0]
+            record = replace(
+                record,
+                registrations=tuple(
+                    replace(entry, parameters=_rescaled(entry.parameters, by))
+                    if entry.frames_key == self.frames_key
+                    else entry
+                    for entry in record.registrations
+                ),
+            )
+        others = tuple(c for c in record.calibrations if c.frames_key != self.frames_key)
         calibrations = (*others, Calibration(self.frames_key, self.spacing_mm))
-        record = _without_readings_of(replace(state.record, calibrations=calibrations), self.frames_key, None)
+        record = _without_readings_of(replace(record, calibrations=calibrations), self.frames_key, None)
         return state.with_record(record), frozenset({Part.SCALE, Part.REGISTRATION, Part.READING})
 
 
@@ -286,15 +301,13 @@ class CommitFirstRead:
     is_undoable = False
 
     def __call__(self, state: ReviewState) -> Applied:
-        if not state.record.lesions or any(lesion.bi_rads is None for lesion in state.record.lesions):
-            raise Refused(message("review.first_read_open"))
-        record = replace(state.record, first_read_committed=True)
+        record = _first_read(replace(state.record, first_read_committed=True))
         return state.with_record(record), frozenset({Part.FIRST_READ})
 
 
 @dataclass(frozen=True)
 class RevealModel:
-    """Show the model's answer. Undo does not cross it."""
+    """Show the model's answer. Undo does not cross it. A lesion added later needs its own read first."""
 
     is_barrier = True
     is_undoable = False
@@ -302,6 +315,7 @@ class RevealModel:
     def __call__(self, state: ReviewState) -> Applied:
         if not state.record.first_read_committed:
             raise Refused(message("review.model_locked"))
+        state = state.with_record(_first_read(state.record))
         return replace(state, model_revealed=True), frozenset({Part.READING})
 
 
@@ -315,8 +329,7 @@ class KeepReading:
 
     def __call__(self, state: ReviewState) -> Applied:
         reading = self.reading
-        own = input_hash(state.record, reading.lesion_id, reading.model_sha256)
-        if reading.input_sha256 != own:
+        if not is_current(state.record, reading):
             raise Refused(message("review.stale_reading"))
         record = _without_reading(state.record, reading.lesion_id)
         record = replace(record, readings=(*record.readings, reading))
@@ -328,6 +341,36 @@ def _present(state: ReviewState, frames_key: str, frame: int) -> RegistrationPar
     if parameters is None:
         raise Refused(message("review.no_registration"))
     return parameters
+
+
+def _first_read(record: ReviewRecord) -> ReviewRecord:
+    """The record with every lesion's first category fixed; raises `Refused` where one has none."""
+    if not record.lesions or any(lesion.bi_rads is None for lesion in record.lesions):
+        raise Refused(message("review.first_read_open"))
+    lesions = tuple(
+        replace(known, first_bi_rads=known.first_bi_rads or known.bi_rads) for known in record.lesions
+    )
+    return replace(record, lesions=lesions)
+
+
+def _spacing_mm(state: ReviewState, frames_key: str) -> tuple[float, float] | None:
+    """(row, column) mm a pixel of a US image as they stand."""
+    for calibration in state.record.calibrations:
+        if calibration.frames_key == frames_key:
+            return calibration.spacing_mm
+    scale = state.case.frame_set(frames_key).scale
+    return scale.spacing_mm if scale else None
+
+
+def _rescaled(parameters: RegistrationParameters, by: tuple[float, float]) -> RegistrationParameters:
+    """Parameters whose places in the US plane lie on the same pixels after a change of scale, (x, y)."""
+    return replace(
+        parameters,
+        landmarks=tuple(
+            replace(p, us_mm=(p.us_mm[0] * by[0], p.us_mm[1] * by[1])) for p in parameters.landmarks
+        ),
+        warp=tuple(replace(p, us_mm=(p.us_mm[0] * by[0], p.us_mm[1] * by[1])) for p in parameters.warp),
+    )
 
 
 def _changed_input(state: ReviewState, record: ReviewRecord, lesion_id: str, part: Part) -> Applied:

@@ -26,21 +26,21 @@ class Review:
         if action.is_barrier:
             self._undo.clear()
             self._redo.clear()
-        elif action.is_undoable:
-            self._redo.clear()
-            if self._stroke is None:
-                self._undo.append(before)
+            self._stroke = None if self._stroke is None else after
+        elif action.is_undoable and self._stroke is None:
+            self._remember(before)
         return parts
 
     def begin(self) -> None:
-        """Start a stroke: what is dispatched until `commit` becomes one step."""
+        """Start a stroke: what is dispatched until `commit` becomes one step. A stroke left open is ended."""
+        self.commit()
         self._stroke = self.state
 
     def commit(self) -> None:
         """End the stroke."""
         start, self._stroke = self._stroke, None
         if start is not None and start is not self.state:
-            self._undo.append(start)
+            self._remember(start)
 
     def abort(self) -> frozenset[Part]:
         """End the stroke and go back to where it began."""
@@ -67,6 +67,10 @@ class Review:
     def redo(self) -> frozenset[Part]:
         """Go forward one step again."""
         return self._step(self._redo, self._undo)
+
+    def _remember(self, before: ReviewState) -> None:
+        self._undo.append(before)
+        self._redo.clear()
 
     def _step(self, source: list[ReviewState], target: list[ReviewState]) -> frozenset[Part]:
         if not source or self._stroke is not None:

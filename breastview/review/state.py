@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from breastview.imaging.case import ScannedCase
+from breastview.records.inputs import is_current
 from breastview.records.values import ReviewRecord, new_record
 
 
@@ -38,8 +39,10 @@ class ReviewState:
 
 
 def open_state(case: ScannedCase, record: ReviewRecord | None) -> ReviewState:
-    """Start or restore a review: overruled roles are applied to the case again."""
+    """Start or restore a review: overruled roles are applied to the case again, stale readings dropped."""
     record = record or new_record(case)
+    current = tuple(reading for reading in record.readings if is_current(record, reading))
+    record = replace(record, readings=current)
     for override in record.roles:
         case = case.with_override(override.key, override.role, override.b_value, override.phase)
     first = record.lesions[0].lesion_id if record.lesions else None

@@ -42,6 +42,7 @@ LESION = Lesion(
     bi_rads=BiRads.C4A,
     comment="边界不清 – unscharf",
     pathology=Pathology.MALIGNANT,
+    first_bi_rads=BiRads.C3,
 )
 READING = KeptReading(
     lesion_id="L1",

@@ -1,0 +1,320 @@
+"""Every action: what it does to the review, and which parts it says to have changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from breastview.imaging.case import Role
+from breastview.records.values import BiRads, Calibration, Pathology, RoleOverride, Side
+from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters, WarpPoint
+from breastview.registration.transform import map_points
+from breastview.review import actions
+from breastview.review.actions import Refused
+from breastview.review.history import Review
+from breastview.review.state import Part, open_state
+from tests.records.examples import MRI, STILL
+from tests.review.examples import (
+    MRI_MARK,
+    POSE,
+    US_MARK,
+    case,
+    marked,
+    opened,
+    read,
+    reading,
+    us_still,
+)
+
+ELSEWHERE = RegistrationParameters((50.0, -110.0, 20.0), (5.0, -3.0, 12.0))
+
+
+def parts(*changed: Part) -> frozenset[Part]:
+    return frozenset(changed)
+
+
+def code(raised: pytest.ExceptionInfo[Refused]) -> str:
+    return raised.value.message.code
+
+
+def test_lesions_are_numbered_and_the_new_one_is_chosen():
+    review = opened()
+    assert review.dispatch(actions.AddLesion()) == parts(Part.LESIONS, Part.SELECTION)
+    review.dispatch(actions.AddLesion())
+    assert [lesion.lesion_id for lesion in review.state.record.lesions] == ["L1", "L2"]
+    assert review.state.lesion_id == "L2"
+
+
+def test_a_removed_lesion_takes_marks_and_reading_along_and_its_number_is_free():
+    review = read()
+    review.dispatch(actions.AddLesion())
+    changed = review.dispatch(actions.RemoveLesion("L1"))
+    assert changed == parts(Part.LESIONS, Part.MARKS, Part.READING, Part.SELECTION)
+    assert review.state.record.readings == ()
+    assert review.state.lesion_id == "L2"
+    review.dispatch(actions.AddLesion())
+    assert [lesion.lesion_id for lesion in review.state.record.lesions] == ["L2", "L1"]
+    assert review.state.record.lesion("L1").us is None
+
+
+def test_removing_the_last_lesion_leaves_none_chosen():
+    review = marked()
+    review.dispatch(actions.RemoveLesion("L1"))
+    assert review.state.lesion_id is None
+
+
+def test_choosing_a_lesion_is_no_step_of_the_history():
+    review = marked()
+    review.dispatch(actions.AddLesion())
+    assert review.dispatch(actions.SelectLesion("L1")) == parts(Part.SELECTION)
+    assert review.state.lesion_id == "L1"
+    review.undo()
+    assert [lesion.lesion_id for lesion in review.state.record.lesions] == ["L1"]
+
+
+@pytest.mark.parametrize(
+    ("action", "field", "changed"),
+    [
+        (actions.MarkUs("L1", replace(US_MARK, left=90.0)), "us", Part.MARKS),
+        (actions.MarkUs("L1", None), "us", Part.MARKS),
+        (actions.MarkMri("L1", replace(MRI_MARK, extent_mm=(1.0, 2.0, 3.0))), "mri", Part.MARKS),
+        (actions.MarkMri("L1", None), "mri", Part.MARKS),
+        (actions.ConfirmSide("L1", Side.RIGHT), "side", Part.LESIONS),
+        (actions.ConfirmSide("L1", None), "side", Part.LESIONS),
+    ],
+)
+def test_what_the_reading_depends_on_drops_it_in_the_same_action(action, field, changed):
+    review = read()
+    assert review.dispatch(action) == parts(changed, Part.READING)
+    expected = action.side if field == "side" else action.mark
+    assert getattr(review.state.record.lesion("L1"), field) == expected
+    assert review.state.record.readings == ()
+
+
+@pytest.mark.parametrize(
+    ("action", "changed"),
+    [
+        (actions.SetRegistration(STILL, 0, ELSEWHERE), parts(Part.REGISTRATION, Part.READING)),
+        (actions.RemoveRegistration(STILL, 0), parts(Part.REGISTRATION, Part.READING)),
+        (actions.OverrideRole("1.2.3.51", Role.T2WI), parts(Part.ROLES, Part.READING)),
+        (actions.Calibrate(STILL, (0.2, 0.2)), parts(Part.SCALE, Part.REGISTRATION, Part.READING)),
+        (
+            actions.AddLandmark(STILL, 0, LandmarkPair((0.0, 0.0), (1.0, 2.0, 3.0))),
+            parts(Part.REGISTRATION, Part.READING),
+        ),
+    ],
+)
+def test_registration_role_and_scale_drop_the_reading_in_the_same_action(action, changed):
+    review = read()
+    assert review.dispatch(action) == changed
+    assert review.state.record.readings == ()
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        actions.SetRegistration(STILL, 3, ELSEWHERE),
+        actions.RemoveRegistration("9.9", 0),
+        actions.SetPlace("L1", 3.0, 20.0, None),
+        actions.SetFinding("L1", BiRads.C5, "larger now"),
+        actions.SetPathology("L1", Pathology.MALIGNANT),
+        actions.AddLesion(),
+    ],
+)
+def test_what_the_reading_does_not_depend_on_leaves_it(action):
+    review = read()
+    review.dispatch(action)
+    assert review.state.record.readings == (reading(review),)
+
+
+def test_the_reading_of_another_lesion_stays():
+    review = read()
+    review.dispatch(actions.AddLesion())
+    review.dispatch(actions.MarkUs("L2", replace(US_MARK, frame=1)))
+    review.dispatch(actions.SetRegistration(STILL, 1, ELSEWHERE))
+    assert [kept.lesion_id for kept in review.state.record.readings] == ["L1"]
+
+
+def test_the_report_s_words_and_the_assessment_are_kept():
+    review = marked()
+    assert review.dispatch(actions.SetPlace("L1", 2.5, 35.0, 12.0)) == parts(Part.LESIONS)
+    assert review.dispatch(actions.SetFinding("L1", BiRads.C3, "smooth")) == parts(Part.FINDING)
+    assert review.dispatch(actions.SetPathology("L1", Pathology.BENIGN)) == parts(Part.FINDING)
+    lesion = review.state.record.lesion("L1")
+    assert (lesion.clock_h, lesion.nipple_distance_mm, lesion.depth_mm) == (2.5, 35.0, 12.0)
+    assert (lesion.bi_rads, lesion.comment, lesion.pathology) == (BiRads.C3, "smooth", Pathology.BENIGN)
+
+
+def test_a_registration_is_set_and_removed_for_its_frame():
+    review = marked()
+    review.dispatch(actions.SetRegistration(STILL, 1, ELSEWHERE))
+    assert review.state.record.registration(STILL, 0) == POSE
+    assert review.state.record.registration(STILL, 1) == ELSEWHERE
+    review.dispatch(actions.RemoveRegistration(STILL, 0))
+    assert review.state.record.registration(STILL, 0) is None
+    assert review.state.record.registration(STILL, 1) == ELSEWHERE
+
+
+def test_pairs_leave_the_pose_until_they_are_fitted():
+    review = marked()
+    for us in ((-15.0, 5.0), (12.0, 8.0), (3.0, 30.0), (-6.0, 22.0)):
+        pair = LandmarkPair(us, tuple(map_points(ELSEWHERE, us).tolist()))
+        assert review.dispatch(actions.AddLandmark(STILL, 0, pair)) == parts(Part.REGISTRATION, Part.READING)
+    assert review.state.record.registration(STILL, 0).centre_mm == POSE.centre_mm
+    assert review.dispatch(actions.FitLandmarks(STILL, 0)) == parts(Part.REGISTRATION, Part.READING)
+    fitted = review.state.record.registration(STILL, 0)
+    assert fitted.centre_mm == pytest.approx(ELSEWHERE.centre_mm)
+    assert fitted.angles_deg == pytest.approx(ELSEWHERE.angles_deg)
+    assert (fitted.method, len(fitted.landmarks)) == (Method.LANDMARKS, 4)
+
+
+def test_a_pose_whose_pairs_were_changed_is_no_longer_called_fitted():
+    review = marked()
+    pairs = tuple(LandmarkPair((float(n), 0.0), (0.0, 0.0, 0.0)) for n in range(3))
+    review.dispatch(
+        actions.SetRegistration(STILL, 0, replace(POSE, method=Method.LANDMARKS, landmarks=pairs))
+    )
+    review.dispatch(actions.RemoveLandmark(STILL, 0, 1))
+    left = review.state.record.registration(STILL, 0)
+    assert left.landmarks == (pairs[0], pairs[2])
+    assert left.method is Method.MANUAL
+    for place in (-1, 2):
+        with pytest.raises(IndexError):
+            review.dispatch(actions.RemoveLandmark(STILL, 0, place))
+    assert review.state.record.registration(STILL, 0) is left
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        actions.AddLandmark(STILL, 4, LandmarkPair((0.0, 0.0), (0.0, 0.0, 0.0))),
+        actions.RemoveLandmark(STILL, 4, 0),
+        actions.FitLandmarks(STILL, 4),
+    ],
+)
+def test_pairs_need_a_registration_first(action):
+    review = marked()
+    before = review.state
+    with pytest.raises(Refused) as raised:
+        review.dispatch(action)
+    assert code(raised) == "review.no_registration"
+    assert review.state is before
+
+
+def test_an_overruled_role_is_in_the_case_and_in_the_record():
+    review = opened()
+    review.dispatch(actions.OverrideRole(MRI, Role.DWI, b_value=50.0))
+    review.dispatch(actions.OverrideRole(MRI, Role.DWI, b_value=800.0))
+    choice = review.state.case.volume(MRI).role
+    assert (choice.role, choice.b_value, choice.reason.code) == (Role.DWI, 800.0, "role.user")
+    assert review.state.record.roles == (RoleOverride(MRI, Role.DWI, b_value=800.0),)
+
+
+def test_a_calibration_replaces_an_older_one_of_the_same_image():
+    review = opened()
+    review.dispatch(actions.Calibrate(STILL, (0.2, 0.2)))
+    review.dispatch(actions.Calibrate(STILL, (0.3, 0.3)))
+    assert review.state.record.calibrations == (Calibration(STILL, (0.3, 0.3)),)
+
+
+def test_places_clicked_on_ultrasound_stay_on_their_pixels_when_the_scale_changes():
+    """The header said 0.1 mm a pixel; the reader measures twice that, then half again across."""
+    pose = replace(
+        POSE,
+        landmarks=(LandmarkPair((-8.0, 12.0), (1.0, 2.0, 3.0)),),
+        warp=(WarpPoint((4.0, 15.0), (1.0, 0.0, 0.0), 10.0),),
+    )
+    review = marked()
+    review.dispatch(actions.SetRegistration(STILL, 0, pose))
+    review.dispatch(actions.SetRegistration("other", 0, pose))
+    review.dispatch(actions.Calibrate(STILL, (0.2, 0.2)))
+    review.dispatch(actions.Calibrate(STILL, (0.2, 0.3)))
+    kept = review.state.record.registration(STILL, 0)
+    assert kept.landmarks[0].us_mm == pytest.approx((-24.0, 24.0))
+    assert kept.landmarks[0].mri_mm == (1.0, 2.0, 3.0)
+    assert kept.warp[0].us_mm == pytest.approx((12.0, 30.0))
+    assert kept.centre_mm == pose.centre_mm
+    assert review.state.record.registration("other", 0) == pose
+
+
+def test_a_first_scale_has_nothing_to_move():
+    review = Review(open_state(case(us_still(spacing_mm=None)), None))
+    review.dispatch(actions.SetRegistration(STILL, 0, POSE))
+    review.dispatch(actions.Calibrate(STILL, (0.2, 0.2)))
+    assert review.state.record.registration(STILL, 0) == POSE
+
+
+def test_the_first_read_needs_a_lesion_and_a_category_for_each():
+    review = opened()
+    for prepare in ((), (actions.AddLesion(),)):
+        for action in prepare:
+            review.dispatch(action)
+        with pytest.raises(Refused) as raised:
+            review.dispatch(actions.CommitFirstRead())
+        assert code(raised) == "review.first_read_open"
+    assert not review.state.record.first_read_committed
+
+
+def test_the_model_is_silent_until_the_first_read_is_committed():
+    review = marked()
+    with pytest.raises(Refused) as raised:
+        review.dispatch(actions.RevealModel())
+    assert code(raised) == "review.model_locked"
+    assert review.dispatch(actions.CommitFirstRead()) == parts(Part.FIRST_READ)
+    assert review.state.record.first_read_committed and not review.state.model_revealed
+    assert review.dispatch(actions.RevealModel()) == parts(Part.READING)
+    assert review.state.model_revealed
+
+
+def test_the_first_category_stays_whatever_the_reader_thinks_after_the_model_spoke():
+    review = read()
+    review.dispatch(actions.SetFinding("L1", BiRads.C5))
+    review.dispatch(actions.RevealModel())
+    lesion = review.state.record.lesion("L1")
+    assert (lesion.first_bi_rads, lesion.bi_rads) == (BiRads.C4A, BiRads.C5)
+
+
+def test_a_lesion_added_after_the_first_read_needs_its_own_before_the_model_speaks_again():
+    review = read()
+    review.dispatch(actions.AddLesion())
+    with pytest.raises(Refused) as raised:
+        review.dispatch(actions.RevealModel())
+    assert code(raised) == "review.first_read_open"
+    review.dispatch(actions.SetFinding("L2", BiRads.C3))
+    review.dispatch(actions.RevealModel())
+    assert review.state.record.lesion("L2").first_bi_rads is BiRads.C3
+
+
+def test_a_reading_of_what_stands_here_is_kept_and_replaces_the_older_one():
+    review = read()
+    newer = replace(reading(review), probability=0.25)
+    assert review.dispatch(actions.KeepReading(newer)) == parts(Part.READING)
+    assert review.state.record.readings == (newer,)
+
+
+def test_a_reading_of_an_earlier_state_is_refused():
+    review = marked()
+    old = reading(review)
+    review.dispatch(actions.MarkUs("L1", replace(US_MARK, left=99.0)))
+    before = review.state
+    with pytest.raises(Refused) as raised:
+        review.dispatch(actions.KeepReading(old))
+    assert code(raised) == "review.stale_reading"
+    assert review.state is before
+
+
+def test_a_reading_by_another_model_s_hash_is_refused():
+    review = marked()
+    with pytest.raises(Refused) as raised:
+        review.dispatch(actions.KeepReading(replace(reading(review), model_sha256="0" * 64)))
+    assert code(raised) == "review.stale_reading"
+
+
+def test_a_reading_of_a_lesion_that_was_removed_meanwhile_is_refused():
+    review = marked()
+    late = reading(review)
+    review.dispatch(actions.RemoveLesion("L1"))
+    with pytest.raises(Refused) as raised:
+        review.dispatch(actions.KeepReading(late))
+    assert code(raised) == "review.stale_reading"
