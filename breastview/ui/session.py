@@ -16,7 +16,7 @@ from breastview.imaging.dynamic import phases, subtraction
 from breastview.imaging.load import load_frames, load_middle_slice, load_volume
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
-from breastview.jobs.tasks import Tasks
+from breastview.jobs.tasks import Tasks, Ticket
 from breastview.messages import Message
 from breastview.progress import Progress
 from breastview.records.autosave import Autosaver
@@ -31,6 +31,17 @@ from breastview.review.state import Part, ReviewState, open_state
 
 SUBTRACTION = "subtraction"  # key of the computed DCE 2 − DCE 1
 LOADED_ROLES = (Role.T1WI, Role.T2WI, Role.DWI, Role.ADC, Role.STIR)  # at once; others when they are hung
+OF_ONE_CASE = (
+    "preview",
+    "frames",
+    "volumes",
+    "volume",
+    "thumbnails",
+    "subtraction",
+    "body",
+    "model",
+    "report",
+)
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
 
@@ -79,19 +90,23 @@ class Session(QObject):
 
     def open_folder(self, folder: Path, record: ReviewRecord | None = None) -> None:
         """Scan a folder in the background; the present case stays until the new one stands."""
+        self.tasks.cancel("preview")
+        self.preview = None
         self.scanning.emit()
 
         def found(frames: ScannedFrames) -> None:
-            self._post(lambda: self._preview(frames))
+            self._post(lambda: self._preview(scan, frames))
 
         def work(progress: Progress) -> ScannedCase:
             return scan_folder(folder, progress, found)
 
-        self.tasks.start("scan", work, lambda case: self._open(case, record))
+        scan = self.tasks.start("scan", work, lambda case: self._open(case, record))
 
-    def _preview(self, frames: ScannedFrames) -> None:
+    def _preview(self, scan: Ticket, frames: ScannedFrames) -> None:
         """Load the first US image that the scan found, to be seen before the last file is read."""
-        if self.review is None and self.preview is None and not self.tasks.is_running("preview"):
+        if scan.cancelled.is_set() or self.review is not None or self.preview is not None:
+            return
+        if not self.tasks.is_running("preview"):
             self.tasks.start("preview", lambda progress: load_frames(frames, progress), self._take_preview)
 
     def _take_preview(self, stack: FrameStack) -> None:
@@ -106,7 +121,7 @@ class Session(QObject):
                 record = self._store.load(case.fingerprint)
             except RecordError as error:
                 self.failed.emit(error.message)
-        for kind in ("preview", "volumes", "frames", "thumbnails", "model", "report"):
+        for kind in OF_ONE_CASE:
             self.tasks.cancel(kind)
         self.volumes, self.stacks, self.body, self.readings, self.preview = {}, {}, None, {}, None
         self.review = Review(open_state(case, record))
@@ -189,7 +204,8 @@ class Session(QObject):
                 lambda progress: subtraction(post, pre),
                 lambda v: self._take_subtraction(case, v),
             )
-        if self.body is None and volume.role.role in ("dce", "t1wi", "t2wi"):
+        known = self.body is not None or self.tasks.is_running("body")
+        if not known and volume.role.role in ("dce", "t1wi", "t2wi"):
             self.tasks.start("body", lambda progress: find_body(volume), self._take_body)
 
     def _take_subtraction(self, case: ScannedCase, volume: Volume) -> None:

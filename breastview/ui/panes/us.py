@@ -40,6 +40,7 @@ class UsPresenter(QObject):
         canvas.hovered.connect(self._hover)
         tools.changed.connect(self._choose_tool)
         tools.heatmaps_changed.connect(self.draw_marks)
+        session.scanning.connect(self.draw)
         session.previewed.connect(self.draw)
         session.loaded.connect(lambda key: self.draw() if key == session.us_key else None)
         session.opened.connect(self._opened)

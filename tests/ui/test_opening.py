@@ -1,0 +1,208 @@
+"""Opening a folder: what is seen while it is scanned, what is wrong with it, and what stays when it fails."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QToolButton, QTreeWidgetItemIterator
+
+import breastview.ui.session as session_module
+from breastview.imaging.scan import scan_folder
+from breastview.messages import message
+from breastview.registration.skin import find_body
+from tests.imaging.dicom_files import dce_series, save_all, us_still
+from tests.ui.conftest import WAIT_MS, say
+from tests.ui.hands import LEFT, drop, push, texts
+
+
+@pytest.fixture
+def held_scan(monkeypatch):
+    """Keep every scan from ending until this event is set, as a slow disk would."""
+    told = threading.Event()
+
+    def scan(folder, progress, on_found):
+        case = scan_folder(folder, progress, on_found)
+        assert told.wait(WAIT_MS / 1000)
+        progress(1.0, message("doing.scan", done=1, count=1))
+        return case
+
+    monkeypatch.setattr(session_module, "scan_folder", scan)
+    yield told
+    told.set()
+
+
+def rows(view):
+    """(text, tooltip) of every line of the case column."""
+    items, walk = [], QTreeWidgetItemIterator(view.case.tree)
+    while walk.value() is not None:
+        items.append((walk.value().text(0), walk.value().toolTip(0)))
+        walk += 1
+    return items
+
+
+def holiday(path):
+    """A coloured photograph."""
+    colours = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
+    Image.fromarray(colours).save(path)
+
+
+@pytest.fixture
+def window(make_window):
+    """A program of its own for a test that needs one where nothing was opened."""
+    with make_window() as made:
+        yield made
+
+
+def test_an_empty_window_says_how_to_begin(window):
+    assert "Open a patient folder to begin." in texts(window.window.view)
+    assert "Nothing is open yet." in texts(window.window.view.case)
+
+
+def test_the_first_ultrasound_is_seen_before_the_scan_ends(qtbot, window, held_scan, tmp_path):
+    session, view = window.session, window.window.view
+    save_all(tmp_path, us_still())
+    with qtbot.waitSignal(session.previewed, timeout=WAIT_MS):
+        session.open_folder(tmp_path)
+    assert session.case is None and session.tasks.is_running("scan")
+    shown = view.us.canvas.grab().toImage()
+    assert shown.pixelColor(shown.width() // 2, shown.height() // 2).value() > 0, "no longer black"
+    held_scan.set()
+    qtbot.waitUntil(lambda: session.case is not None, timeout=WAIT_MS)
+    assert [frames.key for frames in session.case.frames] == [session.us_key]
+
+
+def test_a_preview_does_not_outlive_its_scan(qtbot, window, held_scan, tmp_path):
+    session, view = window.session, window.window.view
+    save_all(tmp_path / "first", us_still())
+    save_all(tmp_path / "second", dce_series(phases=2, count=4))
+    with qtbot.waitSignal(session.previewed, timeout=WAIT_MS):
+        session.open_folder(tmp_path / "first")
+    session.open_folder(tmp_path / "second")
+    assert session.preview is None
+    held_scan.set()
+    qtbot.waitUntil(lambda: session.case is not None, timeout=WAIT_MS)
+    assert texts(view.us.canvas) == ["No ultrasound in this folder. Read MRI only."]
+
+
+def test_what_was_computed_of_the_case_before_does_not_reach_the_next(
+    qtbot, window, exam, open_exam, monkeypatch, tmp_path
+):
+    told = threading.Event()
+
+    def held(volume):
+        assert told.wait(WAIT_MS / 1000)
+        return find_body(volume)
+
+    monkeypatch.setattr(session_module, "find_body", held)
+    session = window.session
+    session.open_folder(exam)
+    qtbot.waitUntil(lambda: session.tasks.is_running("body"), timeout=WAIT_MS)
+    save_all(tmp_path, us_still())
+    session.open_folder(tmp_path)
+    qtbot.waitUntil(lambda: session.case is not None and session.case.folder == tmp_path, timeout=WAIT_MS)
+    told.set()
+    qtbot.waitUntil(lambda: bool(session.stacks) and not session.tasks.busy, timeout=WAIT_MS)
+    assert session.body is None and session.volumes == {}
+
+
+def test_a_running_scan_is_cancelled_and_the_case_before_it_stays(
+    qtbot, window, exam, open_exam, held_scan, tmp_path
+):
+    held_scan.set()
+    session, view = open_exam(window, exam), window.window.view
+    before = session.case
+    held_scan.clear()
+    save_all(tmp_path, us_still())
+    session.open_folder(tmp_path)
+    qtbot.waitUntil(lambda: say("doing.scan", done=0, count=1) in texts(view), timeout=WAIT_MS)
+    cancel = next(button for button in view.findChildren(QToolButton) if button.text() == "Cancel")
+    push(cancel)
+    assert not session.tasks.busy and not cancel.isVisible()
+    held_scan.set()
+    assert open_exam(window, exam).case is not before
+    assert session.case.folder == exam and view.error == ""
+
+
+def test_a_folder_dropped_over_the_images_is_opened(qtbot, application, exam, open_exam, tmp_path):
+    session = open_exam(application, exam)
+    save_all(tmp_path, us_still(number=7))
+    drop(application.window.view, tmp_path)
+    qtbot.waitUntil(lambda: session.case.folder == tmp_path, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+
+
+def test_junk_is_listed_with_its_reasons_and_the_rest_is_read(application, open_exam, tmp_path):
+    save_all(tmp_path, us_still(), dce_series(phases=2, count=4))
+    good = (tmp_path / "IM0001").read_bytes()
+    (tmp_path / "cut short").write_bytes(good[:-50])
+    (tmp_path / "notes.txt").write_text("nothing", encoding="utf-8")
+    holiday(tmp_path / "beach.jpg")
+    session, view = open_exam(application, tmp_path), application.window.view
+    assert session.case is not None and len(session.case.volumes) == 2
+    listed = dict(rows(view))
+    assert listed["⚠ cut short"] == f"cut short: {say('problem.truncated')}"
+    assert listed["⚠ beach.jpg"] == f"beach.jpg: {say('problem.photograph')}"
+    assert "⚠ " + say("case.strangers", count=1) in listed
+    assert "Problems (2)" in listed
+    assert "SIMULATED  ·  ⚠ 2 files with problems" in texts(view)
+
+
+def test_without_ultrasound_the_pane_says_what_to_do(application, open_exam, tmp_path):
+    save_all(tmp_path, dce_series(phases=2, count=4))
+    open_exam(application, tmp_path)
+    assert texts(application.window.view.us.canvas) == ["No ultrasound in this folder. Read MRI only."]
+
+
+def test_without_mri_the_pane_says_what_to_do(application, open_exam, tmp_path):
+    save_all(tmp_path, us_still())
+    open_exam(application, tmp_path)
+    assert texts(application.window.view.mri.canvas) == ["No MRI in this folder. Read ultrasound only."]
+
+
+@pytest.mark.parametrize("code", ["case.empty", "case.photographs", "case.no_folder", "case.only_problems"])
+def test_a_folder_without_an_exam_is_refused_and_the_case_before_it_stays(
+    code, application, exam, open_exam, tmp_path
+):
+    before = open_exam(application, exam).case
+    folder = tmp_path / "gone" if code == "case.no_folder" else tmp_path
+    if code == "case.photographs":
+        holiday(tmp_path / "beach.jpg")
+        holiday(tmp_path / "mountain.jpg")
+    if code == "case.only_problems":
+        save_all(tmp_path, us_still())
+        (tmp_path / "IM0000").write_bytes((tmp_path / "IM0000").read_bytes()[:-50])
+    session = open_exam(application, folder)
+    params = {"count": 1} if code == "case.only_problems" else {}
+    assert application.window.view.error == "⛔ " + say(code, **params)
+    assert session.case is before
+    QTest.keyClick(application.window.view, "\x1b")
+
+
+def test_the_context_menu_overrules_a_role(application, exam, open_exam):
+    session, view = open_exam(application, exam), application.window.view
+    second = next(v for v in session.case.volumes if v.role.phase == 2)
+    assert ("DCE 2/2", f"t1_fl3d_dyn\nDCE 2/2: {say(second.role.reason.code, count=2)}") in rows(view)
+    view.case.role_wanted.emit(second.key, "t2wi")
+    assert session.state.record.roles[0].key == second.key
+    assert session.case.volume(second.key).role.role == "t2wi"
+    assert "T2WI" in [text for text, _ in rows(view)]
+    assert "DCE 2 − 1" not in [text for text, _ in rows(view)], "one phase makes no subtraction"
+    session.undo()
+    assert "DCE 2/2" in [text for text, _ in rows(view)]
+
+
+def test_a_click_in_the_case_column_hangs_an_image(qtbot, application, exam, open_exam):
+    session, view = open_exam(application, exam), application.window.view
+    tree = view.case.tree
+    item = next(
+        tree.topLevelItem(1).child(n)
+        for n in range(tree.topLevelItem(1).childCount())
+        if tree.topLevelItem(1).child(n).text(0) == "DCE 2/2"
+    )
+    QTest.mouseClick(tree.viewport(), LEFT, pos=tree.visualItemRect(item).center())
+    assert session.case.volume(session.mri_key).role.phase == 2
+    assert view.mri.title.text() == "DCE 2/2" and item.font(0).bold()
