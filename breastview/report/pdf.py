@@ -258,7 +258,7 @@ class _Page:
         rows, columns = image.picture.shape[:2]
         scale = min(width / columns, height / rows)
         buffer = io.BytesIO()
-        Picture.fromarray(np.ascontiguousarray(image.picture)).save(buffer, "PNG")
+        Picture.fromarray(np.ascontiguousarray(image.picture)).save(buffer, "BMP")
         buffer.seek(0)
         picture = Image(buffer, columns * scale, rows * scale)
         picture.hAlign = "LEFT"

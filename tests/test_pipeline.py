@@ -1,0 +1,299 @@
+"""The job without a window, on simulated patients: what is written, what is refused, what stays untouched."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pydicom
+import pypdfium2 as pdfium
+import pytest
+from PIL import Image
+
+from breastview.errors import BreastViewError, ModelError, RecordError, ReportError
+from breastview.imaging.scan import scan_folder
+from breastview.language import Language
+from breastview.pipeline import review_folder
+from breastview.records.store import read
+from breastview.records.values import Lesion, Side, UsMark, new_record
+
+IDENTITY = ("SIM-0003", "0003^", "SIMULATED 0003", "模拟患者", "1988", "2026-03", "20260302")
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+
+
+def report_text(out: Path) -> str:
+    document = pdfium.PdfDocument(out / "report.pdf")
+    return " ".join(" ".join(page.get_textpage().get_text_range().split()) for page in document)
+
+
+def part_of(folder: Path, place: Path, *patterns: str) -> Path:
+    place.mkdir()
+    for pattern in patterns:
+        for path in folder.glob(pattern):
+            shutil.copy(path, place)
+    return place
+
+
+def on_the_other_side(record_file: Path):
+    """The record with the lesion's side confirmed wrongly: what no model may fuse."""
+    record = read(record_file)
+    (lesion,) = record.lesions
+    other = Side.RIGHT if lesion.side is Side.LEFT else Side.LEFT
+    return record.with_lesion(replace(lesion, side=other))
+
+
+@pytest.fixture(scope="module")
+def reviewed(simulated_patient, small_bundle, tmp_path_factory):
+    """(result, output folder) of an eligible simulated patient."""
+    out = tmp_path_factory.mktemp("reviewed") / "out"
+    record = read(simulated_patient.record_file)
+    return review_folder(simulated_patient.folder, out, record, small_bundle, "cpu"), out
+
+
+def test_an_eligible_patient_gets_a_reading_a_report_and_two_heatmaps(reviewed):
+    result, out = reviewed
+    assert sorted(p.name for p in out.iterdir()) == [
+        "mri_heatmap.png",
+        "report.pdf",
+        "result.json",
+        "us_heatmap.png",
+    ]
+    (lesion,) = result.lesions
+    assert result.eligible and lesion.eligible and not lesion.research_override
+    assert 0 < lesion.probability < 1 and 0 < lesion.probability_us < 1 and 0 < lesion.probability_mri < 1
+    assert lesion.weight_us + lesion.weight_mri == pytest.approx(1.0)
+    assert (result.reasons, result.sentences) == ((), ())
+    assert result.device == "CPU" and result.demonstration and result.simulated
+    assert result.model == "TEST, untrained" and len(result.model_sha256) == 64
+
+
+def test_result_json_says_what_the_result_says(reviewed):
+    result, out = reviewed
+    told = json.loads((out / "result.json").read_text(encoding="utf-8"))
+    assert told["eligible"] is True and told["reasons"] == []
+    assert told["files"] == ["report.pdf", "us_heatmap.png", "mri_heatmap.png"]
+    assert told["lesions"][0]["probability"] == result.lesions[0].probability
+    assert set(told["lesions"][0]) >= {"probability_us", "probability_mri", "weight_us", "weight_mri"}
+
+
+def test_result_json_knows_no_patient(reviewed):
+    text = (reviewed[1] / "result.json").read_text(encoding="utf-8")
+    assert not [word for word in IDENTITY if word in text]
+
+
+def test_the_report_prints_the_number_that_the_result_holds(reviewed):
+    result, out = reviewed
+    text = report_text(out)
+    assert f"Probability of malignancy (fused): {result.lesions[0].probability:.2f}" in text
+    assert "SIMULATED PATIENT" in text and "DEMONSTRATION model" in text
+    assert "known from the simulation; marks" in text
+    assert "Name SIMULATED 0003 · 模拟患者 Patient ID SIM-0003" in text
+    assert "model attention, not lesion outline" in text
+
+
+def test_heatmaps_are_pictures_with_a_label_below(reviewed):
+    for name in ("us_heatmap.png", "mri_heatmap.png"):
+        with Image.open(reviewed[1] / name) as picture:
+            assert picture.mode == "RGB" and picture.width == 900
+            assert picture.crop((0, picture.height - 68, 900, picture.height)).getextrema()[0][1] > 200
+
+
+def test_the_patient_folder_is_not_touched_and_nothing_of_the_patient_is_logged(
+    simulated_patient, small_bundle, tmp_path, caplog, capfd
+):
+    before = hashes(simulated_patient.folder)
+    caplog.set_level(logging.DEBUG)
+    record = read(simulated_patient.record_file)
+    review_folder(simulated_patient.folder, tmp_path / "out", record, small_bundle, "cpu")
+    assert hashes(simulated_patient.folder) == before
+    said = caplog.text + "".join(capfd.readouterr())
+    assert not [word for word in IDENTITY if word in said]
+
+
+def test_the_report_can_be_chinese(simulated_patient, small_bundle, tmp_path):
+    record = read(simulated_patient.record_file)
+    review_folder(simulated_patient.folder, tmp_path, record, small_bundle, "cpu", Language("zh_CN"))
+    assert "乳腺超声与 MRI 报告" in report_text(tmp_path)
+
+
+def test_out_of_scope_there_is_a_sentence_and_no_heatmap(simulated_patient, small_bundle, tmp_path):
+    record = on_the_other_side(simulated_patient.record_file)
+    result = review_folder(simulated_patient.folder, tmp_path, record, small_bundle, "cpu")
+    told = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert told["eligible"] is False
+    assert [reason["code"] for reason in told["reasons"]] == ["concordance.sides_differ"]
+    assert told["sentences"] == ["The sides disagree: R confirmed, L in the MRI."]
+    assert result.lesions[0].probability is None and told["files"] == ["report.pdf"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["report.pdf", "result.json"]
+    text = report_text(tmp_path)
+    assert "No reading" in text and "The sides disagree: R confirmed, L in the MRI." in text
+
+
+def test_an_override_computes_and_says_so_everywhere(simulated_patient, small_bundle, tmp_path):
+    record = on_the_other_side(simulated_patient.record_file)
+    result = review_folder(
+        simulated_patient.folder, tmp_path, record, small_bundle, "cpu", research_override=True
+    )
+    (lesion,) = result.lesions
+    assert not result.eligible and lesion.research_override and 0 < lesion.probability < 1
+    assert [reason.code for reason in lesion.reasons] == ["concordance.sides_differ"]
+    assert (tmp_path / "us_heatmap.png").exists() and (tmp_path / "mri_heatmap.png").exists()
+    assert "RESEARCH OVERRIDE: outside the model's scope." in report_text(tmp_path)
+
+
+def test_an_override_of_nothing_is_no_override(simulated_patient, small_bundle, tmp_path):
+    record = read(simulated_patient.record_file)
+    result = review_folder(
+        simulated_patient.folder, tmp_path, record, small_bundle, "cpu", research_override=True
+    )
+    assert result.eligible and not result.lesions[0].research_override
+    assert "RESEARCH OVERRIDE" not in report_text(tmp_path)
+
+
+def test_heatmaps_of_an_earlier_run_do_not_outlive_a_refusal(simulated_patient, small_bundle, tmp_path):
+    for name in ("us_heatmap.png", "mri_heatmap.png", "mri_heatmap_2.png", "my_heatmap.png"):
+        (tmp_path / name).write_bytes(b"old")
+    record = on_the_other_side(simulated_patient.record_file)
+    review_folder(simulated_patient.folder, tmp_path, record, small_bundle, "cpu")
+    assert sorted(p.name for p in tmp_path.glob("*.png")) == ["my_heatmap.png"]
+
+
+def test_without_a_record_there_is_a_report_without_a_lesion(simulated_patient, small_bundle, tmp_path):
+    result = review_folder(simulated_patient.folder, tmp_path, model=small_bundle, device="cpu")
+    assert not result.eligible and result.sentences == ("No lesion is marked.",)
+    assert "No lesion was marked. Model reading The model was not run." in report_text(tmp_path)
+
+
+def test_without_mri_there_is_a_report_and_no_fused_reading(simulated_patient, small_bundle, tmp_path):
+    folder = part_of(simulated_patient.folder, tmp_path / "case", "US*")
+    us = read(simulated_patient.record_file).lesions[0]
+    record = new_record(scan_folder(folder)).with_lesion(replace(us, mri=None))
+    result = review_folder(folder, tmp_path / "out", record, small_bundle, "cpu")
+    codes = {reason.code for reason in result.reasons}
+    assert codes == {"concordance.no_mri_mark", "concordance.no_registration", "scope.no_mri"}
+    assert result.files == ("report.pdf",)
+    text = report_text(tmp_path / "out")
+    assert "MRI none in this folder" in text and "There is no MRI" in text
+
+
+def test_without_ultrasound_there_is_a_report(simulated_patient, small_bundle, tmp_path):
+    folder = part_of(simulated_patient.folder, tmp_path / "case", "DCE_1_*", "DCE_2_*")
+    mark = read(simulated_patient.record_file).lesions[0]
+    record = new_record(scan_folder(folder)).with_lesion(replace(mark, us=None))
+    result = review_folder(folder, tmp_path / "out", record, small_bundle, "cpu", research_override=True)
+    assert "concordance.no_us_mark" in {reason.code for reason in result.reasons}
+    assert result.files == ("report.pdf",) and not result.lesions[0].research_override
+    text = report_text(tmp_path / "out")
+    assert "Ultrasound none in this folder" in text and "Size on ultrasound not marked" in text
+    assert "DCE 2 − 1, acquired slice" in text
+
+
+def test_without_a_scale_nothing_is_measured_or_fused(simulated_patient, small_bundle, tmp_path):
+    folder = part_of(simulated_patient.folder, tmp_path / "case", "US0001", "DCE_1_*", "DCE_2_*")
+    header = pydicom.dcmread(folder / "US0001")
+    del header.SequenceOfUltrasoundRegions
+    header.save_as(folder / "US0001")
+    true = read(simulated_patient.record_file)
+    record = replace(true, case=new_record(scan_folder(folder)).case)
+    result = review_folder(folder, tmp_path / "out", record, small_bundle, "cpu")
+    assert {reason.code for reason in result.reasons} == {"concordance.no_scale", "scope.no_channel"}
+    text = report_text(tmp_path / "out")
+    assert "not measured: the image has no scale" in text
+    assert "Ultrasound: No scale: nothing is measured in mm until you calibrate." in text
+
+
+def test_phases_on_different_grids_are_told_and_do_not_stop_the_job(
+    simulated_patient, small_bundle, tmp_path
+):
+    folder = part_of(simulated_patient.folder, tmp_path / "case", "US*", "DCE_1_*", "DCE_2_*")
+    last = max(folder.glob("DCE_2_*"))
+    last.unlink()
+    record = new_record(scan_folder(folder))
+    review_folder(folder, tmp_path / "out", record, small_bundle, "cpu")
+    assert "The DCE phases do not share one grid and cannot be subtracted." in report_text(tmp_path / "out")
+
+
+def test_two_lesions_have_two_pages_and_their_own_files(simulated_patient, small_bundle, tmp_path):
+    record = read(simulated_patient.record_file)
+    record = record.with_lesion(replace(record.lesions[0], lesion_id="../L2"))
+    result = review_folder(simulated_patient.folder, tmp_path, record, small_bundle, "cpu")
+    assert [lesion.lesion_id for lesion in result.lesions] == ["L1", "../L2"]
+    assert {"us_heatmap.png", "us_heatmap_2.png", "mri_heatmap_2.png"} <= set(result.files)
+    assert len(pdfium.PdfDocument(tmp_path / "report.pdf")) == 2
+
+
+def test_another_cases_record_is_refused_before_anything_is_written(
+    simulated_patient, small_bundle, tmp_path
+):
+    record = read(simulated_patient.record_file)
+    record = replace(record, case=replace(record.case, fingerprint="0" * 64))
+    with pytest.raises(RecordError) as caught:
+        review_folder(simulated_patient.folder, tmp_path / "out", record, small_bundle, "cpu")
+    assert caught.value.message.code == "record.other_case"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("inside", [".", "reports/new"])
+def test_nothing_goes_into_the_patient_folder(simulated_patient, small_bundle, inside):
+    before = hashes(simulated_patient.folder)
+    with pytest.raises(ReportError) as caught:
+        review_folder(simulated_patient.folder, simulated_patient.folder / inside, model=small_bundle)
+    assert caught.value.message.code == "report.inside_case"
+    assert hashes(simulated_patient.folder) == before
+
+
+def test_a_link_into_the_patient_folder_is_seen_through(simulated_patient, small_bundle, tmp_path):
+    (tmp_path / "link").symlink_to(simulated_patient.folder)
+    with pytest.raises(ReportError, match="never changed"):
+        review_folder(simulated_patient.folder, tmp_path / "link" / "out", model=small_bundle)
+
+
+def test_an_unwritable_place_is_refused(simulated_patient, small_bundle, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ReportError) as caught:
+        review_folder(simulated_patient.folder, tmp_path / "file", model=small_bundle, device="cpu")
+    assert caught.value.message.code == "report.unwritable"
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("folder", "code"), [("missing", "case.no_folder"), (".", "case.empty")], ids=["missing", "empty"]
+)
+def test_a_folder_without_a_case_is_refused(tmp_path, small_bundle, folder, code):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BreastViewError) as caught:
+        review_folder(tmp_path / "empty" / folder, tmp_path / "out", model=small_bundle)
+    assert caught.value.message.code == code
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bundle_that_is_none_is_refused(simulated_patient, tmp_path):
+    with pytest.raises(ModelError) as caught:
+        review_folder(simulated_patient.folder, tmp_path / "out", model=tmp_path)
+    assert caught.value.message.code == "model.no_bundle"
+
+
+def test_a_real_exam_is_refused_by_a_model_for_simulated_patients(real_data, small_bundle, tmp_path):
+    folder = real_data / "patients" / "patient-a"
+    case = scan_folder(folder)
+    frames = case.frames[0]
+    mark = UsMark(frames.key, 0, 200.0, 100.0, 300.0, 180.0)
+    record = new_record(case).with_lesion(Lesion("L1", side=Side.LEFT, us=mark))
+    result = review_folder(folder, tmp_path, record, small_bundle, "cpu")
+    codes = [reason.code for reason in result.reasons]
+    assert not result.eligible and codes[0] == "scope.simulated_only"
+    assert result.lesions[0].probability is None and result.files == ("report.pdf",)
+    text = report_text(tmp_path)
+    assert "this case is not simulated" in text and "SIMULATED PATIENT" not in text
+    overridden = review_folder(
+        folder, tmp_path / "again", record, small_bundle, "cpu", research_override=True
+    )
+    assert overridden.lesions[0].research_override and overridden.lesions[0].probability_us is not None
+    assert "RESEARCH OVERRIDE" in report_text(tmp_path / "again")
