@@ -38,8 +38,8 @@ def train(
     cohort_folder: Path,
     run: Path,
     trunk: str = "resnet101",
-    epochs_small: int = 10,
-    epochs_full: int = 5,
+    epochs_small: int = 8,
+    epochs_full: int = 4,
     seed: int = 7,
     bfloat16: Annotated[bool, typer.Option(help="Where the processor computes in it: twice as fast")] = False,
 ) -> None:
