@@ -30,6 +30,7 @@ from breastview.progress import Progress, silent
 
 REPORT_EVERY = 25
 OnFound = Callable[[ScannedFrames], None]
+_SAMPLE_BITS = (8, 16, 32)
 _DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR lists the images; we look for ourselves
 
 
@@ -87,7 +88,11 @@ def scan_folder(folder: Path, progress: Progress = silent, on_found: OnFound | N
 
 
 def _files(found: _Found) -> list[Path]:
-    if not found.folder.is_dir():
+    try:
+        is_there = found.folder.is_dir()
+    except OSError:  # a folder above it is closed
+        raise CaseError.of("case.no_permission") from None
+    if not is_there:
         raise CaseError.of("case.no_folder")
 
     def refuse(error: OSError) -> None:
@@ -100,7 +105,15 @@ def _files(found: _Found) -> list[Path]:
     for root, folders, names in os.walk(found.folder, onerror=refuse):
         folders.sort()
         paths += [Path(root, name) for name in sorted(names) if not name.startswith(".")]
-    return [path for path in paths if not path.is_fifo()]  # opening a pipe waits for its other end
+    return [path for path in paths if not _is_pipe(path)]
+
+
+def _is_pipe(path: Path) -> bool:
+    """Opening a pipe would wait for its other end."""
+    try:
+        return path.is_fifo()
+    except OSError:
+        return False
 
 
 def _read(found: _Found, path: Path) -> None:
@@ -185,7 +198,7 @@ def _objection(header: Header) -> Message | None:
         return message("problem.unknown_coding", what=syntaxes.name(header.transfer_syntax))
     if not ultrasound.is_ultrasound(header) and header.count("SamplesPerPixel", 1) != 1:
         return message("problem.colour_map")
-    if header.frame_count > header.file_size:
+    if header.frame_count > header.file_size or header.count("BitsAllocated", 16) not in _SAMPLE_BITS:
         return message("problem.broken_header")
     return None
 

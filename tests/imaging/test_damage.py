@@ -201,3 +201,24 @@ def test_pixels_cut_short_after_the_scan_leave_black_slices(tmp_path):
     assert [(note.code, note.params) for note in loaded.notes] == [("problem.decode", {"slice": 2})]
     assert not loaded.array[1].any()
     np.testing.assert_array_equal(loaded.array[2], load_volume(volume).array[2])
+
+
+def test_a_decoder_that_panics_costs_one_slice(tmp_path):
+    paths = save_all(tmp_path, (coded(made, RLE) for made in mr_series(3)))
+    raw = bytearray(paths[1].read_bytes())
+    raw[raw.index(b"\x02\0\0\0\x40\0\0\0") + 8] = 0xFF  # where the second segment begins
+    paths[1].write_bytes(raw)
+    loaded = load_volume(scan_folder(tmp_path).volumes[0])
+    assert [(note.code, note.params) for note in loaded.notes] == [("problem.decode", {"slice": 2})]
+    assert [bool(one.any()) for one in loaded.array] == [True, False, True]
+
+
+@pytest.mark.parametrize("bits", [0, 1, 12, 272])
+def test_samples_of_an_odd_size_are_a_broken_header(tmp_path, bits):
+    odd = mr_slice(4)
+    odd.BitsAllocated = bits
+    odd.PixelData = bytes(40 * 48 * 40)
+    save_all(tmp_path, mr_series(3), odd)
+    case = scan_folder(tmp_path)
+    assert [(p.path, p.reason.code) for p in case.problems] == [("IM0003", "problem.broken_header")]
+    assert case.volumes[0].shape[0] == 3
