@@ -8,9 +8,11 @@ import pytest
 from PySide6.QtTest import QTest
 
 from breastview.app import Application, make_application
+from breastview.imaging.scan import scan_folder
 from breastview.language import Language
 from breastview.messages import message
 from breastview.records.store import RecordStore
+from breastview.records.values import new_record
 from tests.imaging.dicom_files import dce_series, save_all, us_still
 
 WAIT_MS = 20_000
@@ -62,6 +64,12 @@ def exam(tmp_path_factory):
     folder = tmp_path_factory.mktemp("exam") / "patient"
     save_all(folder, us_still(), dce_series(phases=2, count=6))
     return folder
+
+
+@pytest.fixture(scope="session")
+def blank_record(exam):
+    """The record of the exam before anything was entered."""
+    return new_record(scan_folder(exam))
 
 
 def say(code, **params):

@@ -1,0 +1,219 @@
+"""The two panes: window and level, zoom, pan, scrolling, layouts, texts, the shared view in the US plane."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QToolButton
+
+from breastview.registration.start import start_from_mri_mark
+from breastview.review.actions import SetRegistration
+from breastview.ui.panes.canvas import Tool
+from tests.imaging.dicom_files import save_all, us_pixels, us_still
+from tests.ui.hands import CTRL, LEFT, PLAIN, RIGHT, click, drag, press, push, texts, wheel
+
+
+@pytest.fixture
+def session(application, exam, blank_record, open_exam):
+    """The exam, opened anew: nothing of an earlier test is left."""
+    return open_exam(application, exam, blank_record)
+
+
+@pytest.fixture
+def view(application, session):
+    return application.window.view
+
+
+@pytest.fixture
+def registered(application, session):
+    """The US image's middle line lies in the MRI's middle."""
+    pose = start_from_mri_mark((0.0, 5.0), (15.0, 20.0, 6.0))
+    session.dispatch(SetRegistration(session.us_key, 0, pose))
+    return pose
+
+
+def seen(canvas):
+    """Picture pixels (column, row) at the middle of the pane, and columns a widget pixel."""
+    middle = canvas.viewport().rect().center()
+    per_px = 100 / (canvas.to_widget(100, 0).x() - canvas.to_widget(0, 0).x())
+    origin = canvas.to_widget(0, 0)
+    down = 100 / (canvas.to_widget(0, 100).y() - origin.y())
+    return (middle.x() - origin.x()) * per_px, (middle.y() - origin.y()) * down, per_px
+
+
+def test_a_right_drag_changes_centre_and_width(view):
+    canvas = view.us.canvas
+    assert "W 255 L 128" in texts(canvas)
+    before = canvas.grab().toImage()
+    drag(canvas, (80, 60), (60, 60), RIGHT)
+    narrower = next(text for text in texts(canvas) if text.startswith("W "))
+    width, centre = (int(word) for word in narrower.split()[1::2])
+    assert 2 <= width < 255 and centre == 128
+    assert canvas.grab().toImage() != before
+
+
+def test_the_window_belongs_to_the_volume_and_is_given_back(application, session, view):
+    canvas = view.mri.canvas
+    subtracted = next(text for text in texts(canvas) if text.startswith("W "))
+    drag(canvas, (20, 20), (30, 20), RIGHT)
+    changed = next(text for text in texts(canvas) if text.startswith("W "))
+    assert changed != subtracted
+    first = session.case.volumes[0].key
+    session.show_mri(first)
+    assert changed not in texts(canvas)
+    session.show_mri("subtraction")
+    assert changed in texts(canvas)
+
+
+def test_ctrl_and_the_wheel_zoom_about_the_pointer(view):
+    canvas = view.us.canvas
+    before = seen(canvas)[2]
+    place = canvas.to_widget(100, 40)
+    wheel(canvas, -1, CTRL, at=(100, 40))
+    assert before / seen(canvas)[2] == pytest.approx(1.15, abs=0.01)
+    after = canvas.to_widget(100, 40)
+    assert (after.x(), after.y()) == pytest.approx((place.x(), place.y()), abs=2)
+    wheel(canvas, 1, CTRL, at=(100, 40))
+    assert seen(canvas)[2] == pytest.approx(before, rel=0.01)
+
+
+def test_keys_zoom_and_zero_shows_the_whole(view):
+    canvas = view.us.canvas
+    whole = seen(canvas)
+    canvas.setFocus()
+    press(view, "+")
+    press(view, "+")
+    assert whole[2] / seen(canvas)[2] == pytest.approx(1.15**2, abs=0.01)
+    press(view, "-")
+    assert whole[2] / seen(canvas)[2] == pytest.approx(1.15, abs=0.01)
+    press(view, "0")
+    assert seen(canvas) == pytest.approx(whole, abs=0.01)
+
+
+def test_a_left_drag_pans_where_no_tool_is_in_hand(session, view):
+    canvas = view.us.canvas
+    column, row, per_px = seen(canvas)
+    drag(canvas, (80, 60), (100, 50))
+    assert seen(canvas) == pytest.approx((column - 20, row + 10, per_px), abs=1)
+    assert session.lesion is None
+
+
+def test_a_zoomed_picture_stays_where_it_is_while_the_window_is_used(session, view):
+    canvas = view.us.canvas
+    wheel(canvas, -3, CTRL)
+    zoomed = seen(canvas)
+    session.changed.emit(frozenset({"selection"}))
+    assert seen(canvas) == pytest.approx(zoomed)
+
+
+def test_the_wheel_scrolls_slices_and_stops_at_the_ends(view):
+    canvas = view.mri.canvas
+    assert "slice 4/6" in texts(canvas)
+    wheel(canvas, 1)
+    assert "slice 5/6" in texts(canvas)
+    wheel(canvas, 4)
+    assert "slice 6/6" in texts(canvas)
+    wheel(canvas, -9)
+    assert "slice 1/6" in texts(canvas)
+
+
+def test_the_wheel_scrolls_the_frames_of_a_cine(application, open_exam, tmp_path):
+    frames = np.stack([us_pixels() + shift for shift in (0, 10, 20)])
+    save_all(tmp_path, us_still(pixels=frames, frames=True))
+    session = open_exam(application, tmp_path)
+    canvas = application.window.view.us.canvas
+    assert "1/3" in texts(canvas)
+    wheel(canvas, 2)
+    assert session.us_frame == 2 and "3/3" in texts(canvas)
+    wheel(canvas, 1)
+    assert session.us_frame == 2
+
+
+def test_the_pointer_tells_place_and_value(view, session):
+    canvas = view.us.canvas
+    place = canvas.to_widget(80.3, 60.3).toPoint()
+    QTest.mouseMove(canvas.viewport(), place)
+    value = int(us_pixels()[60, 80])
+    assert f"US x +0.0  y 5.0 mm · {value}" in texts(view)
+    click(view.mri.canvas, 8, 8)
+    QTest.mouseMove(view.mri.canvas.viewport(), view.mri.canvas.to_widget(10.5, 20.5).toPoint())
+    told = next(text for text in texts(view) if text.startswith("MRI ") and "·" in text)
+    assert told.split("·")[1].strip() == "50", "the later phase is brighter by 50"
+
+
+def test_tab_folds_the_side_columns_and_brings_them_back(view):
+    view.us.canvas.setFocus()
+    press(view, "Tab")
+    assert not view.case.isVisible() and not view.rail.isVisible()
+    assert view.us.canvas.hasFocus()
+    press(view, "F9")
+    assert view.case.isVisible() and view.rail.isVisible()
+
+
+def test_a_double_click_gives_a_pane_the_whole_middle(view):
+    for mine, other in ((view.us, view.mri), (view.mri, view.us)):
+        middle = mine.canvas.viewport().rect().center()
+        QTest.mouseDClick(mine.canvas.viewport(), LEFT, PLAIN, middle)
+        assert mine.isVisible() and not other.isVisible()
+        QTest.mouseDClick(mine.canvas.viewport(), LEFT, PLAIN, mine.canvas.viewport().rect().center())
+        assert mine.isVisible() and other.isVisible()
+
+
+def test_keys_and_buttons_choose_the_layout(view):
+    press(view, "1")
+    assert view.us.isVisible() and not view.mri.isVisible()
+    press(view, "3")
+    assert view.mri.isVisible() and not view.us.isVisible()
+    push(next(button for button in view.findChildren(QToolButton) if button.text() == "US | MRI"))
+    assert view.us.isVisible() and view.mri.isVisible()
+
+
+def test_t_hides_the_texts_and_a_redraw_does_not_bring_them_back(session, view):
+    canvases = (view.us.canvas, view.mri.canvas)
+    assert all(texts(canvas) for canvas in canvases)
+    press(view, "T")
+    session.changed.emit(frozenset({"selection"}))
+    wheel(view.mri.canvas)
+    assert [texts(canvas) for canvas in canvases] == [[], []]
+    press(view, "T")
+    assert all(texts(canvas) for canvas in canvases)
+
+
+def test_in_the_us_plane_both_images_share_zoom_and_place(view, registered):
+    us, mri = view.us.canvas, view.mri.canvas
+    push(next(button for button in view.mri.findChildren(QToolButton) if button.text() == "US plane"))
+    assert view.mri.title.text() == "DCE 2 − 1 · in the US plane"
+    assert seen(mri) == pytest.approx(seen(us), abs=0.5)
+    wheel(us, -2, CTRL)
+    assert seen(mri) == pytest.approx(seen(us), abs=0.5)
+    drag(mri, (80, 60), (70, 66))
+    assert seen(us) == pytest.approx(seen(mri), abs=0.5)
+    push(next(button for button in view.mri.findChildren(QToolButton) if button.text() == "Acquired"))
+    alone = seen(mri)
+    wheel(us, -1, CTRL)
+    assert seen(mri) == pytest.approx(alone), "acquired slices stand alone"
+
+
+def test_an_unregistered_case_has_no_plane_to_show(session, view):
+    modes = {b.text(): b for b in view.mri.findChildren(QToolButton)}
+    assert modes["Acquired"].isChecked()
+    assert not modes["US plane"].isEnabled() and not modes["Fused"].isEnabled()
+    press(view, "R")
+    assert view.mri.title.text() == "DCE 2 − 1"
+    drag(view.mri.canvas, (20, 20), (25, 25))
+    assert session.registration is None and view.mri.canvas.tool is Tool.MOVE
+    press(view, "R")
+    assert view.mri.canvas.tool is Tool.BROWSE
+
+
+def test_the_opacity_slider_is_there_only_where_it_works(view, registered):
+    buttons = {b.text(): b for b in view.mri.findChildren(QToolButton)}
+    slider = view.mri._opacity
+    push(buttons["Fused"])
+    assert slider.isVisible()
+    half = view.mri.canvas.grab().toImage()
+    slider.setValue(90)
+    assert view.mri.canvas.grab().toImage() != half
+    push(buttons["US plane"])
+    assert not slider.isVisible()
