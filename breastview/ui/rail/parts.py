@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QHBoxLayout,
@@ -73,11 +74,20 @@ def button(text: str, tip: str, slot: Callable[[], object], checkable: bool = Fa
     return made
 
 
+class Field(QDoubleSpinBox):
+    """A number that a click selects: what is typed takes its place, also that of the "–" of an unknown."""
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Select everything, once the click that gave the focus has set its cursor."""
+        super().focusInEvent(event)
+        QTimer.singleShot(0, self, self.selectAll)
+
+
 def number(
     low: float, high: float, unit: str, step: float, decimals: int, optional: bool = False
 ) -> QDoubleSpinBox:
     """A numeric field with its unit; where optional, its lowest value reads as "–" and means unknown."""
-    field = QDoubleSpinBox()
+    field = Field()
     field.setRange(low - step if optional else low, high)
     field.setDecimals(decimals)
     field.setSingleStep(step)

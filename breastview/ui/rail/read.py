@@ -74,7 +74,8 @@ class ReadPresenter(QObject):
         lesion, panel = self._session.lesion, self._panel
         if lesion is None:
             return
-        category = panel.bi_rads.currentData()
+        chosen = panel.bi_rads.currentData()  # Qt keeps a plain str
+        category = BiRads(chosen) if chosen else None
         comment = panel.comment.toPlainText()
         if (category, comment) != (lesion.bi_rads, lesion.comment):
             self._session.dispatch(SetFinding(lesion.lesion_id, category, comment))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QObject
@@ -14,7 +15,7 @@ from breastview.messages import message
 from breastview.records.concordance import mark_distance_mm, us_centre_px
 from breastview.records.values import Lesion
 from breastview.registration.landmarks import fit_landmarks, residuals_mm
-from breastview.registration.parameters import LandmarkPair, Method, Point3, RegistrationParameters
+from breastview.registration.parameters import LandmarkPair, Method, Point2, Point3, RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.start import ORIENTATIONS, start_from_clock_face, start_from_mri_mark
 from breastview.registration.transform import moved, turned
@@ -113,7 +114,7 @@ class RegisterPresenter(QObject):
         super().__init__(parent)
         self._panel, self._rail, self._session = panel, rail, session
         self._tools, self._language = tools, language
-        self._us_point: tuple[float, float] | None = None
+        self._us_point: tuple[tuple[str | None, int], Point2] | None = None  # the frame, and mm in its plane
         panel.from_mark.clicked.connect(self.start_from_marks)
         panel.from_clock.clicked.connect(self.start_from_clock)
         panel.drag.clicked.connect(lambda: tools.choose("mri_move"))
@@ -122,8 +123,9 @@ class RegisterPresenter(QObject):
         panel.remove.clicked.connect(self._remove)
         panel.calibrate.clicked.connect(lambda: tools.choose("us_line"))
         panel.free_scale.toggled.connect(self._free_scale)
-        for field in (*panel.fields.values(), panel.scale):
-            field.valueChanged.connect(self._typed)
+        for place, field in enumerate(panel.fields.values()):
+            field.valueChanged.connect(partial(self._typed, place))
+        panel.scale.valueChanged.connect(self._typed_scale)
         tools.changed.connect(self._show_tool)
         tools.us_clicked.connect(self._us_clicked)
         tools.mri_clicked.connect(self._mri_clicked)
@@ -280,20 +282,20 @@ class RegisterPresenter(QObject):
             parameters = replace(parameters, landmarks=present.landmarks)
         self._session.dispatch(SetRegistration(key, self._session.us_frame, parameters))
 
-    def _typed(self) -> None:
+    def _typed(self, place: int, value: float) -> None:
+        """Take one number; the others keep the digits that their fields do not show."""
         present = self._session.registration
         if present is None:
             return
-        x, y, z, rx, ry, rz = (field.value() for field in self._panel.fields.values())
-        self._set(
-            replace(
-                present,
-                centre_mm=(x, y, z),
-                angles_deg=(rx, ry, rz),
-                scale=self._panel.scale.value(),
-                method=Method.MANUAL,
-            )
-        )
+        numbers = [*present.centre_mm, *present.angles_deg]
+        numbers[place] = value
+        x, y, z, rx, ry, rz = numbers
+        self._set(replace(present, centre_mm=(x, y, z), angles_deg=(rx, ry, rz), method=Method.MANUAL))
+
+    def _typed_scale(self, value: float) -> None:
+        present = self._session.registration
+        if present is not None:
+            self._set(replace(present, scale=value, method=Method.MANUAL))
 
     def _free_scale(self, free: bool) -> None:
         present = self._session.registration
@@ -318,15 +320,21 @@ class RegisterPresenter(QObject):
         if self._tools.name != "us_point" or plane is None:
             return
         mm = plane.px_to_mm(np.array([x, y]))
-        self._us_point = (float(mm[0]), float(mm[1]))
+        self._us_point = (self._hung(), (float(mm[0]), float(mm[1])))
         self._tools.choose("mri_pair")
+
+    def _hung(self) -> tuple[str | None, int]:
+        return self._session.us_key, self._session.us_frame
 
     def _mri_clicked(self, place: Point3) -> None:
         key = self._session.us_key
         if self._tools.name != "mri_pair" or self._us_point is None or key is None:
             return
-        pair = LandmarkPair(self._us_point, place)
-        self._us_point = None
+        (hung, us_mm), self._us_point = self._us_point, None
+        if hung != self._hung():  # the pair was begun on another image
+            self._tools.choose("us_point")
+            return
+        pair = LandmarkPair(us_mm, place)
         self._session.dispatch(AddLandmark(key, self._session.us_frame, pair))
         self._tools.browse()
 

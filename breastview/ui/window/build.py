@@ -43,6 +43,7 @@ def build_window(session: Session, worker: WorkerProcess, model: Path, language:
     case = CaseView(text("CASE"), text("Nothing is open yet."))
     us, mri = PaneView([]), PaneView(modes)
     tools = Tools()
+    session.opened.connect(tools.browse)
     rail = build_rail(session, tools, worker, model, language)
     view = WindowView(language, case, us, mri, rail.view)
     tools.setParent(view)
