@@ -151,15 +151,19 @@ TEXTS: dict[str, str] = {
     "concordance.no_mri_mark": "The lesion is not marked in the MRI.",
     "concordance.side_unconfirmed": "The side is not confirmed.",
     "concordance.sides_differ": "The sides disagree: {us} confirmed, {mri} in the MRI.",
+    "concordance.side_not_computed": "The side could not be computed from the MRI.",
     "concordance.no_scale": "The ultrasound image has no scale.",
     "concordance.no_registration": "Ultrasound and MRI are not registered.",
     "concordance.far_apart": "The registration puts the ultrasound lesion {mm} mm from the MRI mark: "
     "not the same place.",
     # fusion
     "scope.no_lesion": "No lesion is marked.",
-    "scope.no_mri": "There is no MRI: no fused score.",
-    "scope.no_channel": "No MRI channel lies in the ultrasound plane: no fused score.",
+    "scope.no_mri": "There is no MRI: no fused probability.",
+    "scope.no_channel": "No MRI channel lies in the ultrasound plane: no fused probability.",
     "scope.missing_channel": "The model needs {channel}, which is not here.",
+    "scope.simulated_note": "Trained and validated on simulated patients only: "
+    "software verification, not clinical evidence.",
+    "scope.own_note": "{note}",
     "scope.simulated_only": "This model was validated on simulated patients only; this case is not simulated.",
     "scope.too_young": "This model was validated from the age of {age}.",
     "model.no_bundle": "No model bundle here. Choose the folder that holds spec.json.",

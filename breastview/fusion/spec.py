@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from breastview.errors import ModelError
+from breastview.messages import Message, message
 
 SPEC_FILE = "spec.json"
 SCHEMA = "breastview.model/1"
@@ -63,6 +64,15 @@ class Scope:
     required_channels: tuple[str, ...] = ("dce",)
     min_age_y: int | None = None
     note: str = ""
+
+    @property
+    def told(self) -> Message:
+        """What the scope is worth, to be shown beside every probability."""
+        return (
+            message("scope.simulated_note")
+            if self.simulated_only
+            else message("scope.own_note", note=self.note)
+        )
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def objections_to_fusing(
 ) -> tuple[Message, ...]:
     """Every reason why this lesion's US and MRI must not be fused; empty when they may.
 
-    `plane` is None for a US image without scale; `mri_side` is the side computed from the MRI midline.
+    `plane` is None for a US image without scale; `mri_side` is the side of the MRI mark by the
+    midline, None while that cannot be computed.
     """
     objections = []
     if lesion.us is None:
@@ -51,8 +52,10 @@ def objections_to_fusing(
         objections.append(message("concordance.no_mri_mark"))
     if lesion.side is None:
         objections.append(message("concordance.side_unconfirmed"))
-    elif mri_side is not None and lesion.mri is not None and lesion.side != mri_side:
-        objections.append(message("concordance.sides_differ", us=str(lesion.side), mri=mri_side))
+    elif lesion.mri is not None and mri_side is None:
+        objections.append(message("concordance.side_not_computed"))
+    elif lesion.mri is not None and lesion.side != mri_side:
+        objections.append(message("concordance.sides_differ", us=str(lesion.side), mri=str(mri_side)))
     if lesion.us is not None:
         objections += _about_registration(record, lesion, plane)
     return tuple(objections)

@@ -314,10 +314,9 @@ class _Page:
     def _worth(self, spec: ModelSpec, reading: Reading) -> str:
         text, scope = self._text, spec.scope
         words = [f"{spec.name} ({spec.weights_sha256[:12]})"]
-        words += [text("scope: simulated patients only")] if scope.simulated_only else []
         if scope.min_age_y is not None:
             words.append(text("scope: from the age of {age}").format(age=scope.min_age_y))
-        words += [scope.note] if scope.note else []
+        words.append(self._say(scope.told))
         auc = spec.metrics.get("fused", {}).get("auc")
         if auc is not None:
             words.append(f"AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}), n = {auc.n}")

@@ -14,6 +14,11 @@ _NAMES = {
 }
 
 
+def clock_text(clock_h: float, language: Language) -> str:
+    """A place on the clock face: "9 h"."""
+    return language.text("{clock:g} h").format(clock=clock_h)
+
+
 def role_name(choice: RoleChoice, language: Language) -> str:
     """A short name for a role, with b-value or phase."""
     text = language.text

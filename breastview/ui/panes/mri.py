@@ -222,7 +222,9 @@ class MriPresenter(QObject):
         parameters, plane = registered
         canvas = self._view.canvas
         grid, rect = self._grid(plane)
-        sampled = resample_plane(volume.array, volume.index_to_lps, us_to_mri(parameters), grid)
+        sampled = resample_plane(
+            volume.array, volume.index_to_lps, us_to_mri(parameters), grid, warp=parameters.warp
+        )
         picture = to_uint8(sampled, self._window(volume))
         canvas.show_overlay(None)
         aspect = plane.spacing_mm[0] / plane.spacing_mm[1]

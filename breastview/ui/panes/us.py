@@ -9,11 +9,13 @@ from breastview.fusion.overlay import heatmap_rgba
 from breastview.imaging.display import to_uint8
 from breastview.imaging.volume import FrameStack
 from breastview.language import Language
+from breastview.messages import Message, message
 from breastview.records.values import UsMark
 from breastview.registration.transform import to_us_plane
 from breastview.review.actions import MarkUs
 from breastview.review.state import Part
 from breastview.ui import style
+from breastview.ui.names import clock_text
 from breastview.ui.panes.canvas import Mark, Tool, off_plane
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
@@ -79,9 +81,18 @@ class UsPresenter(QObject):
         if plane is None:
             canvas.set_corner("bl", "⚠ " + text("no scale: nothing is in mm"), "caution")
         else:
-            canvas.set_corner("bl", f"{plane.spacing_mm[1]:.3f} mm")
+            canvas.set_corner(
+                "bl", f"{plane.spacing_mm[1]:.3f} mm · {self._language.say(self._source(stack))}"
+            )
         centre, width = self._window
         canvas.set_corner("br", f"W {width:.0f} L {centre:.0f}")
+
+    def _source(self, stack: FrameStack) -> Message:
+        """Where the millimetres come from."""
+        calibrated = {c.frames_key for c in self._session.state.record.calibrations}
+        if stack.scale is None or stack.key in calibrated:
+            return message("scale.user")
+        return stack.scale.reason
 
     def _title(self) -> str:
         text = self._language.text
@@ -91,7 +102,7 @@ class UsPresenter(QObject):
         keys = [item.key for item in case.frames]
         lesion = self._session.lesion
         side = f"{lesion.side} " if lesion and lesion.side else ""
-        clock = f"{lesion.clock_h:g} h · " if lesion and lesion.clock_h else ""
+        clock = f"{clock_text(lesion.clock_h, self._language)} · " if lesion and lesion.clock_h else ""
         place = keys.index(self._session.us_key) + 1 if self._session.us_key in keys else 1
         return f"{side}{clock}{text('Ultrasound')} {place}/{len(keys)}"
 

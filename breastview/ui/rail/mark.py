@@ -22,6 +22,7 @@ from breastview.review.actions import (
     SetPlace,
 )
 from breastview.review.state import Part
+from breastview.ui.names import clock_text
 from breastview.ui.panes.tools import Tools
 from breastview.ui.rail.parts import Panel, button, known, number, put
 from breastview.ui.rail.view import RailView
@@ -184,7 +185,7 @@ class MarkPresenter(QObject):
             self._rail.set_state("mark", text("no lesion yet") if self._session.case else "")
             return
         done = [lesion.us is not None, lesion.mri is not None, lesion.side is not None]
-        clock = f" {lesion.clock_h:g} h" if lesion.clock_h else ""
+        clock = f" {clock_text(lesion.clock_h, self._language)}" if lesion.clock_h else ""
         name = f"{lesion.lesion_id} {lesion.side or ''}{clock}".strip()
         self._rail.set_state("mark", f"{'✓' if all(done) else '◐'} {name}", "lesion")
 

@@ -170,7 +170,7 @@ class ModelPresenter(QObject):
             panel.told.setText("")
             self._rail.set_state("model", "")
         elif spec is None:
-            panel.told.setText(text("There is no model bundle. Reports go out without a score."))
+            panel.told.setText(text("There is no model bundle. Reports go out without a probability."))
             self._rail.set_state("model", text("no model"))
         elif not committed:
             panel.told.setText(text("Locked until your first read is committed."))
@@ -198,7 +198,8 @@ class ModelPresenter(QObject):
             label.setText("–" if value is None else f"{value:.2f}")
             weight = weights.get(name)
             base = {"fused": self._language.text("Fused"), "us": "US", "mri": "MRI"}[name]
-            title.setText(f"{base}  w {weight:.2f}" if weight is not None else base)
+            told = self._language.text("{modality}, weight {weight:.2f}")
+            title.setText(base if weight is None else told.format(modality=base, weight=weight))
         has_maps = bool(reading and reading.heatmaps)
         panel.heatmaps.setEnabled(has_maps)
         panel.opacity.setEnabled(has_maps)
@@ -210,11 +211,11 @@ class ModelPresenter(QObject):
         if reading.research_override:
             reasons = text("RESEARCH OVERRIDE: outside the model's scope.") + "\n" + reasons
         elif not reading.eligibility.eligible:
-            reasons = text("No score:") + "\n" + reasons
+            reasons = text("No probability:") + "\n" + reasons
         self._panel.told.setText(reasons)
         shown = reading.probability if reading.probability is not None else reading.probability_us
         if shown is None:
-            self._rail.set_state("model", "⚠ " + text("no score: outside scope"), "caution")
+            self._rail.set_state("model", "⚠ " + text("no probability: outside scope"), "caution")
         else:
             self._rail.set_state("model", f"✓ {shown:.2f}", "model")
 
@@ -222,7 +223,7 @@ class ModelPresenter(QObject):
         if spec is None or reading is None:
             return self._device
         text = self._language.text
-        lines = [spec.scope.note] if spec.scope.note else []
+        lines = [self._language.say(spec.scope.told)]
         figures = spec.metrics.get("fused", {})
         if "auc" in figures:
             auc = figures["auc"]
@@ -249,7 +250,7 @@ class ModelPresenter(QObject):
         answer = QMessageBox.question(
             self._panel,
             text("Research override"),
-            text("This case is outside what the model was validated for. Compute a score all the same? "
+            text("This case is outside what the model was validated for. Compute a probability all the same? "
                  "It is recorded, and printed in the report."),
         )  # fmt: skip
         if answer == QMessageBox.StandardButton.Yes:
