@@ -287,6 +287,9 @@ class MriPresenter(QObject):
     def _choose_tool(self) -> None:
         wanted = {"mri_point": Tool.EXTENT, "mri_pair": Tool.POINT, "mri_move": Tool.MOVE}
         self._view.canvas.tool = wanted.get(self._tools.name, Tool.BROWSE)
+        if self._drag is not None and self._tools.name != "mri_move":
+            self._drag = None
+            self._session.abort()
         if self._tools.name == "mri_move" and self._mode == ACQUIRED:
             self.set_mode(FUSED)
 

@@ -30,6 +30,7 @@ class WindowPresenter(QObject):
         view.layout_wanted.connect(self._show_layout)
         view.texts_wanted.connect(self._toggle_texts)
         view.cancel_wanted.connect(self._cancel)
+        view.escaped.connect(tools.browse)
         for name, pane in (("us", view.us), ("mri", view.mri)):
             pane.canvas.double_clicked.connect(partial(self._toggle_layout, name))
             pane.canvas.columns_wanted.connect(view.toggle_columns)

@@ -39,6 +39,7 @@ class WindowView(QMainWindow):
     redo_wanted = Signal()
     texts_wanted = Signal()
     cancel_wanted = Signal()
+    escaped = Signal()
     closing = Signal()
 
     def __init__(
@@ -191,11 +192,16 @@ class WindowView(QMainWindow):
             ("1", lambda: self.layout_wanted.emit("us")),
             ("2", lambda: self.layout_wanted.emit("both")),
             ("3", lambda: self.layout_wanted.emit("mri")),
-            ("Esc", self._banner.hide),
+            ("Esc", self._escape),
         ):
             QShortcut(QKeySequence(keys), self).activated.connect(slot)
         columns = QShortcut(QKeySequence("F9"), self)
         columns.activated.connect(self.toggle_columns)
+
+    def _escape(self) -> None:
+        """Close the message, lay down the tool, take back the drag in hand."""
+        self._banner.hide()
+        self.escaped.emit()
 
     def choose_folder(self) -> None:
         """Ask for a folder."""
