@@ -22,8 +22,8 @@ class ReadPanel(Panel):
         text = language.text
         self.bi_rads = QComboBox(self)
         self.bi_rads.addItem("–", None)
-        for category in BiRads:
-            self.bi_rads.addItem(category.value, category)
+        for category, words in _assessments(language).items():
+            self.bi_rads.addItem(f"{category}  {words}", category)
         self.row(self.bi_rads, label="BI-RADS")
         self.comment = QPlainTextEdit(self)
         self.comment.setPlaceholderText(text("Comment"))
@@ -66,8 +66,12 @@ class ReadPresenter(QObject):
             panel.comment.blockSignals(False)
         committed = session.state.record.first_read_committed
         panel.commit.setEnabled(not committed and lesion.bi_rads is not None)
-        panel.told.setText(text("First read committed.") if committed else "")
-        category = f"BI-RADS {lesion.bi_rads}" if lesion.bi_rads else text("no category yet")
+        first, now = lesion.first_bi_rads, lesion.bi_rads
+        told = text("First read committed: BI-RADS {category}.").format(category=first or "–")
+        panel.told.setText(told if committed else "")
+        category = f"BI-RADS {now}" if now else text("no category yet")
+        if committed and first and first != now:
+            category = f"BI-RADS {first} → {now or '–'}"
         self._rail.set_state("read", f"{'✓' if committed else '◐'} {category}")
 
     def _set(self) -> None:
@@ -83,3 +87,19 @@ class ReadPresenter(QObject):
     def _changed(self, parts: frozenset[Part]) -> None:
         if parts & {Part.FINDING, Part.FIRST_READ, Part.LESIONS, Part.SELECTION}:
             self.show()
+
+
+def _assessments(language: Language) -> dict[BiRads, str]:
+    """BI-RADS categories with their words (ACR BI-RADS Atlas, 5th edition)."""
+    text = language.text
+    return {
+        BiRads.C0: text("incomplete"),
+        BiRads.C1: text("negative"),
+        BiRads.C2: text("benign"),
+        BiRads.C3: text("probably benign"),
+        BiRads.C4A: text("low suspicion"),
+        BiRads.C4B: text("moderate suspicion"),
+        BiRads.C4C: text("high suspicion"),
+        BiRads.C5: text("highly suggestive of malignancy"),
+        BiRads.C6: text("known biopsy-proven malignancy"),
+    }
