@@ -40,9 +40,8 @@ def channel_volumes(volumes: Sequence[ScannedVolume]) -> dict[str, ScannedVolume
     if diffusion is not None:
         found["dwi"] = diffusion
     for volume in phases(volumes):
-        name = _PHASES.get(volume.role.phase)
-        if name:
-            found.setdefault(name, volume)
+        if volume.role.phase in _PHASES:
+            found.setdefault(_PHASES[volume.role.phase], volume)
     return found
 
 
@@ -83,7 +82,7 @@ def _with_mri(
 ) -> ModelInput:
     grid = plane_grid(crop, plane, spec.input.size_px)
     images: dict[str, Image3] = {name: (v.array, v.index_to_lps) for name, v in volumes.items()}
-    mri, present = registered_mri(images, us_to_mri(parameters), grid, spec.input)
+    mri, present = registered_mri(images, us_to_mri(parameters), grid, spec.input, parameters.warp)
     return ModelInput(
         lesion.lesion_id, us, mri if present.any() else None, present, crop, grid, input_sha256=digest
     )

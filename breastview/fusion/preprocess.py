@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from breastview.fusion.spec import CHANNELS, Channel, InputSpec
 from breastview.imaging.geometry import frozen
+from breastview.registration.parameters import WarpPoint
 from breastview.registration.plane import PlaneGrid, UsPlane
 from breastview.registration.resample import resample_plane
 
@@ -80,20 +81,29 @@ def plane_grid(crop: Crop, plane: UsPlane, size_px: int) -> PlaneGrid:
 
 
 def registered_mri(
-    images: Mapping[str, Image3], us_to_mri: np.ndarray, grid: PlaneGrid, spec: InputSpec
+    images: Mapping[str, Image3],
+    us_to_mri: np.ndarray,
+    grid: PlaneGrid,
+    spec: InputSpec,
+    warp: Sequence[WarpPoint] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """MRI in the US plane: float32 (channel, size, size) and which channels are present, bool (channel,).
 
-    `images` maps "t1wi", "t2wi", "dwi", "dce_pre", "dce_post" to arrays with index_to_lps. T1WI, T2WI and DWI
+    `images` maps "t1wi", "t2wi", "dwi", "dce_pre", "dce_post" to arrays with index_to_lps; `us_to_mri` (4, 4)
+    with the local `warp` before it is the registration. T1WI, T2WI and DWI
     are divided by their median in a wider neighbourhood; DCE is (post − pre) over the 90th percentile of pre
     there: scanner numbers have no unit of their own. Absent channels and places outside are 0; a volume that
     covers less than half of the crop is absent.
     """
     wide = _wider(grid, spec)
+
+    def sampled(name: str, on: PlaneGrid) -> np.ndarray:
+        return resample_plane(*images[name], us_to_mri, on, warp=warp)
+
     planes = np.zeros((len(CHANNELS), grid.rows, grid.columns), np.float32)
     present = np.zeros(len(CHANNELS), bool)
     for place, channel in enumerate(CHANNELS):
-        plane = _channel(channel, images, us_to_mri, grid, wide)
+        plane = _channel(channel, images, sampled, grid, wide)
         if plane is not None and np.isfinite(plane).mean() >= PRESENT_SHARE:
             planes[place] = np.clip(np.nan_to_num(plane, nan=0.0), -spec.mri_limit, spec.mri_limit)
             present[place] = True
@@ -109,19 +119,20 @@ def _wider(grid: PlaneGrid, spec: InputSpec) -> PlaneGrid:
 
 
 def _channel(
-    channel: Channel, images: Mapping[str, Image3], us_to_mri: np.ndarray, grid: PlaneGrid, wide: PlaneGrid
+    channel: Channel,
+    images: Container[str],
+    sampled: Callable[[str, PlaneGrid], np.ndarray],
+    grid: PlaneGrid,
+    wide: PlaneGrid,
 ) -> np.ndarray | None:
     if channel is Channel.DCE:
         if "dce_pre" not in images or "dce_post" not in images:
             return None
-        pre, post = (resample_plane(*images[name], us_to_mri, grid) for name in ("dce_pre", "dce_post"))
-        reference = _percentile(resample_plane(*images["dce_pre"], us_to_mri, wide), 90)
-        return (post - pre) / reference
+        pre, post = sampled("dce_pre", grid), sampled("dce_post", grid)
+        return (post - pre) / _percentile(sampled("dce_pre", wide), 90)
     if channel.value not in images:
         return None
-    plane = resample_plane(*images[channel.value], us_to_mri, grid)
-    reference = _percentile(resample_plane(*images[channel.value], us_to_mri, wide), 50)
-    return plane / reference - 1.0
+    return sampled(channel.value, grid) / _percentile(sampled(channel.value, wide), 50) - 1.0
 
 
 def _percentile(plane: np.ndarray, percent: float) -> float:

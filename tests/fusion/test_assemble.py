@@ -15,9 +15,10 @@ from breastview.imaging.load import load_frames, load_volume
 from breastview.imaging.scan import scan_folder
 from breastview.records.inputs import input_hash
 from breastview.records.values import FrameRegistration, Lesion, UsMark, new_record
-from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.parameters import RegistrationParameters, WarpPoint
 from breastview.registration.plane import us_plane
-from tests.fusion.examples import SPEC, lesion, plane, record, scanned, stack, volumes
+from breastview.registration.transform import map_points
+from tests.fusion.examples import POSE, SPEC, lesion, plane, ramp, record, scanned, stack, volumes
 
 
 def keys(*found) -> dict[str, str]:
@@ -89,6 +90,20 @@ def test_mri_that_misses_the_plane_is_no_mri():
     given = model_input(SPEC, away, lesion(), stack(), plane(), volumes())
     assert given.us is not None and given.mri is None
     assert not given.channels_present.any()
+
+
+def test_the_model_sees_the_mri_with_the_readers_local_warp():
+    x, y = plane().px_to_mm(np.array([80.0, 52.0]))
+    pose = replace(POSE, warp=(WarpPoint((float(x), float(y)), (2.0, 0.0, 1.0), radius_mm=4.0),))
+    warped = model_input(SPEC, record(lesion(), pose=pose), lesion(), stack(), plane(), volumes())
+    rigid = model_input(SPEC, record(lesion()), lesion(), stack(), plane(), volumes())
+    grid = warped.mri_grid
+    columns, rows = np.meshgrid(np.arange(32), np.arange(32))
+    points = np.stack([grid.left_mm + columns * grid.spacing_mm, grid.top_mm + rows * grid.spacing_mm], -1)
+    share = (warped.mri[0] + 1) / ramp(map_points(pose, points))
+    assert share == pytest.approx(np.full((32, 32), share[0, 0]), rel=1e-4)
+    assert abs(warped.mri[0, 16, 16] - rigid.mri[0, 16, 16]) > 5e-3
+    assert np.array_equal(warped.us, rigid.us)
 
 
 def test_an_unmarked_lesion_gives_nothing_to_compute_from():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from breastview.fusion.predict import read
-from breastview.fusion.reading import Eligibility, keep, refusal
+from breastview.fusion.reading import Eligibility, keep, refusal, restored
 from breastview.messages import message
 from breastview.records.values import KeptReading
 from tests.fusion.examples import SPEC, bundle, given
@@ -28,3 +28,11 @@ def test_the_record_keeps_everything_but_the_heatmaps():
     same = {field.name for field in fields(KeptReading)} - {"eligible", "reasons"}
     assert {name: getattr(kept, name) for name in same} == {name: getattr(reading, name) for name in same}
     assert kept.probability is not None
+
+
+def test_a_restored_reading_is_the_kept_one_without_its_heatmaps():
+    reading = read(bundle(), given(), Eligibility(True))
+    back = restored(keep(reading))
+    assert back.heatmaps == () and reading.heatmaps
+    without = [field.name for field in fields(reading) if field.name != "heatmaps"]
+    assert [getattr(back, name) for name in without] == [getattr(reading, name) for name in without]
