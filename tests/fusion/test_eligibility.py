@@ -1,4 +1,4 @@
-"""The scope gate: every reason against a reading, each in a sentence."""
+"""The scope gate: every reason against a reading, not only the first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from breastview.fusion.assemble import model_input
 from breastview.fusion.eligibility import can_compute, check_scope
 from breastview.fusion.spec import Scope
 from breastview.imaging.case import Role
-from breastview.messages import render
+from breastview.messages import message
 from breastview.records.values import MriMark
 from breastview.registration.parameters import RegistrationParameters
 from tests.fusion.examples import SPEC, case, lesion, plane, record, scanned, stack, volumes
@@ -20,14 +20,14 @@ PLANE = plane()
 
 
 def reasons(scope=SPEC.scope, found=None, marked=None, known=None, at=PLANE, mri_side="R", seen=None):
-    """The sentences against reading an otherwise complete case."""
+    """What speaks against reading an otherwise complete case."""
     marked = marked or lesion()
     known = known or record(marked)
     spec = replace(SPEC, scope=scope)
     given = model_input(spec, known, marked, stack(), at, volumes() if seen is None else seen)
     answer = check_scope(spec, found or case(), known, marked, at, mri_side, given)
     assert answer.eligible is not bool(answer.reasons)
-    return [render(reason) for reason in answer.reasons]
+    return list(answer.reasons)
 
 
 def test_a_complete_case_inside_the_scope_is_eligible():
@@ -37,83 +37,81 @@ def test_a_complete_case_inside_the_scope_is_eligible():
 def test_without_a_marked_lesion_there_is_nothing_to_read():
     answer = check_scope(SPEC, case(), record(), None, plane(), "R", None)
     assert not answer.eligible
-    assert [render(reason) for reason in answer.reasons] == ["No lesion is marked."]
+    assert answer.reasons == (message("scope.no_lesion"),)
 
 
 @pytest.mark.parametrize(
-    ("part", "sentence"),
+    ("part", "code"),
     [
-        ({"us": None}, "The lesion is not marked on ultrasound."),
-        ({"mri": None}, "The lesion is not marked in the MRI."),
-        ({"side": None}, "The side is not confirmed."),
+        ({"us": None}, "concordance.no_us_mark"),
+        ({"mri": None}, "concordance.no_mri_mark"),
+        ({"side": None}, "concordance.side_unconfirmed"),
     ],
     ids=["us", "mri", "side"],
 )
-def test_an_unmarked_lesion_is_not_read(part, sentence):
-    assert sentence in reasons(marked=replace(lesion(), **part))
+def test_an_unmarked_lesion_is_not_read(part, code):
+    assert message(code) in reasons(marked=replace(lesion(), **part))
+
+
+def test_a_side_that_cannot_be_computed_is_not_taken_for_agreement():
+    assert reasons(mri_side=None) == [message("concordance.side_not_computed")]
 
 
 def test_sides_that_disagree_are_not_fused():
-    assert reasons(mri_side="L") == ["The sides disagree: R confirmed, L in the MRI."]
+    assert reasons(mri_side="L") == [message("concordance.sides_differ", us="R", mri="L")]
 
 
 def test_marks_that_are_far_apart_are_not_fused():
     x, y, z = lesion().mri.point_mm
     away = replace(lesion(), mri=MriMark("t1wi", (x, y, z + 21.0)))
-    assert reasons(marked=away) == [
-        "The registration puts the ultrasound lesion 21 mm from the MRI mark: not the same place."
-    ]
+    assert reasons(marked=away) == [message("concordance.far_apart", mm=21)]
 
 
 def test_an_image_without_scale_is_not_fused():
     assert reasons(at=None) == [
-        "The ultrasound image has no scale.",
-        "No MRI channel lies in the ultrasound plane: no fused score.",
+        message("concordance.no_scale"),
+        message("scope.no_channel"),
     ]
 
 
 def test_an_unregistered_case_is_not_fused():
     assert reasons(known=record(lesion(), pose=None)) == [
-        "Ultrasound and MRI are not registered.",
-        "No MRI channel lies in the ultrasound plane: no fused score.",
+        message("concordance.no_registration"),
+        message("scope.no_channel"),
     ]
 
 
 def test_a_case_without_mri_has_no_fused_score():
     empty = replace(case(), volumes=())
-    assert reasons(found=empty, seen={}) == ["There is no MRI: no fused score."]
+    assert reasons(found=empty, seen={}) == [message("scope.no_mri")]
 
 
 def test_mri_beside_the_plane_has_no_fused_score():
     away = RegistrationParameters(centre_mm=(400.0, 0.0, 0.0))
     far = replace(lesion(), mri=MriMark("t1wi", (400.0, 9.0, 0.0)))
-    assert reasons(known=record(far, pose=away), marked=far) == [
-        "No MRI channel lies in the ultrasound plane: no fused score."
-    ]
+    assert reasons(known=record(far, pose=away), marked=far) == [message("scope.no_channel")]
 
 
 def test_a_required_channel_that_is_missing_is_named():
     scope = Scope(required_channels=("t2wi", "dce"))
     seen = {name: volume for name, volume in volumes().items() if name in ("t1wi", "dce_post")}
     assert reasons(scope=scope, seen=seen) == [
-        "The model needs T2WI, which is not here.",
-        "The model needs DCE, which is not here.",
+        message("scope.missing_channel", channel="T2WI"),
+        message("scope.missing_channel", channel="DCE"),
     ]
     assert reasons(scope=Scope(required_channels=()), seen=seen) == []
 
 
 def test_a_model_of_simulated_patients_reads_simulated_patients_only():
     scope = Scope(simulated_only=True)
-    assert reasons(scope=scope) == [
-        "This model was validated on simulated patients only; this case is not simulated."
-    ]
+    assert reasons(scope=scope) == [message("scope.simulated_only")]
     assert reasons(scope=scope, found=case(simulated=True)) == []
 
 
 @pytest.mark.parametrize(("age_y", "refused"), [(29, True), (30, False), (None, False)])
 def test_age_is_checked_where_it_is_known(age_y, refused):
-    sentences = reasons(scope=Scope(min_age_y=30), found=case(age_y=age_y))
-    assert sentences == (["This model was validated from the age of 30."] if refused else [])
+    against = reasons(scope=Scope(min_age_y=30), found=case(age_y=age_y))
+    assert against == ([message("scope.too_young", age=30)] if refused else [])
 
 
 def test_every_reason_is_given_and_not_only_the_first():
