@@ -165,6 +165,7 @@ TEXTS: dict[str, str] = {
     "software verification, not clinical evidence.",
     "scope.own_note": "{note}",
     "scope.simulated_only": "This model was validated on simulated patients only; this case is not simulated.",
+    "scope.age_unknown": "This model was validated from the age of {age}; the patient's age is unknown.",
     "scope.too_young": "This model was validated from the age of {age}.",
     "model.no_bundle": "No model bundle here. Choose the folder that holds spec.json.",
     "model.damaged_spec": "The model bundle's spec.json is damaged. Copy the bundle again.",

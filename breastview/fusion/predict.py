@@ -13,7 +13,7 @@ from breastview.fusion.explain import MALIGNANT, grad_cam
 from breastview.fusion.network import MODALITIES, mri_tensor
 from breastview.fusion.preprocess import ModelInput
 from breastview.fusion.reading import Eligibility, Heatmap, Reading, refusal
-from breastview.fusion.spec import ModelSpec
+from breastview.fusion.spec import ModelSpec, read_spec
 from breastview.imaging.geometry import frozen
 
 
@@ -52,16 +52,21 @@ def read_request(
     folder: Path, device: str, given: ModelInput, eligibility: Eligibility, override: bool
 ) -> Reading:
     """`read` for a worker process: the bundle stays loaded between calls."""
-    return read(_loaded(folder, device), given, eligibility, override)
+    return read(_current(folder, device), given, eligibility, override)
 
 
 def warm(folder: Path, device: str) -> str:
     """Load a bundle ahead of the first reading; returns the device in words."""
-    return _loaded(folder, device).device_name
+    return _current(folder, device).device_name
+
+
+def _current(folder: Path, device: str) -> Bundle:
+    """The bundle as it stands on disk, loaded anew only when its weights changed."""
+    return _loaded(folder, device, read_spec(folder).weights_sha256)
 
 
 @lru_cache(maxsize=1)
-def _loaded(folder: Path, device: str) -> Bundle:
+def _loaded(folder: Path, device: str, weights_sha256: str) -> Bundle:
     return load_bundle(folder, device)
 
 

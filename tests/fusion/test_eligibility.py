@@ -108,10 +108,10 @@ def test_a_model_of_simulated_patients_reads_simulated_patients_only():
     assert reasons(scope=scope, found=case(simulated=True)) == []
 
 
-@pytest.mark.parametrize(("age_y", "refused"), [(29, True), (30, False), (None, False)])
-def test_age_is_checked_where_it_is_known(age_y, refused):
+@pytest.mark.parametrize(("age_y", "codes"), [(29, ["too_young"]), (30, []), (None, ["age_unknown"])])
+def test_nobody_below_the_validated_age_or_of_unknown_age_is_read(age_y, codes):
     against = reasons(scope=Scope(min_age_y=30), found=case(age_y=age_y))
-    assert against == ([message("scope.too_young", age=30)] if refused else [])
+    assert against == [message(f"scope.{code}", age=30) for code in codes]
 
 
 def test_every_reason_is_given_and_not_only_the_first():
