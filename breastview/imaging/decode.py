@@ -9,11 +9,20 @@ import numpy as np
 import pydicom
 from pydicom.pixels import apply_color_lut, pixel_array
 
-from breastview.imaging import jpeg12
+from breastview.imaging import jpeg
 from breastview.imaging.display import default_window, to_uint8
 from breastview.imaging.quiet import quiet
+from breastview.imaging.tags import IMPLICIT_LE
 
-jpeg12.register()
+jpeg.register()
+_PLUGINS = {  # GDCM ends the whole program on some damaged images: only where nothing else decodes
+    **dict.fromkeys(map(str, jpeg.SYNTAXES), jpeg.NAME),
+    "1.2.840.10008.1.2.4.50": "pillow",
+    "1.2.840.10008.1.2.4.80": "pyjpegls",
+    "1.2.840.10008.1.2.4.81": "pyjpegls",
+    "1.2.840.10008.1.2.4.90": "pylibjpeg",
+    "1.2.840.10008.1.2.4.91": "pylibjpeg",
+}
 _PANIC = "PanicException"  # how the RLE decoder, written in Rust, fails: no Exception, and not importable
 _COLOUR_STEP = 8  # grey pictures stored in colour differ by less between their channels
 
@@ -51,7 +60,9 @@ class Decoder:
                 if path != self._path:
                     self._dataset = None
                     self._dataset, self._path = pydicom.dcmread(path, force=True), path
-                return pixel_array(self._dataset, index=frame, raw=raw)
+                    self._dataset.file_meta.setdefault("TransferSyntaxUID", IMPLICIT_LE)
+                plugin = _PLUGINS.get(self._dataset.file_meta.TransferSyntaxUID, "")
+                return pixel_array(self._dataset, index=frame, raw=raw, decoding_plugin=plugin)
         except MemoryError:
             raise
         except BaseException as error:

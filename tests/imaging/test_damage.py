@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+import gdcm
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,6 +25,7 @@ from tests.imaging.dicom_files import (
     mr_series,
     mr_slice,
     raw_element,
+    recode_with_gdcm,
     save,
     save_all,
     us_pixels,
@@ -32,6 +34,7 @@ from tests.imaging.dicom_files import (
 
 IMPLICIT, DEFLATED, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 RLE, JPEG_LS = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80"
+JPEG_2000 = "1.2.840.10008.1.2.4.90"
 
 
 def _kinds() -> dict[str, bytes]:
@@ -45,10 +48,16 @@ def _kinds() -> dict[str, bytes]:
             "deflated": coded(mr_slice(1), DEFLATED),
             "rle": coded(mr_slice(1), RLE),
             "jpeg-ls": coded(mr_slice(1), JPEG_LS),
+            "jpeg 2000": coded(mr_slice(1), JPEG_2000),
             "enhanced": enhanced_mr(2),
             "us": us_still(),
         }
         kinds = {kind: save(one, folder / "x").read_bytes() for kind, one in made.items()}
+        for kind in ("JPEGLosslessProcess14_1", "JPEGExtendedProcess2_4"):
+            made["slice"].BitsStored, made["slice"].HighBit = 12, 11
+            path = save(made["slice"], folder / "x")
+            recode_with_gdcm(path, getattr(gdcm.TransferSyntax, kind))
+            kinds[kind] = path.read_bytes()
         Image.fromarray(us_pixels()).save(folder / "x.png")
         return {**kinds, "png": (folder / "x.png").read_bytes()}
 

@@ -152,6 +152,13 @@ def test_a_palette_becomes_rgb(tmp_path):
     np.testing.assert_array_equal(loaded_frames(tmp_path)[0], wanted)
 
 
+def test_a_still_without_preamble_and_file_meta(tmp_path):
+    (path,) = save_all(tmp_path, coded(us_still(), IMPLICIT))
+    raw = path.read_bytes()
+    path.write_bytes(raw[raw.index(b"\x08\x00\x08\x00") :])
+    np.testing.assert_array_equal(loaded_frames(tmp_path)[0], us_pixels())
+
+
 def test_a_broken_palette_is_refused_alone(tmp_path):
     save_all(tmp_path, us_still(1, pixels=us_pixels(), photometric="PALETTE COLOR"), us_still(2))
     case = scan_folder(tmp_path)

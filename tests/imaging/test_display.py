@@ -11,10 +11,10 @@ from breastview.errors import CaseError
 from breastview.imaging.case import Role
 from breastview.imaging.display import default_window, thumbnail, to_uint8
 from breastview.imaging.dynamic import subtraction
-from breastview.imaging.load import load_volume
+from breastview.imaging.load import load_middle_slice, load_volume
 from breastview.imaging.scan import scan_folder
 from breastview.messages import render
-from tests.imaging.dicom_files import dce_series, mr_series, save_all
+from tests.imaging.dicom_files import dce_series, mr_pixels, mr_series, save_all
 
 
 def test_a_window_maps_its_ends_to_black_and_white():
@@ -64,6 +64,15 @@ def test_a_window_without_width_is_replaced(tmp_path, width):
     (volume,) = scan_folder(tmp_path).volumes
     assert volume.window is None
     assert load_volume(volume).window[1] > 1
+
+
+def test_the_middle_slice_for_a_thumbnail(tmp_path):
+    save_all(tmp_path, mr_series(5))
+    (volume,) = scan_folder(tmp_path).volumes
+    middle = mr_pixels(2)
+    np.testing.assert_array_equal(load_middle_slice(volume), to_uint8(middle, default_window(middle)))
+    (tmp_path / "IM0002").unlink()
+    assert load_middle_slice(volume) is None
 
 
 def test_post_minus_pre(tmp_path):

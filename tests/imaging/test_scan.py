@@ -438,8 +438,11 @@ def test_a_slice_without_a_place_is_listed(tmp_path):
 def test_mri_without_us_and_us_without_mri(tmp_path):
     save_all(tmp_path / "mri", mr_series(3))
     save_all(tmp_path / "us", us_still())
-    assert scan_folder(tmp_path / "mri").frames == ()
-    assert scan_folder(tmp_path / "us").volumes == ()
+    mri, us = scan_folder(tmp_path / "mri"), scan_folder(tmp_path / "us")
+    assert (mri.frames, mri.problems, mri.notes) == ((), (), ())
+    assert load_volume(mri.volumes[0]).array.shape == (3, 40, 48)
+    assert (us.volumes, us.problems, us.notes) == ((), (), ())
+    assert load_frames(us.frames[0]).frames.shape == (1, 120, 160)
 
 
 def test_the_simulated_say_so(tmp_path):
