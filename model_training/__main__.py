@@ -38,8 +38,8 @@ def train(
     cohort_folder: Path,
     run: Path,
     trunk: str = "resnet101",
-    epochs_small: int = 8,
-    epochs_full: int = 4,
+    epochs_small: int = 6,
+    epochs_full: int = 3,
     seed: int = 7,
     bfloat16: Annotated[bool, typer.Option(help="Where the processor computes in it: twice as fast")] = False,
 ) -> None:
@@ -58,6 +58,7 @@ def export(
     trunk: str = "resnet101",
     commit: Annotated[str, typer.Option(help="Commit of the code that trained")] = "",
     seed: int = 7,
+    remark: Annotated[str, typer.Option(help="What else must be known of how it was trained")] = "",
 ) -> None:
     """Write a calibrated demonstration bundle with its card from a run."""
     made = {
@@ -68,6 +69,8 @@ def export(
         "hardware": f"{os.cpu_count()} CPU cores",
         "training_data": "simulated patients",
     }
+    if remark:
+        made["remark"] = remark
     export_demonstration(cohort_folder, run, bundle, made, InputSpec(), NetworkSpec(trunk=trunk))
 
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 class Recipe:
     """How to train. `stages` are (image side in px, epochs): small pictures first is faster."""
 
-    stages: tuple[tuple[int, int], ...] = ((64, 8), (96, 4))
+    stages: tuple[tuple[int, int], ...] = ((64, 6), (96, 3))
     batch: int = 16
     rate: float = 8e-4
     weight_decay: float = 0.02
