@@ -148,15 +148,21 @@ def test_the_reading_comes_with_its_numbers_and_what_they_are_worth():
         "Ultrasound alone 0.61, weight 0.40",
         "MRI alone 0.82, weight 0.60",
         "TEST, untrained (0123456789ab)",
-        "scope: simulated patients only",
         "scope: from the age of 30",
-        "For tests only.",
+        "Trained and validated on simulated patients only: software verification, not clinical evidence.",
         "AUC 0.91 (0.88–0.94), n = 400",
         "CPU",
         "DEMONSTRATION model: no clinical evidence",
     ):
         assert expected in text
     assert "RESEARCH OVERRIDE" not in text and "SIMULATED" not in text
+
+
+def test_a_hospitals_own_model_is_worth_what_its_note_says():
+    own = replace(SPEC, demonstration=False, scope=Scope(note="Validated at one hospital, 2024–2026."))
+    (text,) = pages(content(spec=own))
+    assert "Validated at one hospital, 2024–2026." in text
+    assert "DEMONSTRATION" not in text and "simulated" not in text
 
 
 def test_a_refusal_gives_every_reason_and_no_number():
