@@ -10,7 +10,7 @@ from typing import TypeVar
 from PySide6.QtCore import QObject, Signal
 
 from breastview.errors import BreastViewError, Cancelled, RecordError
-from breastview.fusion.reading import Reading, restored
+from breastview.fusion.reading import Reading, keep, restored
 from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.dynamic import phases, subtraction
 from breastview.imaging.load import load_frames, load_middle_slice, load_volume
@@ -25,7 +25,7 @@ from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane, us_plane
 from breastview.registration.skin import Body, find_body, side_of
-from breastview.review.actions import Action
+from breastview.review.actions import Action, KeepReading
 from breastview.review.history import Review
 from breastview.review.state import Part, ReviewState, open_state
 
@@ -57,6 +57,7 @@ class Session(QObject):
     changed = Signal(frozenset)
     failed = Signal(object)  # Message
     saved = Signal()
+    reported = Signal(Path)  # the report is written
 
     def __init__(self, tasks: Tasks, store: RecordStore, post: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
@@ -70,6 +71,7 @@ class Session(QObject):
         self.us_frame = 0
         self.mri_key: str | None = None
         self.readings: dict[str, Reading] = {}
+        self.device = ""  # what the model runs on, once it is warm
         self._store = store
         self._autosaver = Autosaver(
             store, lambda: post(self.saved.emit), lambda error: post(lambda: self.failed.emit(error.message))
@@ -284,6 +286,18 @@ class Session(QObject):
             own = known.get(kept.lesion_id)
             same = own is not None and own.input_sha256 == kept.input_sha256
             self.readings[kept.lesion_id] = own if own is not None and same else restored(kept)
+
+    def take_reading(self, reading: Reading) -> None:
+        """Keep the model's answer; a stale one is dropped with a sentence."""
+        self.readings[reading.lesion_id] = reading
+        if not self.dispatch(KeepReading(keep(reading))):
+            self._follow_readings()
+            self.changed.emit(frozenset({Part.READING}))
+
+    def take_device(self, device: str) -> None:
+        """Know what the model runs on."""
+        self.device = device
+        self.changed.emit(frozenset({Part.READING}))
 
     @property
     def lesion(self) -> Lesion | None:

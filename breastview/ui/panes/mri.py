@@ -63,7 +63,7 @@ class MriPresenter(QObject):
         view.opacity_changed.connect(self._set_opacity)
         tools.changed.connect(self._choose_tool)
         tools.heatmaps_changed.connect(self.draw)
-        session.loaded.connect(lambda key: self.draw() if key in (session.mri_key, session.us_key) else None)
+        session.loaded.connect(self._loaded)
         session.opened.connect(self._opened)
         session.changed.connect(self._changed)
         self.draw()
@@ -77,6 +77,10 @@ class MriPresenter(QObject):
         """Show acquired slices, MRI in the US plane, or the fused view."""
         self._mode = mode
         self.draw()
+
+    def _loaded(self, key: str) -> None:
+        if key in (self._session.mri_key, self._session.us_key):
+            self.draw()
 
     def _opened(self) -> None:
         self._slice, self._windows, self._mode = {}, {}, ACQUIRED

@@ -44,7 +44,7 @@ class UsPresenter(QObject):
         tools.heatmaps_changed.connect(self.draw_marks)
         session.scanning.connect(self.draw)
         session.previewed.connect(self.draw)
-        session.loaded.connect(lambda key: self.draw() if key == session.us_key else None)
+        session.loaded.connect(self._loaded)
         session.opened.connect(self._opened)
         session.changed.connect(self._changed)
         self.draw()
@@ -203,6 +203,10 @@ class UsPresenter(QObject):
             return
         mm = plane.px_to_mm(np.array([x, y]))
         self._tools.position.emit(f"US x {mm[0]:+.1f}  y {mm[1]:.1f} mm · {value}")
+
+    def _loaded(self, key: str) -> None:
+        if key == self._session.us_key:
+            self.draw()
 
     def _opened(self) -> None:
         self._window = FULL_WINDOW

@@ -10,14 +10,14 @@ from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QMessageBox, QProg
 from breastview.errors import ModelError
 from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.eligibility import can_compute, check_scope
-from breastview.fusion.reading import Reading, keep, refusal
+from breastview.fusion.reading import Reading, refusal
 from breastview.fusion.spec import ModelSpec, read_spec
 from breastview.imaging.load import load_volume
 from breastview.jobs.process import WorkerProcess
 from breastview.language import Language
 from breastview.messages import message
 from breastview.progress import Progress
-from breastview.review.actions import KeepReading, RevealModel
+from breastview.review.actions import RevealModel
 from breastview.review.state import Part
 from breastview.ui import style
 from breastview.ui.panes.tools import Tools
@@ -90,7 +90,6 @@ class ModelPresenter(QObject):
         super().__init__(parent)
         self._panel, self._rail, self._session = panel, rail, session
         self._tools, self._worker, self._bundle, self._language = tools, worker, bundle, language
-        self._device = ""
         panel.run.clicked.connect(self.run)
         panel.override.clicked.connect(self._override)
         panel.heatmaps.toggled.connect(tools.show_heatmaps)
@@ -107,17 +106,16 @@ class ModelPresenter(QObject):
             return
 
         def work(progress: Progress) -> str:
-            return str(self._worker.call(WARM, self._bundle, "auto"))
+            request = (WARM, self._bundle, "auto")
+            return str(self._worker.call(*request, cancelled=lambda: cancelled()))  # noqa: PLW0108 - not known yet
 
-        self._session.tasks.start("warm", work, self._warmed)
-
-    def _warmed(self, device: str) -> None:
-        self._device = device
-        self.show()
+        cancelled = self._session.tasks.start("warm", work, self._session.take_device).cancelled.is_set
 
     def run(self, override: bool = False) -> None:
         """Read the chosen lesion; what is outside the scope is refused with its reasons."""
         session, lesion = self._session, self._session.lesion
+        if session.tasks.is_running("model"):
+            return
         if lesion is None:
             session.tell(message("scope.no_lesion"))
             return
@@ -142,12 +140,10 @@ class ModelPresenter(QObject):
             if not can_compute(given) or not (eligibility.eligible or override):
                 return refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
             progress(None, message("doing.model"))
-            return self._worker.call(
-                READ, self._bundle, "auto", given, eligibility, override, cancelled=cancelled.is_set
-            )
+            request = (READ, self._bundle, "auto", given, eligibility, override)
+            return self._worker.call(*request, cancelled=lambda: cancelled())  # noqa: PLW0108 - not known yet
 
-        ticket = session.tasks.start("model", work, self._take)
-        cancelled = ticket.cancelled
+        cancelled = session.tasks.start("model", work, session.take_reading).cancelled.is_set
 
     def toggle_heatmaps(self) -> None:
         """Show or hide the heatmaps on both images."""
@@ -163,7 +159,7 @@ class ModelPresenter(QObject):
             text("DEMONSTRATION model") if spec and spec.demonstration else (spec.name if spec else "")
         )
         committed = session.case is not None and session.state.record.first_read_committed
-        panel.run.setEnabled(committed and spec is not None and not session.tasks.is_running("model"))
+        panel.run.setEnabled(committed and spec is not None)
         reading = session.readings.get(lesion.lesion_id) if lesion else None
         self._show_numbers(reading)
         if lesion is None:
@@ -221,7 +217,7 @@ class ModelPresenter(QObject):
 
     def _worth(self, spec: ModelSpec | None, reading: Reading | None) -> str:
         if spec is None or reading is None:
-            return self._device
+            return self._session.device
         text = self._language.text
         lines = [self._language.say(spec.scope.told)]
         figures = spec.metrics.get("fused", {})
@@ -230,7 +226,7 @@ class ModelPresenter(QObject):
             lines.append(f"AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}), n = {auc.n}")
         if "ece" in figures:
             lines.append(text("calibration error {ece:.2f}").format(ece=figures["ece"].value))
-        lines.append(reading.device or self._device)
+        lines.append(reading.device or self._session.device)
         return "\n".join(line for line in lines if line)
 
     def _spec(self) -> ModelSpec | None:
@@ -238,12 +234,6 @@ class ModelPresenter(QObject):
             return read_spec(self._bundle)
         except ModelError:
             return None
-
-    def _take(self, reading: Reading) -> None:
-        self._session.readings[reading.lesion_id] = reading
-        if not self._session.dispatch(KeepReading(keep(reading))):
-            self._session.readings.pop(reading.lesion_id, None)
-            self.show()
 
     def _override(self) -> None:
         text = self._language.text

@@ -131,7 +131,7 @@ class RegisterPresenter(QObject):
         tools.mri_clicked.connect(self._mri_clicked)
         tools.us_line.connect(self._calibrate)
         session.opened.connect(self.show)
-        session.loaded.connect(lambda _: self.show())
+        session.loaded.connect(self.show)
         session.changed.connect(self._changed)
         self.show()
 

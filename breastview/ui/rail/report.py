@@ -58,6 +58,7 @@ class ReportPresenter(QObject):
         self._last: Path | None = None
         panel.export.clicked.connect(self.choose_file)
         panel.open.clicked.connect(self._open)
+        session.reported.connect(self._written)
         session.opened.connect(self.show)
         session.changed.connect(self._changed)
         self.show()
@@ -109,7 +110,7 @@ class ReportPresenter(QObject):
             write_pdf(content, path, language)
             return path
 
-        session.tasks.start("report", work, self._written)
+        session.tasks.start("report", work, session.reported.emit)
 
     def _written(self, path: Path) -> None:
         self._last = path
