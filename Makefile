@@ -14,9 +14,9 @@ demo: $(READY)  ## build simulated patients and show the whole job on them
 run: $(READY)  ## open the window
 	$(BIN)/breastview
 
-test: $(READY)  ## the whole suite, then everything that needs no window once more with Qt blocked
+test: $(READY)  ## the whole suite: what needs no window with Qt blocked, then the window
 	BREASTVIEW_WITHOUT_QT=1 $(BIN)/python -m pytest -q -p no:pytest-qt --ignore=tests/ui --ignore=tests/e2e
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q tests/ui tests/e2e
 
 check: $(READY)  ## static checks: style, types, import directions, translations
 	$(BIN)/ruff check .
