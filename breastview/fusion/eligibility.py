@@ -23,7 +23,7 @@ def check_scope(
 ) -> Eligibility:
     """Whether this lesion of this case may be read; every reason against it, not only the first."""
     if lesion is None:
-        return Eligibility(False, (message("scope.no_lesion"),))
+        return Eligibility(False, (message("scope.no_lesion"), *_about_case(spec.scope, case)))
     reasons = [*_about_case(spec.scope, case), *objections_to_fusing(record, lesion, plane, mri_side)]
     if not case.volumes:
         reasons.append(message("scope.no_mri"))

@@ -184,7 +184,7 @@ class _Page:
             (text("Size on ultrasound"), self._us_size(item)),
             (text("Size in the MRI"), self._mri_size(lesion)),
             (text("Place"), ", ".join(place)),
-            ("BI-RADS", str(lesion.bi_rads) if lesion.bi_rads else text("not assessed")),
+            ("BI-RADS", self._assessment(lesion)),
             (text("Comment"), lesion.comment),
             (text("Registration"), self._registration(item.registration)),
         ]
@@ -194,6 +194,15 @@ class _Page:
         table = Table(cells, colWidths=[LABEL_WIDTH, WIDTH - LABEL_WIDTH], splitInRow=1)
         table.setStyle(_table_style(rules=False))
         return table
+
+    def _assessment(self, lesion: Lesion) -> str:
+        """The reader's category; where it changed after the model spoke, the first one too."""
+        if lesion.bi_rads is None:
+            return self._text("not assessed")
+        if lesion.first_bi_rads in (None, lesion.bi_rads):
+            return str(lesion.bi_rads)
+        told = self._text("{now} (first read: {first})")
+        return told.format(now=lesion.bi_rads, first=lesion.first_bi_rads)
 
     def _us_size(self, item: LesionContent) -> str:
         if item.lesion.us is None:

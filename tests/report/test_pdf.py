@@ -141,6 +141,13 @@ def test_one_page_says_who_when_where_and_how_large():
         assert expected in text
 
 
+def test_a_category_that_changed_after_the_model_spoke_is_printed_with_the_first_read():
+    (text,) = pages(content(replace(LESION, first_bi_rads=BiRads.C4A)))
+    assert "BI-RADS 4B (first read: 4A)" in text
+    (text,) = pages(content(replace(LESION, first_bi_rads=BiRads.C4B)))
+    assert "first read" not in text
+
+
 def test_the_reading_comes_with_its_numbers_and_what_they_are_worth():
     (text,) = pages(content())
     for expected in (
