@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from breastview.errors import RegistrationError
 from breastview.imaging.volume import Sector
-from breastview.registration.plane import PlaneGrid, UsPlane, sector_grid, us_plane
+from breastview.registration.plane import PlaneGrid, UsPlane, section_in_slice, sector_grid, us_plane
 from tests.registration.examples import still
 
 SECTOR = Sector(left=50, top=20, right=251, bottom=180)
@@ -58,3 +58,17 @@ def test_a_grid_covers_the_sector_with_square_pixels():
 
 def test_a_grid_is_described_by_its_first_pixel_and_its_size():
     assert PlaneGrid(-1.0, 2.0, 0.25, rows=8, columns=4).width_mm == 1.0
+
+
+def test_a_plane_across_the_slices_shows_in_each_as_a_narrow_band():
+    across = [[0, 10, 5], [0, 10, 25], [8, 30, 25], [8, 30, 5]]  # (slice, row, column)
+    section = section_in_slice(across, 4)
+    np.testing.assert_allclose(section[0], section[-1])  # closed
+    np.testing.assert_allclose(np.unique(section[:, 0]), [5.0, 25.0])
+    np.testing.assert_allclose(np.unique(section[:, 1].round(6)), [18.75, 21.25])  # 20 ± half a slice
+
+
+def test_a_plane_along_the_slices_shows_whole_in_its_own_and_not_in_others():
+    along = [[3, 10, 5], [3, 10, 25], [3, 30, 25], [3, 30, 5]]
+    assert len(section_in_slice(along, 3)) == 5
+    assert len(section_in_slice(along, 4)) == 0
