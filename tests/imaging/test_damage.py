@@ -231,3 +231,27 @@ def test_samples_of_an_odd_size_are_a_broken_header(tmp_path, bits):
     case = scan_folder(tmp_path)
     assert [(p.path, p.reason.code) for p in case.problems] == [("IM0003", "problem.broken_header")]
     assert case.volumes[0].shape[0] == 3
+
+
+@pytest.mark.parametrize("kind", ["JPEGLosslessProcess14_1", "JPEGExtendedProcess2_4"])
+@pytest.mark.parametrize(
+    "damage", ["no start", "segment length", "another size", "unknown segment", "no end"]
+)
+def test_a_damaged_jpeg_never_reaches_gdcm(tmp_path, kind, damage):
+    """GDCM would end the program on some of these."""
+    raw = bytearray(KINDS[kind])
+    start, table, end = raw.index(b"\xff\xd8\xff"), raw.index(b"\xff\xc4"), raw.rindex(b"\xff\xd9")
+    size = raw.index(b"\x00\x28\x00\x30", start)
+    place, value = {
+        "no start": (start, 0),
+        "segment length": (table + 3, raw[table + 3] - 3),
+        "another size": (size + 1, 0x29),
+        "unknown segment": (table + 1, 0xC0),
+        "no end": (end + 1, 0),
+    }[damage]
+    raw[place] = value
+    (tmp_path / "x").write_bytes(raw)
+    case = scan_folder(tmp_path)
+    with pytest.raises(CaseError) as caught:
+        load_volume(case.volumes[0])
+    assert caught.value.message.code == "problem.undecodable"
