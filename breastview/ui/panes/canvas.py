@@ -5,22 +5,20 @@ The canvas knows pixels of its picture and nothing of medicine: presenters decid
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QGraphicsItem, QGraphicsRectItem, QLabel, QWidget
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QGraphicsItem, QLabel, QWidget
 
 from breastview.ui import style
+from breastview.ui.panes.marks import Mark, items
 
 ZOOM_STEP = 1.15
 MARGIN_PX = 8
 MIN_BOX_PX = 2
-CROSS_PX = 26
-TEXT_ANCHORS = {"box": (0.0, 1.0), "line": (0.0, 1.0), "point": (-0.1, 1.25)}  # of a mark's text, beside it
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True, background=style.BLACK)
 
 
@@ -33,18 +31,6 @@ class Tool(StrEnum):
     MOVE = "move"
     LINE = "line"
     EXTENT = "extent"  # a click is a point, a drag a box
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Something drawn over the picture, in picture pixels. `kind`: "box" (left, top, right, bottom), "point"
-    (x, y), "line" (x1, y1, x2, y2, …)."""
-
-    kind: str
-    place: tuple[float, ...]
-    colour: str
-    text: str = ""
-    dashed: bool = False
 
 
 class Canvas(pg.GraphicsView):
@@ -168,7 +154,7 @@ class Canvas(pg.GraphicsView):
         """Draw marks in the place of those that were there."""
         for item in self._marks:
             self._box.removeItem(item)
-        self._marks = [item for mark in marks for item in _items(mark)]
+        self._marks = [item for mark in marks for item in items(mark)]
         for item in self._marks:
             self._box.addItem(item, ignoreBounds=True)
 
@@ -313,7 +299,7 @@ class Canvas(pg.GraphicsView):
             drawn = Mark("line", (start.x(), start.y(), place.x(), place.y()), style.LESION)
         else:
             drawn = Mark("box", (left, top, right, bottom), style.LESION)
-        self._rubber = _items(drawn)[0]
+        self._rubber = items(drawn)[0]
         self._box.addItem(self._rubber, ignoreBounds=True)
 
     def _pan(self, moved: QPointF) -> None:
@@ -356,49 +342,5 @@ class Canvas(pg.GraphicsView):
         bar.move((self.width() - width) // 2, self.height() - 46)
 
 
-def off_plane(name: str, distance_mm: float) -> str:
-    """A point's name with its distance from the plane, where there is any to speak of."""
-    return name if abs(distance_mm) < 0.5 else f"{name} {distance_mm:+.0f} mm"
-
-
-def _open_cross() -> QPainterPath:
-    """A cross that leaves its middle free: nothing covers what it points at."""
-    path = QPainterPath()
-    for x, y in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)):
-        path.moveTo(0.2 * x, 0.2 * y)
-        path.lineTo(0.5 * x, 0.5 * y)
-    return path
-
-
 def _is_box(start: QPointF, end: QPointF) -> bool:
     return min(abs(end.x() - start.x()), abs(end.y() - start.y())) >= MIN_BOX_PX
-
-
-def _items(mark: Mark) -> list[QGraphicsItem]:
-    pen = pg.mkPen(mark.colour, width=1.5)
-    pen.setCosmetic(True)
-    if mark.dashed:
-        pen.setStyle(Qt.PenStyle.DashLine)
-    items: list[QGraphicsItem] = []
-    if mark.kind == "box":
-        left, top, right, bottom = mark.place
-        box = QGraphicsRectItem(QRectF(left, top, right - left, bottom - top))
-        box.setPen(pen)
-        items.append(box)
-        at = (left, top)
-    elif mark.kind == "line":
-        items.append(pg.PlotCurveItem(list(mark.place[0::2]), list(mark.place[1::2]), pen=pen))
-        at = (mark.place[0], mark.place[1])
-    else:
-        at = (mark.place[0], mark.place[1])
-        cross = pg.ScatterPlotItem(
-            [at[0]], [at[1]], symbol=_open_cross(), size=CROSS_PX, pen=pg.mkPen(mark.colour, width=1.5)
-        )
-        items.append(cross)
-    if mark.text:
-        text = pg.TextItem(mark.text, color=QColor(mark.colour), anchor=TEXT_ANCHORS[mark.kind])
-        text.setPos(*at)
-        items.append(text)
-    for item in items:
-        item.setZValue(10)
-    return items

@@ -20,7 +20,8 @@ from breastview.review.actions import MarkMri, SetRegistration
 from breastview.review.state import Part
 from breastview.ui import style
 from breastview.ui.names import role_name
-from breastview.ui.panes.canvas import Canvas, Mark, Tool, off_plane
+from breastview.ui.panes.canvas import Canvas, Tool
+from breastview.ui.panes.marks import Mark, off_plane
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
 from breastview.ui.session import SUBTRACTION, Session

@@ -16,7 +16,8 @@ from breastview.review.actions import MarkUs
 from breastview.review.state import Part
 from breastview.ui import style
 from breastview.ui.names import clock_text
-from breastview.ui.panes.canvas import Mark, Tool, off_plane
+from breastview.ui.panes.canvas import Tool
+from breastview.ui.panes.marks import Mark, off_plane
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
 from breastview.ui.session import Session
