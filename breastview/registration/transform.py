@@ -82,5 +82,25 @@ def turned(
     return replace(parameters, centre_mm=_point(centre), angles_deg=angles_deg(turn), method=Method.MANUAL)
 
 
+def dragged(
+    parameters: RegistrationParameters, start_us_mm: np.ndarray, end_us_mm: np.ndarray
+) -> RegistrationParameters:
+    """Let the MRI follow a hand from one place (x, y) of the US plane to another."""
+    x, y = parameters.scale * (np.asarray(start_us_mm, float) - end_us_mm)
+    return moved(parameters, (x, y, 0.0))
+
+
+def spun(
+    parameters: RegistrationParameters,
+    start_us_mm: np.ndarray,
+    end_us_mm: np.ndarray,
+    pivot_us_mm: np.ndarray,
+) -> RegistrationParameters:
+    """Let the MRI follow a hand around a pivot (x, y) of the US plane: the plane turns back by its angle."""
+    before, after = np.asarray(start_us_mm, float) - pivot_us_mm, np.asarray(end_us_mm, float) - pivot_us_mm
+    angle = np.rad2deg(np.arctan2(after[1], after[0]) - np.arctan2(before[1], before[0]))
+    return turned(parameters, "z", float(-angle), (*pivot_us_mm, 0.0))
+
+
 def _point(values: np.ndarray) -> Point3:
     return float(values[0]), float(values[1]), float(values[2])

@@ -338,6 +338,14 @@ class Session(QObject):
             return None
         return self.state.record.registration(self.us_key, self.us_frame)
 
+    @property
+    def registered(self) -> tuple[RegistrationParameters, UsPlane] | None:
+        """The registration of the hung US frame with its plane, once both are there."""
+        if self.review is None or self.stack is None:
+            return None
+        parameters, plane = self.registration, self.plane
+        return (parameters, plane) if parameters is not None and plane is not None else None
+
     def mri_side(self, lesion: Lesion) -> str | None:
         """The side of a lesion's MRI mark by the body's midline: "R", "L", or None."""
         if lesion.mri is None or self.body is None:

@@ -14,9 +14,11 @@ from breastview.registration.parameters import Method, RegistrationParameters, W
 from breastview.registration.start import ORIENTATIONS
 from breastview.registration.transform import (
     angles_deg,
+    dragged,
     map_points,
     moved,
     rotation,
+    spun,
     to_us_plane,
     turned,
     us_to_mri,
@@ -25,6 +27,7 @@ from breastview.registration.transform import (
 from tests.registration.examples import angles, places, poses
 
 REFERENCE = RegistrationParameters((10.0, -100.0, 30.0))
+spots = st.tuples(*[st.floats(-40.0, 40.0)] * 2)
 US = np.array([[0.0, 0.0, 0.0], [-15.0, 20.0, 0.0], [12.0, 35.0, 4.0]])
 WARP = (WarpPoint((0.0, 15.0), (3.0, -2.0, 1.0), 10.0), WarpPoint((6.0, 18.0), (-1.0, 2.0, 0.0), 8.0))
 
@@ -103,6 +106,23 @@ def test_a_turn_leaves_its_pivot_where_it_is(pose, axis, angle, pivot):
     own = Rotation.from_euler(axis, angle, degrees=True).as_matrix()
     np.testing.assert_allclose(rotation(after), rotation(pose) @ own, atol=1e-6)
     assert after.scale == pose.scale
+
+
+@given(pose=poses, start=spots, end=spots)
+def test_what_a_hand_drags_stays_under_it(pose, start, end):
+    """The MRI point that lay under the hand at the start lies under it at the end."""
+    held = map_points(pose, [start])
+    np.testing.assert_allclose(to_us_plane(dragged(pose, start, end), held)[0], [*end, 0.0], atol=1e-6)
+
+
+@given(pose=poses, angle=st.floats(-170.0, 170.0))
+def test_what_a_hand_turns_stays_under_it_and_the_pivot_stays_put(pose, angle):
+    pivot, start = np.array([4.0, 15.0]), np.array([14.0, 15.0])
+    end = pivot + 10.0 * np.array([np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))])
+    turned_pose = spun(pose, start, end, pivot)
+    held = map_points(pose, [start])
+    np.testing.assert_allclose(to_us_plane(turned_pose, held)[0], [*end, 0.0], atol=1e-6)
+    np.testing.assert_allclose(map_points(turned_pose, [pivot]), map_points(pose, [pivot]), atol=1e-6)
 
 
 def test_a_warp_shifts_most_at_its_point_and_nothing_beyond_its_radius():

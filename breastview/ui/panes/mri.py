@@ -10,17 +10,17 @@ from breastview.imaging.display import to_uint8
 from breastview.imaging.geometry import apply, edge_letters, lps_text, slice_through
 from breastview.imaging.volume import Volume
 from breastview.language import Language
-from breastview.records.concordance import us_centre_px
 from breastview.records.values import MriMark
 from breastview.registration.parameters import Point3, RegistrationParameters
 from breastview.registration.plane import PlaneGrid, UsPlane, section_in_slice, sector_grid
 from breastview.registration.resample import resample_plane
-from breastview.registration.transform import map_points, moved, to_us_plane, turned, us_to_mri
-from breastview.review.actions import MarkMri, SetRegistration
+from breastview.registration.transform import map_points, to_us_plane, us_to_mri
+from breastview.review.actions import MarkMri
 from breastview.review.state import Part
 from breastview.ui import style
 from breastview.ui.names import role_name
 from breastview.ui.panes.canvas import Canvas, Tool
+from breastview.ui.panes.hand import Hand
 from breastview.ui.panes.marks import Mark, off_plane
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
@@ -50,16 +50,16 @@ class MriPresenter(QObject):
         self._slice: dict[str, int] = {}
         self._windows: dict[str, tuple[float, float]] = {}
         self._opacity = 0.5
-        self._drag: tuple[RegistrationParameters, tuple[float, float], bool] | None = None
+        self._hand = Hand(session)
         canvas = view.canvas
         canvas.scrolled.connect(self._scroll)
         canvas.windowed.connect(self._change_window)
         canvas.clicked.connect(self._click)
         canvas.box_drawn.connect(self._mark_extent)
         canvas.hovered.connect(self._hover)
-        canvas.drag_began.connect(self._begin_drag)
-        canvas.dragged.connect(self._drag_to)
-        canvas.drag_ended.connect(self._end_drag)
+        canvas.drag_began.connect(self._hand.begin)
+        canvas.dragged.connect(self._hand.drag)
+        canvas.drag_ended.connect(self._hand.end)
         view.mode_chosen.connect(self.set_mode)
         view.opacity_changed.connect(self._set_opacity)
         tools.changed.connect(self._choose_tool)
@@ -92,7 +92,7 @@ class MriPresenter(QObject):
     def draw(self) -> None:
         """Draw everything anew."""
         volume = self._session.volume
-        registered = self._registered() is not None
+        registered = self._session.registered is not None
         mode = self._mode if registered else ACQUIRED
         self._view.set_mode(mode, {ACQUIRED: True, PLANE: registered, FUSED: registered})
         self._view.set_opacity(
@@ -105,13 +105,6 @@ class MriPresenter(QObject):
             self._draw_acquired(volume)
         else:
             self._draw_in_plane(volume, mode)
-
-    def _registered(self) -> tuple[RegistrationParameters, UsPlane] | None:
-        session = self._session
-        if session.review is None or session.stack is None:
-            return None
-        parameters, plane = session.registration, session.plane
-        return (parameters, plane) if parameters is not None and plane is not None else None
 
     def _title(self, volume: Volume | None, mode: str) -> str:
         text = self._language.text
@@ -186,7 +179,7 @@ class MriPresenter(QObject):
             place = slice_through(volume.index_to_lps, lesion.mri.point_mm)
             if abs(place[0] - number) <= 0.5 + 1e-6:
                 marks += _lesion_marks(lesion.lesion_id, lesion.mri, volume, place)
-        registered = self._registered()
+        registered = self._session.registered
         if registered is None:
             return marks
         parameters, plane = registered
@@ -220,7 +213,7 @@ class MriPresenter(QObject):
         return sector_grid(stack, plane, VIEW_STEP_MM), tuple(float(v) for v in rect)  # type: ignore[return-value]
 
     def _draw_in_plane(self, volume: Volume, mode: str) -> None:
-        registered = self._registered()
+        registered = self._session.registered
         stack = self._session.stack
         if registered is None or stack is None:
             return
@@ -269,7 +262,7 @@ class MriPresenter(QObject):
         canvas, lesion = self._view.canvas, self._session.lesion
         reading = self._session.readings.get(lesion.lesion_id) if lesion else None
         maps = [m for m in reading.heatmaps if m.modality == "mri"] if reading else []
-        registered = self._registered()
+        registered = self._session.registered
         if not maps or not self._tools.heatmaps or registered is None:
             canvas.set_corner("tr", "")
             return
@@ -292,15 +285,14 @@ class MriPresenter(QObject):
     def _choose_tool(self) -> None:
         wanted = {"mri_point": Tool.EXTENT, "mri_pair": Tool.POINT, "mri_move": Tool.MOVE}
         self._view.canvas.tool = wanted.get(self._tools.name, Tool.BROWSE)
-        if self._drag is not None and self._tools.name != "mri_move":
-            self._drag = None
-            self._session.abort()
+        if self._tools.name != "mri_move":
+            self._hand.abort()
         if self._tools.name == "mri_move" and self._mode == ACQUIRED:
             self.set_mode(FUSED)
 
     def _place(self, x: float, y: float) -> Point3 | None:
         """The LPS place of a picture pixel."""
-        registered = self._registered()
+        registered = self._session.registered
         if self._mode != ACQUIRED and registered is not None:
             parameters, plane = registered
             point = map_points(parameters, plane.px_to_mm(np.array([x, y])))
@@ -346,7 +338,7 @@ class MriPresenter(QObject):
         self._tools.position.emit(f"MRI {lps_text(np.array(place))}{value}")
 
     def _scroll(self, steps: int, fine: bool) -> None:
-        volume, registered = self._session.volume, self._registered()
+        volume, registered = self._session.volume, self._session.registered
         if volume is None:
             return
         if self._mode == ACQUIRED or registered is None:
@@ -355,8 +347,7 @@ class MriPresenter(QObject):
             self.draw()
             return
         if self._tools.name == "mri_move":
-            step = FINE_MM if fine else COARSE_MM
-            self._set(moved(registered[0], (0.0, 0.0, steps * step)))
+            self._hand.step(steps * (FINE_MM if fine else COARSE_MM))
 
     def _change_window(self, centre: float, width: float) -> None:
         volume = self._session.volume
@@ -369,45 +360,6 @@ class MriPresenter(QObject):
     def _set_opacity(self, value: float) -> None:
         self._opacity = value
         self.draw()
-
-    def _begin_drag(self, x: float, y: float, turn: bool) -> None:
-        registered = self._registered()
-        if registered is None:
-            return
-        self._session.begin()
-        self._drag = (registered[0], (x, y), turn)
-
-    def _drag_to(self, dx: float, dy: float) -> None:
-        """Move or turn the plane so that the MRI follows the hand; always from where the drag began."""
-        registered = self._registered()
-        if self._drag is None or registered is None:
-            return
-        start, (x, y), turn = self._drag
-        plane = registered[1]
-        if turn:
-            pivot = self._pivot(plane)
-            before = plane.px_to_mm(np.array([x, y])) - pivot
-            after = plane.px_to_mm(np.array([x + dx, y + dy])) - pivot
-            angle = np.rad2deg(np.arctan2(after[1], after[0]) - np.arctan2(before[1], before[0]))
-            self._set(turned(start, "z", float(-angle), (*pivot, 0.0)))
-        else:
-            self._set(moved(start, (-dx * plane.spacing_mm[1], -dy * plane.spacing_mm[0], 0.0)))
-
-    def _pivot(self, plane: UsPlane) -> np.ndarray:
-        lesion = self._session.lesion
-        if lesion and lesion.us and lesion.us.frames_key == self._session.us_key:
-            return plane.px_to_mm(np.array(us_centre_px(lesion)))
-        return np.array([0.0, 15.0])
-
-    def _end_drag(self) -> None:
-        if self._drag is not None:
-            self._drag = None
-            self._session.commit()
-
-    def _set(self, parameters: RegistrationParameters) -> None:
-        key = self._session.us_key
-        if key is not None:
-            self._session.dispatch(SetRegistration(key, self._session.us_frame, parameters))
 
     def _changed(self, parts: frozenset[Part]) -> None:
         if Part.MARKS in parts and self._session.lesion and self._session.lesion.mri:
