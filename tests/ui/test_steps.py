@@ -157,7 +157,7 @@ def test_an_image_without_scale_is_calibrated_and_then_registered(application, o
     push(panels["register"].calibrate)
     drag(view.us.canvas, (30, 100), (130, 100))
     assert session.plane.spacing_mm == pytest.approx((0.2, 0.2), abs=0.004)
-    assert "0.200 mm" in texts(view.us.canvas) or "0.199 mm" in texts(view.us.canvas)
+    assert any(text.startswith(("0.199 mm", "0.200 mm", "0.201 mm")) for text in texts(view.us.canvas))
     push(panels["register"].from_mark)
     middle = session.plane.px_to_mm(np.array([80.0, 65.0]))
     assert map_points(session.registration, middle) == pytest.approx(session.lesion.mri.point_mm, abs=0.3)
@@ -261,7 +261,7 @@ def test_the_first_read_needs_a_category(session, marked, view, panels):
     assert session.lesion.bi_rads is BiRads.C4A
     push(panel.commit)
     assert session.state.record.first_read_committed and not panel.commit.isEnabled()
-    assert "First read committed." in texts(panel)
+    assert any(text.startswith("First read committed") for text in texts(panel))
 
 
 def test_without_a_model_the_review_goes_on(session, marked, view, panels):
