@@ -104,6 +104,13 @@ class Session(QObject):
 
         scan = self.tasks.start("scan", work, lambda case: self._open(case, record))
 
+    def cancel_scan(self) -> None:
+        """Leave the folder that is being scanned; what was seen of it goes."""
+        for kind in ("scan", "preview"):
+            self.tasks.cancel(kind)
+        self.preview = None
+        self.previewed.emit()
+
     def _preview(self, scan: Ticket, frames: ScannedFrames) -> None:
         """Load the first US image that the scan found, to be seen before the last file is read."""
         if scan.cancelled.is_set() or self.review is not None or self.preview is not None:

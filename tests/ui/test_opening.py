@@ -127,6 +127,18 @@ def test_a_running_scan_is_cancelled_and_the_case_before_it_stays(
     assert session.case.folder == exam and view.error == ""
 
 
+def test_a_cancelled_first_scan_leaves_nothing_of_its_folder_on_screen(qtbot, window, held_scan, tmp_path):
+    save_all(tmp_path, us_still())
+    session, view = window.session, window.window.view
+    held_scan.clear()
+    session.open_folder(tmp_path)
+    qtbot.waitUntil(lambda: session.preview is not None, timeout=WAIT_MS)
+    assert view.us.isVisible()
+    push(next(button for button in view.findChildren(QToolButton) if button.text() == "Cancel"))
+    assert session.preview is None and not view.us.isVisible()
+    held_scan.set()
+
+
 def test_a_folder_dropped_over_the_images_is_opened(qtbot, application, exam, open_exam, tmp_path):
     session = open_exam(application, exam)
     save_all(tmp_path, us_still(number=7))

@@ -29,6 +29,7 @@ from breastview.ui.session import SUBTRACTION, Session
 ACQUIRED, PLANE, FUSED = "acquired", "plane", "fused"
 VIEW_STEP_MM = 0.2
 COARSE_MM, FINE_MM = 1.0, 0.1
+UNSEEN = frozenset({Part.FINDING, Part.FIRST_READ})  # parts that no image shows
 
 
 class MriPresenter(QObject):
@@ -362,6 +363,8 @@ class MriPresenter(QObject):
         self.draw()
 
     def _changed(self, parts: frozenset[Part]) -> None:
+        if not parts - UNSEEN:
+            return
         if Part.MARKS in parts and self._session.lesion and self._session.lesion.mri:
             volume = self._session.volume
             if volume is not None and self._mode == ACQUIRED:

@@ -37,7 +37,7 @@ class WindowPresenter(QObject):
         tools.position.connect(view.set_position)
         session.scanning.connect(view.hide_error)
         session.opened.connect(self._opened)
-        session.previewed.connect(view.show_images)
+        session.previewed.connect(self._previewed)
         session.changed.connect(self._changed)
         session.failed.connect(self._show_error)
         session.saved.connect(self._saved)
@@ -62,6 +62,13 @@ class WindowPresenter(QObject):
         self._view.show_patient(self._patient(case), self._flags(case), self._dates(case))
         self._view.show_images()
         self._summarise()
+
+    def _previewed(self) -> None:
+        """Show the images as soon as there is one; none is left when the first scan was cancelled."""
+        if self._session.case is None and self._session.preview is None:
+            self._view.show_welcome()
+        else:
+            self._view.show_images()
 
     def _patient(self, case: ScannedCase) -> str:
         patient, text = case.patient, self._language.text
@@ -114,6 +121,8 @@ class WindowPresenter(QObject):
         self._view.set_saved("✓ " + self._language.text("saved"))
 
     def _cancel(self) -> None:
+        if "scan" in self._doing:
+            self._session.cancel_scan()
         for kind in list(self._doing):
             self._session.tasks.cancel(kind)
 

@@ -219,6 +219,10 @@ class WindowView(QMainWindow):
         """Show the panes."""
         self._body.setCurrentWidget(self._images)
 
+    def show_welcome(self) -> None:
+        """Show how to begin."""
+        self._body.setCurrentIndex(0)
+
     def show_layout(self, name: str) -> None:
         """Show "us", "mri" or "both"."""
         self.us.setVisible(name != "mri")
