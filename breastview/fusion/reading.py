@@ -10,6 +10,8 @@ from breastview.fusion.spec import ModelSpec
 from breastview.messages import Message
 from breastview.records.values import KeptReading
 
+LEAST_SHOWN = 0.05  # of the model-wide scale
+
 
 @dataclass(frozen=True)
 class Eligibility:
@@ -35,6 +37,11 @@ class Heatmap:
     top: float
     width: float
     height: float
+
+    @property
+    def shows(self) -> bool:
+        """Whether there is anything to see: an image that speaks against malignancy leaves its map empty."""
+        return float(self.values.max()) >= LEAST_SHOWN
 
 
 @dataclass(frozen=True, eq=False)

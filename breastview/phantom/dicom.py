@@ -148,7 +148,7 @@ def clock_place(patient: SimulatedPatient) -> tuple[float, float]:
     away = patient.lesion.centre_mm - patient.breast.nipple_mm
     hours = np.rad2deg(np.arctan2(away[0], away[2])) / 30.0 % 12
     rounded = round(hours * 2) / 2
-    return (12.0 if rounded == 0 else float(rounded)), float(round(np.hypot(away[0], away[2])))
+    return float(rounded + 12 if rounded < 1 else rounded), float(round(np.hypot(away[0], away[2])))
 
 
 def _depth(frame: SimulatedFrame) -> float:

@@ -64,7 +64,7 @@ class MriMark:
 
 @dataclass(frozen=True)
 class Lesion:
-    """One lesion. `side` is what the reader confirmed; `clock_h` 1–12; distances in mm from the report.
+    """One lesion. `side` is what the reader confirmed; `clock_h` 1–12.5; distances in mm from the report.
 
     `first_bi_rads` is the reader's category before the model spoke; nothing changes it afterwards.
     """
@@ -180,6 +180,12 @@ class ReviewRecord:
             r for r in self.registrations if (r.frames_key, r.frame) != (entry.frames_key, entry.frame)
         )
         return replace(self, registrations=(*others, entry))
+
+
+def clock_label(clock_h: float) -> str:
+    """A place on the clock face as it is said: "9", "2:30"."""
+    hours, minutes = divmod(round(clock_h * 60), 60)
+    return f"{hours}:{minutes:02d}" if minutes else str(hours)
 
 
 def new_record(case: ScannedCase) -> ReviewRecord:

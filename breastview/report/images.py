@@ -45,6 +45,7 @@ class KeyImage:
     heat: bool
     mm_per_px: float | None
     volume: str = ""
+    blank: bool = False  # a heatmap with nothing to see
 
 
 def us_images(
@@ -61,7 +62,7 @@ def us_images(
     if heatmap is not None:
         rect = (heatmap.left, heatmap.top, heatmap.width, heatmap.height)
         hot = over(grey, heatmap_rgba(heatmap), rect, OPACITY)
-        images.append(_key_image("us", name, hot, mm, aspect, box, heat=True))
+        images.append(_key_image("us", name, hot, mm, aspect, box, heat=heatmap))
     return images
 
 
@@ -98,8 +99,12 @@ def plane_images(
         return [plain]
     size = (heatmap.width / VIEW_STEP_MM, heatmap.height / VIEW_STEP_MM)
     hot = over(grey, heatmap_rgba(heatmap), (*to_grid(heatmap.left, heatmap.top), *size), OPACITY)
-    heat = _key_image("mri_plane", lesion_id, hot, VIEW_STEP_MM, box=box, point=point, volume=name, heat=True)
-    return [plain, heat]
+    return [
+        plain,
+        _key_image(
+            "mri_plane", lesion_id, hot, VIEW_STEP_MM, box=box, point=point, volume=name, heat=heatmap
+        ),
+    ]
 
 
 def slice_image(volume: Volume, lesion: Lesion | None, name: str) -> KeyImage:
@@ -150,7 +155,7 @@ def _key_image(
     box: Box | None = None,
     point: Point | None = None,
     volume: str = "",
-    heat: bool = False,
+    heat: Heatmap | None = None,
     letters: tuple[str, str, str, str] | None = None,
 ) -> KeyImage:
     """Enlarge a picture for print to square pixels (`aspect` is a pixel's height over its width) and mark it.
@@ -174,7 +179,8 @@ def _key_image(
     if mm_per_px is not None:
         _scale_bar(draw, image.size, mm_per_px / zoom)
     mm = mm_per_px / zoom if mm_per_px is not None else None
-    return KeyImage(kind, lesion_id, np.asarray(image), heat, mm, volume)
+    blank = heat is not None and not heat.shows
+    return KeyImage(kind, lesion_id, np.asarray(image), heat is not None, mm, volume, blank)
 
 
 def _cross(draw: ImageDraw.ImageDraw, place: Point) -> None:

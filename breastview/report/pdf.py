@@ -36,7 +36,7 @@ from breastview.fusion.reading import Reading
 from breastview.fusion.spec import ModelSpec
 from breastview.language import Language
 from breastview.messages import Message
-from breastview.records.values import Lesion
+from breastview.records.values import Lesion, clock_label
 from breastview.report.content import LesionContent, RegistrationContent, ReportContent
 from breastview.report.files import write_whole
 from breastview.report.images import FONTS, KeyImage
@@ -164,9 +164,7 @@ class _Page:
         sides = {"R": text("Right"), "L": text("Left")}
         words = [lesion.lesion_id, sides[lesion.side] if lesion.side else text("side not confirmed")]
         if lesion.clock_h:
-            hours, minutes = divmod(round(lesion.clock_h * 60), 60)
-            clock = f"{hours}:{minutes:02d}" if minutes else str(hours)
-            words.append(text("{clock} o'clock").format(clock=clock))
+            words.append(text("{clock} o'clock").format(clock=clock_label(lesion.clock_h)))
         story = [self._p(" · ".join(words), self._head), self._facts(item)]
         verdict, grounds = self._verdict(item), self._grounds(item)
         if any(image.heat for image in item.images):
@@ -280,7 +278,10 @@ class _Page:
             "mri_plane": f"{image.volume}, {text('in the US plane')}",
             "mri_slice": f"{image.volume}, {text('acquired slice')}",
         }[image.kind]
-        return base + (f": {text('model attention, not lesion outline')}" if image.heat else "")
+        if not image.heat:
+            return base
+        told = text("no model attention for malignancy") if image.blank else ""
+        return f"{base}: {told or text('model attention, not lesion outline')}"
 
     def _verdict(self, item: LesionContent | None) -> list[Any]:
         """What the model said, or that it said nothing."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from breastview.fusion.reading import Heatmap
 from breastview.imaging.case import Role, RoleChoice
 from breastview.language import Language
+from breastview.records.values import clock_label
 
 _NAMES = {
     Role.T1WI: "T1WI",
@@ -15,8 +17,15 @@ _NAMES = {
 
 
 def clock_text(clock_h: float, language: Language) -> str:
-    """A place on the clock face: "9 h"."""
-    return language.text("{clock:g} h").format(clock=clock_h)
+    """A place on the clock face: "9 h", "2:30 h"."""
+    return language.text("{clock} h").format(clock=clock_label(clock_h))
+
+
+def heatmap_note(heatmap: Heatmap, language: Language) -> str:
+    """What stands beside a heatmap; an empty one says so."""
+    if not heatmap.shows:
+        return language.text("no model attention for malignancy")
+    return language.text("model attention, not lesion outline")
 
 
 def role_name(choice: RoleChoice, language: Language) -> str:

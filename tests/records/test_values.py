@@ -17,7 +17,7 @@ from breastview.imaging.case import (
     ScannedVolume,
 )
 from breastview.messages import message
-from breastview.records.values import BiRads, FrameRegistration, Lesion, new_record
+from breastview.records.values import BiRads, FrameRegistration, Lesion, clock_label, new_record
 from breastview.registration.parameters import RegistrationParameters
 from tests.records.examples import FINGERPRINT, LESION, POSE, RECORD, STILL
 
@@ -77,3 +77,7 @@ def test_a_new_record_names_the_images_and_not_the_patient():
     assert record.case.series_uids == ("1.4", "1.5")
     assert record.simulated and not record.lesions
     assert "SIM" not in repr(record)
+
+
+def test_a_place_on_the_clock_face_is_said_in_hours_and_minutes():
+    assert [clock_label(clock_h) for clock_h in (9.0, 2.5, 12.5)] == ["9", "2:30", "12:30"]

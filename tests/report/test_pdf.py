@@ -148,6 +148,13 @@ def test_a_category_that_changed_after_the_model_spoke_is_printed_with_the_first
     assert "first read" not in text
 
 
+def test_an_empty_heatmap_says_that_it_is_empty():
+    empty = tuple(replace(image, blank=image.heat) for image in WITH_HEAT)
+    (text,) = pages(content(images=empty))
+    assert text.count("no model attention for malignancy") == 2
+    assert "no model attention" not in pages(content())[0]
+
+
 def test_the_reading_comes_with_its_numbers_and_what_they_are_worth():
     (text,) = pages(content())
     for expected in (

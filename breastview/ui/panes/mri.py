@@ -18,7 +18,7 @@ from breastview.registration.transform import map_points, to_us_plane, us_to_mri
 from breastview.review.actions import MarkMri
 from breastview.review.state import Part
 from breastview.ui import style
-from breastview.ui.names import role_name
+from breastview.ui.names import heatmap_note, role_name
 from breastview.ui.panes.canvas import Canvas, Tool
 from breastview.ui.panes.hand import Hand
 from breastview.ui.panes.marks import Mark, off_plane
@@ -273,7 +273,7 @@ class MriPresenter(QObject):
         height = heatmap.height / plane.spacing_mm[0]
         rect = (float(left), float(top), width, height)
         canvas.show_overlay(heatmap_rgba(heatmap), rect, self._tools.heatmap_opacity)
-        canvas.set_corner("tr", self._language.text("model attention, not lesion outline"), "model")
+        canvas.set_corner("tr", heatmap_note(heatmap, self._language), "model")
 
     def _corners(self, volume: Volume, place: str) -> None:
         canvas = self._view.canvas

@@ -15,7 +15,7 @@ from breastview.registration.transform import to_us_plane
 from breastview.review.actions import MarkUs
 from breastview.review.state import Part
 from breastview.ui import style
-from breastview.ui.names import clock_text
+from breastview.ui.names import clock_text, heatmap_note
 from breastview.ui.panes.canvas import Tool
 from breastview.ui.panes.marks import Mark, off_plane
 from breastview.ui.panes.tools import Tools
@@ -158,7 +158,7 @@ class UsPresenter(QObject):
         heatmap = maps[0]
         rect = (heatmap.left, heatmap.top, heatmap.width, heatmap.height)
         canvas.show_overlay(heatmap_rgba(heatmap), rect, self._tools.heatmap_opacity)
-        canvas.set_corner("tr", self._language.text("model attention, not lesion outline"), "model")
+        canvas.set_corner("tr", heatmap_note(heatmap, self._language), "model")
 
     def _choose_tool(self) -> None:
         wanted = {"us_box": Tool.BOX, "us_point": Tool.POINT, "us_line": Tool.LINE}

@@ -64,7 +64,7 @@ class MarkPanel(Panel):
             self.sides.addButton(side)
         self.row(self.right, self.left, label=text("Side"))
         self.side_told = self.label("caution")
-        self.clock = number(1, 12, "h", 0.5, 1, optional=True)
+        self.clock = number(1, 12.5, "h", 0.5, 1, optional=True)
         self.distance = number(0, 150, "mm", 1, 0, optional=True)
         self.lesion_depth = number(0, 100, "mm", 1, 0, optional=True)
         self.row(self.clock, label=text("Clock face"))
