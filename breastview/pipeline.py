@@ -13,7 +13,7 @@ from PIL import Image
 from breastview.errors import BreastViewError, RecordError, ReportError
 from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.eligibility import can_compute, check_scope
-from breastview.fusion.reading import Eligibility, Reading, refusal
+from breastview.fusion.reading import Reading, refusal
 from breastview.fusion.spec import ModelSpec, read_spec
 from breastview.imaging.case import ScannedCase
 from breastview.imaging.dynamic import phases, subtraction
@@ -107,7 +107,7 @@ def review_folder(
     readings = read_lesions(loaded, record, spec, model or DEMONSTRATION, device, research_override, progress)
     content = report_content(loaded, record, readings, spec)
     files = _write(out, content, language)
-    result = _result(case, readings, spec, files)
+    result = _result(case, record, readings, spec, files)
     write_whole(out / "result.json", msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     return result
 
@@ -270,11 +270,14 @@ def _heatmap_pictures(content: ReportContent) -> dict[str, bytes]:
 
 
 def _result(
-    case: ScannedCase, readings: Mapping[str, Reading], spec: ModelSpec, files: tuple[str, ...]
+    case: ScannedCase,
+    record: ReviewRecord,
+    readings: Mapping[str, Reading],
+    spec: ModelSpec,
+    files: tuple[str, ...],
 ) -> Result:
-    none = Eligibility(False, (message("scope.no_lesion"),))
     first = next(iter(readings.values()), None)
-    eligibility = first.eligibility if first else none
+    eligibility = first.eligibility if first else check_scope(spec, case, record, None, None, None, None)
     return Result(
         eligible=bool(readings) and all(r.eligibility.eligible for r in readings.values()),
         reasons=eligibility.reasons,
