@@ -14,7 +14,7 @@ from breastview.imaging.volume import Volume
 from breastview.messages import message
 
 SAME_GRID_MM = 0.01
-UPTAKE_PERCENT = 99.8  # of all voxels; what lies above is heart, vessels and lesions
+UPTAKE_PERCENT = 99.99  # of all voxels: a lesion of a cubic centimetre must keep its grey levels
 
 
 def phases(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:

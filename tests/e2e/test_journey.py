@@ -206,7 +206,7 @@ def correct_with_a_landmark_pair(reader):
 
 def commit_the_first_read(reader):
     press(reader.view, "G")
-    assert reader.view.error == "⛔ Commit your first read; then the model may speak."
+    assert reader.view.error == "✖ Commit your first read; then the model may speak."
     press(reader.view, "Ctrl+3")
     panel = reader.panels["read"]
     for _ in range(6):

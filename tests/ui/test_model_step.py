@@ -114,7 +114,7 @@ def test_a_killed_model_process_is_told_of_and_the_next_run_works(
     press(view, "G")
     qtbot.waitUntil(lambda: application.worker.pid is not None, timeout=MODEL_MS)
     os.kill(application.worker.pid, signal.SIGKILL)
-    qtbot.waitUntil(lambda: view.error == "⛔ " + say("model.process_died"), timeout=MODEL_MS)
+    qtbot.waitUntil(lambda: view.error == "✖ " + say("model.process_died"), timeout=MODEL_MS)
     assert session.readings == {} and panel.run.isEnabled()
     reading = read()
     assert 0 < reading.probability < 1 and reading.eligibility.reasons == ()
@@ -156,7 +156,7 @@ def test_work_in_hand_outlives_the_switch_of_the_language(qtbot, application, se
 def test_a_reading_of_a_state_that_is_gone_is_dropped(qtbot, session, view, panel):
     press(view, "G")
     press(view, "Alt+Right")
-    qtbot.waitUntil(lambda: view.error == "⛔ " + say("review.stale_reading"), timeout=MODEL_MS)
+    qtbot.waitUntil(lambda: view.error == "✖ " + say("review.stale_reading"), timeout=MODEL_MS)
     assert session.readings == {} and panel.bars["fused"][2].text() == "–"
 
 
@@ -203,14 +203,14 @@ def test_a_report_cannot_go_into_the_patient_folder(application, session, exam, 
     before = sorted(exam.iterdir())
     for place in (exam / "report.pdf", exam / "deeper" / "report.pdf"):
         application.window.rail.report.export(place)
-        assert view.error == "⛔ " + say("report.inside_case")
+        assert view.error == "✖ " + say("report.inside_case")
     assert sorted(exam.iterdir()) == before and not session.tasks.busy
 
 
 def test_a_report_that_cannot_be_written_is_told_of(qtbot, application, session, view, tmp_path):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     application.window.rail.report.export(tmp_path / "file" / "report.pdf")
-    qtbot.waitUntil(lambda: view.error == "⛔ " + say("report.unwritable"), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: view.error == "✖ " + say("report.unwritable"), timeout=WAIT_MS)
     assert "✓ Report written." not in texts(view.rail)
 
 

@@ -189,7 +189,7 @@ def test_a_folder_without_an_exam_is_refused_and_the_case_before_it_stays(
         (tmp_path / "IM0000").write_bytes((tmp_path / "IM0000").read_bytes()[:-50])
     session = open_exam(application, folder)
     params = {"count": 1} if code == "case.only_problems" else {}
-    assert application.window.view.error == "⛔ " + say(code, **params)
+    assert application.window.view.error == "✖ " + say(code, **params)
     assert session.case is before
     QTest.keyClick(application.window.view, "\x1b")
 

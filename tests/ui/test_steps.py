@@ -132,9 +132,9 @@ def test_typing_in_a_field_is_not_a_shortcut(qtbot, session, marked, view, panel
 def test_a_start_needs_what_it_is_computed_from(session, view, panels):
     press(view, "Ctrl+2")
     push(panels["register"].from_mark)
-    assert view.error == "⛔ " + say("registration.needs_marks")
+    assert view.error == "✖ " + say("registration.needs_marks")
     push(panels["register"].from_clock)
-    assert view.error == "⛔ " + say("registration.needs_clock")
+    assert view.error == "✖ " + say("registration.needs_clock")
     press(view, "Esc")
     assert view.error == ""
 
@@ -152,7 +152,7 @@ def test_an_image_without_scale_is_calibrated_and_then_registered(application, o
     assert panels["mark"].us.text() == "US: marked; no scale"
     press(view, "Ctrl+2")
     push(panels["register"].from_mark)
-    assert view.error == "⛔ " + say("registration.no_scale") and session.registration is None
+    assert view.error == "✖ " + say("registration.no_scale") and session.registration is None
     enter(panels["register"].length, "20")
     push(panels["register"].calibrate)
     drag(view.us.canvas, (30, 100), (130, 100))

@@ -179,6 +179,7 @@ class WindowView(QMainWindow):
         bar.addPermanentWidget(self._progress)
         bar.addPermanentWidget(self._cancel)
         bar.addPermanentWidget(self._summary)
+        self._saved.setContentsMargins(0, 0, style.GRID_PX, 0)
         bar.addPermanentWidget(self._saved)
         self.set_progress(None, "")
 
@@ -236,7 +237,7 @@ class WindowView(QMainWindow):
 
     def show_error(self, sentence: str) -> None:
         """Show a sentence until it is closed."""
-        self._banner_text.setText("⛔ " + sentence)
+        self._banner_text.setText("✖ " + sentence)
         self._banner.show()
 
     @property
