@@ -9,7 +9,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QTimer, QTranslator
+from PySide6.QtCore import (
+    QLibraryInfo,
+    QLocale,
+    QMessageLogContext,
+    QObject,
+    QTimer,
+    QtMsgType,
+    QTranslator,
+    qInstallMessageHandler,
+)
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QApplication
 
@@ -127,6 +136,7 @@ def screenshot(
         BreastViewError: the record cannot be read. What the window would say of the folder is in the picture.
     """
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    handler = qInstallMessageHandler(_without_remarks)
     qt = make_application()
     with tempfile.TemporaryDirectory() as unused:
         application = Application(RecordStore(Path(unused)) if record else RecordStore(), language, model)
@@ -142,6 +152,13 @@ def screenshot(
         window.view.grab().save(str(file))
         window.view.hide()
         application.close()
+    qInstallMessageHandler(handler)
+
+
+def _without_remarks(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+    """Pass on what Qt says, but for the offscreen plugin's remarks on what it lacks."""
+    if "plugin does not support" not in text:
+        sys.stderr.write(text + "\n")
 
 
 def settle(qt: QApplication, tasks: Tasks, timeout_s: float) -> None:
