@@ -61,7 +61,7 @@ class Application(QObject):
         self._progress = self.window.presenter.progress
         self.window.view.language_wanted.connect(lambda: self._show("zh_CN" if code == "en" else "en"))
         if old is not None:
-            self.window.view.setGeometry(old.view.geometry())
+            self.window.view.restoreGeometry(old.view.saveGeometry())
             old.view.hide()
             old.view.deleteLater()
         self.window.view.show()
@@ -110,6 +110,7 @@ def run_window(folder: Path | None = None, language: str = "en", store: Path | N
     """Open the window and stay until it is closed; returns the exit status."""
     qt = make_application()
     application = Application(RecordStore(store), language)
+    application.window.view.showMaximized()
     if folder is not None:
         QTimer.singleShot(0, lambda: application.session.open_folder(folder))
     QTimer.singleShot(1500, application.window.warm_model)
