@@ -14,7 +14,7 @@ from breastview.errors import BreastViewError, RecordError, ReportError
 from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.eligibility import can_compute, check_scope
 from breastview.fusion.reading import Reading, refusal
-from breastview.fusion.spec import ModelSpec, read_spec
+from breastview.fusion.spec import Metric, ModelSpec, read_spec
 from breastview.imaging.case import ScannedCase
 from breastview.imaging.dynamic import phases, subtraction
 from breastview.imaging.load import load_frames, load_volume
@@ -64,7 +64,10 @@ class LesionResult:
 
 @dataclass(frozen=True)
 class Result:
-    """What `result.json` says: no name, no identifier of the patient."""
+    """What `result.json` says: no name, no identifier of the patient.
+
+    `scope` and `metrics` (by head, with 95 % interval and n) say what the probabilities are worth.
+    """
 
     eligible: bool
     reasons: tuple[Message, ...]
@@ -74,6 +77,8 @@ class Result:
     model_sha256: str
     device: str
     demonstration: bool
+    scope: str
+    metrics: dict[str, dict[str, Metric]]
     simulated: bool
     problems: int
     files: tuple[str, ...]
@@ -195,14 +200,13 @@ def report_content(
     loaded: LoadedCase, record: ReviewRecord, readings: Mapping[str, Reading], spec: ModelSpec | None
 ) -> ReportContent:
     """Everything that the report says."""
-    images = key_images(loaded.case, record, loaded.stacks, loaded.volumes, readings)
+    images = key_images(record, loaded.stacks, loaded.volumes, readings)
     sides = {lesion.lesion_id: _mri_side(loaded, lesion) for lesion in record.lesions}
     planes = planes_of(loaded, record)
     return build_content(loaded.case, record, images, readings, spec, sides, planes, problems=loaded.problems)
 
 
 def key_images(
-    case: ScannedCase,
     record: ReviewRecord,
     stacks: Mapping[str, FrameStack],
     volumes: Mapping[str, Volume],
@@ -210,7 +214,7 @@ def key_images(
 ) -> list[KeyImage]:
     """Pictures for the report: each lesion on US and MRI, plain and hot; an overview without a lesion."""
     calibrated = {c.frames_key: c.spacing_mm for c in record.calibrations}
-    shown, name = _shown_volume(case, volumes)
+    shown, name = _shown_volume(volumes)
     images: list[KeyImage] = []
     for lesion in record.lesions or (None,):
         key = lesion.us.frames_key if lesion and lesion.us else next(iter(stacks), "")
@@ -230,7 +234,7 @@ def key_images(
     return images
 
 
-def _shown_volume(case: ScannedCase, volumes: Mapping[str, Volume]) -> tuple[Volume | None, str]:
+def _shown_volume(volumes: Mapping[str, Volume]) -> tuple[Volume | None, str]:
     if SUBTRACTION in volumes:
         return volumes[SUBTRACTION], "DCE 2 − 1"
     for volume in volumes.values():
@@ -257,12 +261,18 @@ def _write(out: Path, content: ReportContent, language: Language) -> tuple[str, 
 def _heatmap_pictures(content: ReportContent) -> dict[str, bytes]:
     """PNGs by file name, "us_heatmap.png" for the first lesion and "us_heatmap_2.png" for the second."""
     words = ["SIMULATED"] if content.simulated else []
+    words += ["DEMONSTRATION"] if content.spec is not None and content.spec.demonstration else []
     pictures = {}
     for number, item in enumerate(content.lesions, 1):
         for image in item.images:
             if image.heat:
                 buffer = io.BytesIO()
-                picture = labelled(image.picture, " · ".join([*words, "model attention, not lesion outline"]))
+                note = (
+                    "no model attention for malignancy"
+                    if image.blank
+                    else "model attention, not lesion outline"
+                )
+                picture = labelled(image.picture, " · ".join([*words, note]))
                 Image.fromarray(picture).save(buffer, "PNG")
                 suffix = "" if number == 1 else f"_{number}"
                 pictures[f"{image.kind.partition('_')[0]}_heatmap{suffix}.png"] = buffer.getvalue()
@@ -287,6 +297,8 @@ def _result(
         model_sha256=spec.weights_sha256,
         device=first.device if first else "",
         demonstration=spec.demonstration,
+        scope=render(spec.scope.told),
+        metrics=spec.metrics,
         simulated=case.simulated,
         problems=len(case.problems),
         files=files,
