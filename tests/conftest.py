@@ -103,7 +103,7 @@ def small_bundle(tmp_path_factory) -> Path:
 
     from breastview.fusion.bundle import save_bundle
     from breastview.fusion.network import FusionNetwork
-    from breastview.fusion.spec import CHANNELS, InputSpec, ModelSpec, NetworkSpec, Scope
+    from breastview.fusion.spec import CHANNELS, InputSpec, Metric, ModelSpec, NetworkSpec, Scope
 
     spec = ModelSpec(
         name="TEST, untrained",
@@ -112,6 +112,7 @@ def small_bundle(tmp_path_factory) -> Path:
         network=NetworkSpec(trunk="cnn", shared=False, dilated=False),
         scope=Scope(simulated_only=True, note="Untrained: for tests only."),
         cam_scale={"us": 0.001, "mri": 0.001},
+        metrics={"fused": {"auc": Metric(0.5, 0.4, 0.6, 100)}},
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
