@@ -131,7 +131,6 @@ TEXTS: dict[str, str] = {
     "registration.needs_marks": "Mark the lesion on ultrasound and in the MRI first.",
     "registration.needs_clock": "Enter side, clock face and nipple distance first.",
     "registration.needs_mri": "There is no MRI to register with yet.",
-    "method.side": "side only",
     "method.clock_face": "from the clock face",
     "method.mri_mark": "from the lesion marks",
     "method.manual": "by hand",
@@ -189,6 +188,4 @@ TEXTS: dict[str, str] = {
     # jobs
     "job.cancelled": "Cancelled.",
     "job.failed": "Something failed that should not ({kind}). What you entered is kept; try again.",
-    # phantom
-    # window
 }

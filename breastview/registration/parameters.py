@@ -14,7 +14,6 @@ SCALE_FLAG = 0.10  # a scale further from 1 than this is flagged
 class Method(StrEnum):
     """How the pose was last set."""
 
-    SIDE = "side"
     CLOCK_FACE = "clock_face"
     MRI_MARK = "mri_mark"
     MANUAL = "manual"
