@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -86,8 +86,3 @@ def _with_mri(
     return ModelInput(
         lesion.lesion_id, us, mri if present.any() else None, present, crop, grid, input_sha256=digest
     )
-
-
-def wanted_keys(volumes: Iterable[ScannedVolume]) -> set[str]:
-    """Keys of every volume that the model looks at."""
-    return {volume.key for volume in channel_volumes(tuple(volumes)).values()}

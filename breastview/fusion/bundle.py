@@ -22,7 +22,6 @@ from breastview.fusion.spec import CHANNELS, ModelSpec, read_spec, write_spec
 SHARD_BYTES = 15 * 1024 * 1024
 PROBE_FILE = "probe.safetensors"
 PROBE_TOLERANCE = 0.05  # logits; other devices and kernels round otherwise
-DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,9 +30,6 @@ class Role(StrEnum):
     OTHER = "other"
 
 
-US_ROLES = frozenset({Role.US_STILL, Role.US_CINE, Role.US_VOLUME})
-
-
 @dataclass(frozen=True)
 class RoleChoice:
     """A role with the reason for it. `b_value` in s/mm² (DWI); `phase` 1…`phase_count` and `delay_s`

@@ -47,7 +47,7 @@ class Decoder:
         try:
             with quiet():
                 picture = _to_bytes(
-                    apply_color_lut(pixels, self._dataset) if kind == "PALETTE COLOR" else pixels, kind
+                    apply_color_lut(pixels, self._dataset) if kind == "PALETTE COLOR" else pixels
                 )
         except Exception:  # noqa: BLE001  a damaged palette
             return None
@@ -71,7 +71,7 @@ class Decoder:
             raise
 
 
-def _to_bytes(pixels: np.ndarray, kind: str) -> np.ndarray:
+def _to_bytes(pixels: np.ndarray) -> np.ndarray:
     """uint8 from any stored type; a palette or colour of 16 bits loses its lower byte."""
     if pixels.dtype == np.uint8:
         return pixels

@@ -284,11 +284,6 @@ def _part(vr: str, value: Any) -> Any:
     return float(value) if vr in ("DS", "FL", "FD") else str(value)
 
 
-def is_uncompressed_little_endian(syntax: str) -> bool:
-    """Whether pixels of this transfer syntax lie in the file as they are."""
-    return syntax in UNCOMPRESSED_LE
-
-
 def storage_name(uid: str) -> str:
     """The standard's name of a SOP class."""
     return UID(uid).name

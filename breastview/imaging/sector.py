@@ -26,8 +26,8 @@ def find_sector(picture: np.ndarray) -> Sector:
         return Sector(0, 0, columns, rows)
     sizes = np.bincount(labels.ravel())[1:]
     body = labels == int(np.argmax(sizes)) + 1
-    top, bottom = _extent(body.mean(axis=1), body)
-    left, right = _extent(body.mean(axis=0), body)
+    top, bottom = _extent(body.mean(axis=1))
+    left, right = _extent(body.mean(axis=0))
     return _tightened(grey, Sector(left, top, right, bottom))
 
 
@@ -44,7 +44,7 @@ def _closed(mask: np.ndarray, side_px: int) -> np.ndarray:
     return shrunk[side_px:-side_px, side_px:-side_px]
 
 
-def _extent(share: np.ndarray, body: np.ndarray) -> tuple[int, int]:
+def _extent(share: np.ndarray) -> tuple[int, int]:
     full = np.flatnonzero(share >= FILLED * share.max())
     return int(full[0]), int(full[-1]) + 1
 

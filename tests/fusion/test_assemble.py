@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from breastview.fusion.assemble import channel_volumes, model_input, wanted_keys
+from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.preprocess import Crop
 from breastview.imaging.case import Role
 from breastview.imaging.geometry import apply
@@ -53,7 +53,7 @@ def test_two_dynamic_series_are_not_subtracted_from_each_other():
 
 
 def test_only_what_the_model_looks_at_is_wanted():
-    assert wanted_keys([scanned(Role.T2WI, "t2"), scanned(Role.LOCALIZER, "loc")]) == {"t2"}
+    assert keys(scanned(Role.T2WI, "t2"), scanned(Role.LOCALIZER, "loc")) == {"t2wi": "t2"}
 
 
 def test_the_input_knows_where_it_was_cut_and_what_it_was_made_from():

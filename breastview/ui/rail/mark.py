@@ -16,7 +16,6 @@ from breastview.review.actions import (
     AddLesion,
     ConfirmSide,
     MarkMri,
-    MarkUs,
     RemoveLesion,
     SelectLesion,
     SetPlace,
@@ -224,15 +223,6 @@ class MarkPresenter(QObject):
     def _show_tool(self) -> None:
         self._panel.box.setChecked(self._tools.name == "us_box")
         self._panel.point.setChecked(self._tools.name == "mri_point")
-
-    def clear_marks(self) -> None:
-        """Take both marks of the chosen lesion away."""
-        lesion = self._session.lesion
-        if lesion:
-            self._session.begin()
-            self._session.dispatch(MarkUs(lesion.lesion_id, None))
-            self._session.dispatch(MarkMri(lesion.lesion_id, None))
-            self._session.commit()
 
     def _changed(self, parts: frozenset[Part]) -> None:
         if parts & {Part.LESIONS, Part.MARKS, Part.SELECTION, Part.SCALE}:

@@ -105,7 +105,7 @@ class ReportPresenter(QObject):
                 spec = read_spec(self._bundle)
             except ModelError:
                 spec = None
-            images = key_images(state.case, state.record, stacks, volumes, readings)
+            images = key_images(state.record, stacks, volumes, readings)
             content = build_content(state.case, state.record, images, readings, spec, sides, planes)
             write_pdf(content, path, language)
             return path
