@@ -32,7 +32,7 @@ from breastview.report.images import KeyImage, labelled, plane_images, slice_ima
 from breastview.report.pdf import write_pdf
 
 DEMONSTRATION = Path(__file__).resolve().parent.parent / "resources" / "models" / "demonstration"
-SUBTRACTION = "subtraction"
+SUBTRACTION = "subtraction"  # key of the computed DCE 2 − DCE 1
 
 
 @dataclass(frozen=True, eq=False)

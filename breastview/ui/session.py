@@ -18,6 +18,7 @@ from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.jobs.tasks import Tasks, Ticket
 from breastview.messages import Message
+from breastview.pipeline import SUBTRACTION
 from breastview.progress import Progress
 from breastview.records.autosave import Autosaver
 from breastview.records.store import RecordStore
@@ -29,7 +30,6 @@ from breastview.review.actions import Action, KeepReading
 from breastview.review.history import Review
 from breastview.review.state import Part, ReviewState, open_state
 
-SUBTRACTION = "subtraction"  # key of the computed DCE 2 − DCE 1
 LOADED_ROLES = (Role.T1WI, Role.T2WI, Role.DWI, Role.ADC, Role.STIR)  # at once; others when they are hung
 OF_ONE_CASE = (
     "preview",
