@@ -22,19 +22,20 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QApplication
 
+from breastview.errors import ReportError
 from breastview.jobs.process import WorkerProcess
 from breastview.jobs.tasks import Tasks
 from breastview.language import Language
 from breastview.messages import Message
+from breastview.pipeline import DEMONSTRATION
 from breastview.records.store import RecordStore
 from breastview.records.store import read as read_record
+from breastview.report.images import FONTS
 from breastview.ui import style
 from breastview.ui.jobs import Post
 from breastview.ui.session import Session
 from breastview.ui.window.build import Window, build_window
 
-FONTS = Path(__file__).resolve().parent.parent / "resources" / "fonts"
-DEMONSTRATION = Path(__file__).resolve().parent.parent / "resources" / "models" / "demonstration"
 SETTLED_S = 0.3
 
 
@@ -134,7 +135,8 @@ def screenshot(
     read must be committed.
 
     Raises:
-        BreastViewError: the record cannot be read. What the window would say of the folder is in the picture.
+        BreastViewError: the record cannot be read, or the picture cannot be written. What the window would
+            say of the folder is in the picture.
     """
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     handler = qInstallMessageHandler(_without_remarks)
@@ -150,10 +152,12 @@ def screenshot(
             window.rail.model.run()
             window.tools.show_heatmaps(True)
             settle(qt, tasks, timeout_s)
-        window.view.grab().save(str(file))
+        picture = window.view.grab()
         window.view.hide()
         application.close()
     qInstallMessageHandler(handler)
+    if not picture.save(str(file), "PNG"):
+        raise ReportError.of("window.unwritable")
 
 
 def _without_remarks(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:

@@ -185,6 +185,8 @@ TEXTS: dict[str, str] = {
     "review.model_locked": "Commit your first read; then the model may speak.",
     "review.stale_reading": "The answer was computed from an earlier state and was dropped. Run the model again.",
     "review.no_registration": "Start a registration first.",
+    # window
+    "window.unwritable": "The picture of the window cannot be written there. Choose another folder.",
     # jobs
     "job.cancelled": "Cancelled.",
     "job.failed": "Something failed that should not ({kind}). What you entered is kept; try again.",

@@ -6,10 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QLabel
 
 from breastview.app import screenshot
+from breastview.errors import ReportError
 from breastview.records.store import write
 from breastview.records.values import Lesion
 from breastview.review.actions import AddLesion
@@ -45,6 +47,12 @@ def test_a_screenshot_shows_what_the_window_says_of_an_empty_folder(qapp, exam, 
     (tmp_path / "empty").mkdir()
     screenshot(tmp_path / "empty", tmp_path / "empty.png", (640, 480))
     assert not QImage(str(tmp_path / "empty.png")).isNull()
+
+
+def test_a_screenshot_that_cannot_be_written_is_an_error(qapp, exam, tmp_path):
+    with pytest.raises(ReportError) as refused:
+        screenshot(exam, tmp_path / "no folder" / "window.png", (640, 480))
+    assert refused.value.message.code == "window.unwritable"
 
 
 def test_closing_saves_what_was_entered_last(make_window, open_exam, tmp_path):
