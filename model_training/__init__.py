@@ -1,1 +1,1 @@
-"""Turns review records into model bundles and tables. Imported by nothing in `breastview`."""
+"""Turns simulated cohorts into model bundles with their cards. Imported by nothing in `breastview`."""

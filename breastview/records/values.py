@@ -140,7 +140,7 @@ class CaseIdentity:
 
 @dataclass(frozen=True)
 class ReviewRecord:
-    """Everything the reader decided about one case. Also a training case, with `pathology` in its lesions."""
+    """Everything the reader decided about one case. With `pathology`, a training case to be."""
 
     case: CaseIdentity
     schema: str = SCHEMA
