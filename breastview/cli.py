@@ -40,7 +40,7 @@ Lang = Annotated[str, typer.Option("--lang", help="en or zh_CN")]
 
 @app.command()
 def scan(folder: Folder, json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """List what a patient folder holds. Identification is left out."""
+    """List what a patient folder holds, without identification; problems by the file's place in it."""
     case = scan_folder(folder)
     if json:
         _say(msgspec.json.format(msgspec.json.encode(_plain(case)), indent=1).decode())
