@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 
 from PySide6.QtCore import (
     QLibraryInfo,
@@ -26,7 +27,7 @@ from breastview.errors import ReportError
 from breastview.jobs.process import WorkerProcess
 from breastview.jobs.tasks import Tasks
 from breastview.language import Language
-from breastview.messages import Message
+from breastview.messages import Message, message
 from breastview.pipeline import DEMONSTRATION
 from breastview.records.store import RecordStore
 from breastview.records.store import read as read_record
@@ -70,6 +71,14 @@ class Application(QObject):
     def _tell(self, kind: str, fraction: float | None, doing: Message | None) -> None:
         self._progress(kind, fraction, doing)
 
+    def tell_unforeseen(
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        """The last net under the window: say that something failed, never what the error quotes."""
+        self._failed(message("job.failed", kind=kind.__name__))
+        if os.environ.get("BREASTVIEW_DEBUG"):
+            sys.__excepthook__(kind, error, trace)
+
     def _failed(self, told: Message) -> None:
         self.session.failed.emit(told)
 
@@ -111,6 +120,7 @@ def run_window(folder: Path | None = None, language: str = "en", store: Path | N
     """Open the window and stay until it is closed; returns the exit status."""
     qt = make_application()
     application = Application(RecordStore(store), language)
+    sys.excepthook = application.tell_unforeseen
     application.window.view.showMaximized()
     if folder is not None:
         QTimer.singleShot(0, lambda: application.session.open_folder(folder))

@@ -117,6 +117,8 @@ def open_(
     from breastview import app as window
 
     language = _language(lang).code
+    if screenshot is None and record is not None:
+        raise typer.BadParameter("a record is for a screenshot; the window keeps its own")
     if screenshot is None:
         raise typer.Exit(window.run_window(folder, language))
     if folder is None:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from PIL import Image
 
-from breastview.errors import BreastViewError, RecordError, ReportError
+from breastview.errors import BreastViewError, Cancelled, RecordError, ReportError
 from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.eligibility import can_compute, check_scope
 from breastview.fusion.reading import Reading, refusal
 from breastview.fusion.spec import Metric, ModelSpec, read_spec
-from breastview.imaging.case import ScannedCase
+from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.dynamic import phases, subtraction
 from breastview.imaging.load import load_frames, load_volume
 from breastview.imaging.scan import scan_folder
@@ -33,6 +34,9 @@ from breastview.report.pdf import write_pdf
 
 DEMONSTRATION = Path(__file__).resolve().parent.parent / "resources" / "models" / "demonstration"
 SUBTRACTION = "subtraction"  # key of the computed DCE 2 − DCE 1
+
+Item = TypeVar("Item", ScannedFrames, ScannedVolume)
+Loaded = TypeVar("Loaded", FrameStack, Volume)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,30 +135,47 @@ def with_overrides(case: ScannedCase, record: ReviewRecord) -> ScannedCase:
     return case
 
 
-def load_case(case: ScannedCase, progress: Progress = silent) -> LoadedCase:
-    """Load US and the volumes that model and report look at; what cannot be loaded is told, not fatal."""
+def load_case(
+    case: ScannedCase,
+    progress: Progress = silent,
+    stacks: Mapping[str, FrameStack] | None = None,
+    volumes: Mapping[str, Volume] | None = None,
+) -> LoadedCase:
+    """Load US and the volumes that model and report look at; what cannot be loaded is told, not fatal.
+
+    `stacks` and `volumes`, by key, are here already and are not loaded again.
+    """
     problems: list[Message] = []
-    stacks: dict[str, FrameStack] = {}
-    volumes: dict[str, Volume] = {}
-    for item in case.frames:
-        try:
-            stacks[item.key] = load_frames(item, progress)
-        except BreastViewError as error:
-            problems.append(error.message)
+    here = _load_each(case.frames, stacks or {}, load_frames, progress, problems)
     wanted = {v.key: v for v in (*channel_volumes(case.volumes).values(), *phases(case.volumes)[:2])}
-    for volume in wanted.values() or case.volumes[:1]:
-        try:
-            volumes[volume.key] = load_volume(volume, progress)
-        except BreastViewError as error:
-            problems.append(error.message)
-    dynamic = [volumes[v.key] for v in phases(case.volumes)[:2] if v.key in volumes]
+    chosen = tuple(wanted.values()) or case.volumes[:1]
+    found = _load_each(chosen, volumes or {}, load_volume, progress, problems)
+    dynamic = [found[v.key] for v in phases(case.volumes)[:2] if v.key in found]
+    body = find_body(next(iter(found.values()))) if found else None
     if len(dynamic) == 2:
         try:
-            volumes[SUBTRACTION] = subtraction(dynamic[1], dynamic[0])
+            found[SUBTRACTION] = subtraction(dynamic[1], dynamic[0])
         except BreastViewError as error:
             problems.append(error.message)
-    body = find_body(next(iter(volumes.values()))) if volumes else None
-    return LoadedCase(case, stacks, volumes, body, tuple(problems))
+    return LoadedCase(case, here, found, body, tuple(problems))
+
+
+def _load_each(
+    items: Sequence[Item],
+    here: Mapping[str, Loaded],
+    load: Callable[[Item, Progress], Loaded],
+    progress: Progress,
+    problems: list[Message],
+) -> dict[str, Loaded]:
+    loaded: dict[str, Loaded] = {}
+    for item in items:
+        try:
+            loaded[item.key] = here[item.key] if item.key in here else load(item, progress)
+        except Cancelled:
+            raise
+        except BreastViewError as error:
+            problems.append(error.message)
+    return loaded
 
 
 def planes_of(loaded: LoadedCase, record: ReviewRecord) -> dict[str, UsPlane]:
@@ -199,7 +220,9 @@ def read_lesions(
 def report_content(
     loaded: LoadedCase, record: ReviewRecord, readings: Mapping[str, Reading], spec: ModelSpec | None
 ) -> ReportContent:
-    """Everything that the report says."""
+    """Everything that the report says. A reading that another model made is not printed under this name."""
+    sha256 = spec.weights_sha256 if spec is not None else None
+    readings = {key: reading for key, reading in readings.items() if reading.model_sha256 == sha256}
     images = key_images(record, loaded.stacks, loaded.volumes, readings)
     sides = {lesion.lesion_id: _mri_side(loaded, lesion) for lesion in record.lesions}
     planes = planes_of(loaded, record)

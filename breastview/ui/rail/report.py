@@ -12,9 +12,8 @@ from breastview.errors import ModelError
 from breastview.fusion.spec import read_spec
 from breastview.language import LANGUAGES, Language
 from breastview.messages import message
-from breastview.pipeline import key_images
+from breastview.pipeline import load_case, report_content
 from breastview.progress import Progress
-from breastview.report.content import build_content
 from breastview.report.pdf import write_pdf
 from breastview.review.state import Part
 from breastview.ui.rail.parts import Panel, button
@@ -96,8 +95,6 @@ class ReportPresenter(QObject):
             return
         state, stacks, volumes = session.state, dict(session.stacks), dict(session.volumes)
         readings, language = dict(session.readings), Language(str(self._panel.language.currentData()))
-        sides = {lesion.lesion_id: session.mri_side(lesion) for lesion in state.record.lesions}
-        planes = {key: plane for key in stacks if (plane := session.plane_of(key)) is not None}
 
         def work(progress: Progress) -> Path:
             progress(None, message("doing.report"))
@@ -105,9 +102,8 @@ class ReportPresenter(QObject):
                 spec = read_spec(self._bundle)
             except ModelError:
                 spec = None
-            images = key_images(state.record, stacks, volumes, readings)
-            content = build_content(state.case, state.record, images, readings, spec, sides, planes)
-            write_pdf(content, path, language)
+            loaded = load_case(state.case, progress, stacks, volumes)
+            write_pdf(report_content(loaded, state.record, readings, spec), path, language)
             return path
 
         session.tasks.start("report", work, session.reported.emit)
