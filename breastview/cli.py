@@ -114,11 +114,11 @@ def open_(
     lang: Lang = "en",
 ) -> None:
     """Open the window on a patient folder."""
-    from breastview import app as window
-
     language = _language(lang).code
     if screenshot is None and record is not None:
         raise typer.BadParameter("a record is for a screenshot; the window keeps its own")
+    from breastview import app as window
+
     if screenshot is None:
         raise typer.Exit(window.run_window(folder, language))
     if folder is None:

@@ -167,3 +167,8 @@ def test_demo_patients_are_kept_and_their_records_filed_for_the_window(simulated
     assert said == [f"simulated patient: {folder}"]
     kept = RecordStore(tmp_path / "records").load(record.case.fingerprint)
     assert kept.lesions == record.lesions and kept.simulated
+
+
+def test_a_record_without_a_screenshot_is_refused_and_not_ignored(run, simulated_patient):
+    code, out, err = run("open", simulated_patient.folder, "--record", simulated_patient.record_file)
+    assert (code, out) == (1, "") and "a record is for a screenshot" in err

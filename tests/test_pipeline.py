@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from breastview.errors import BreastViewError, ModelError, RecordError, ReportError
+from breastview.fusion.spec import read_spec
 from breastview.imaging.scan import scan_folder
 from breastview.language import Language
-from breastview.pipeline import review_folder
+from breastview.pipeline import load_case, read_lesions, report_content, review_folder
 from breastview.records.store import read
 from breastview.records.values import Lesion, Side, UsMark, new_record
 
@@ -299,3 +300,23 @@ def test_a_real_exam_is_refused_by_a_model_for_simulated_patients(real_data, sma
     )
     assert overridden.lesions[0].research_override and overridden.lesions[0].probability_us is not None
     assert "RESEARCH OVERRIDE" in report_text(tmp_path / "again")
+
+
+def test_another_model_s_answer_is_not_printed_under_this_one_s_name(
+    simulated_patient, small_bundle, reviewed
+):
+    record, spec = read(simulated_patient.record_file), read_spec(small_bundle)
+    loaded = load_case(scan_folder(simulated_patient.folder))
+    readings = read_lesions(loaded, record, spec, small_bundle, "cpu", override=False)
+    others = replace(spec, weights_sha256="0")
+    own, other = (report_content(loaded, record, readings, named) for named in (spec, others))
+    assert own.lesions[0].reading is readings["L1"] and any(image.heat for image in own.lesions[0].images)
+    assert other.lesions[0].reading is None and not any(image.heat for image in other.lesions[0].images)
+
+
+def test_what_is_loaded_already_is_not_loaded_again(simulated_patient):
+    first = load_case(scan_folder(simulated_patient.folder))
+    again = load_case(first.case, stacks=first.stacks, volumes=first.volumes)
+    assert all(again.stacks[key] is stack for key, stack in first.stacks.items())
+    shared = [v.key for v in first.case.volumes if v.key in first.volumes]
+    assert len(shared) == 5 and all(again.volumes[key] is first.volumes[key] for key in shared)

@@ -73,3 +73,10 @@ def test_qt_leaves_the_count_of_none_alone(qapp):
         label.adjustSize()
         QApplication.processEvents()
     assert abs(sys.getrefcount(None) - before) < 500
+
+
+def test_what_nobody_foresaw_is_told_without_what_it_quotes(make_window):
+    with make_window() as application:
+        application.tell_unforeseen(ValueError, ValueError("/data/ZHANG^SAN/1.dcm"), None)
+        error = application.window.view.error
+        assert "ValueError" in error and "ZHANG" not in error
