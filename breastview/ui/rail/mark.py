@@ -41,13 +41,12 @@ class MarkPanel(Panel):
         self.remove.setToolTip(text("Remove this lesion with its marks"))
         self.row(self.lesions, self.add, self.remove)
         self.box = button(
-            text("Box on US"), text("Draw the lesion's box on ultrasound") + " (B)", lambda: None, True
+            text("Box on US"), text("Draw the lesion's box on ultrasound") + " (B)", checkable=True
         )
         self.point = button(
             text("Point in MRI"),
             text("Click the lesion's centre in the MRI, or draw a box around it") + " (M)",
-            lambda: None,
-            True,
+            checkable=True,
         )
         self.row(self.box, self.point)
         self.us = self.label()

@@ -36,9 +36,7 @@ class ModelPanel(Panel):
         super().__init__()
         text = language.text
         self.badge = self.label("model")
-        self.run = button(
-            text("Run the model"), text("Let the model read this lesion") + " (G)", lambda: None
-        )
+        self.run = button(text("Run the model"), text("Let the model read this lesion") + " (G)")
         self.column.addWidget(self.run)
         grid = QGridLayout()
         grid.setHorizontalSpacing(8)
@@ -61,7 +59,6 @@ class ModelPanel(Panel):
         self.override = button(
             text("Compute all the same (research)"),
             text("Compute outside the model's scope; this is recorded and printed"),
-            lambda: None,
         )
         self.column.addWidget(self.override)
         self.heatmaps = QCheckBox(text("Heatmaps on both images"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QFocusEvent
 from PySide6.QtWidgets import (
@@ -65,12 +63,11 @@ class Panel(QWidget):
         return label
 
 
-def button(text: str, tip: str, slot: Callable[[], object], checkable: bool = False) -> QPushButton:
+def button(text: str, tip: str, checkable: bool = False) -> QPushButton:
     """A push button; `tip` names the action and its key."""
     made = QPushButton(text)
     made.setToolTip(tip)
     made.setCheckable(checkable)
-    made.clicked.connect(lambda: slot())  # noqa: PLW0108 - clicked says whether it is checked
     return made
 
 

@@ -29,9 +29,7 @@ class ReadPanel(Panel):
         self.comment.setPlaceholderText(text("Comment"))
         self.comment.setMaximumHeight(80)
         self.column.addWidget(self.comment)
-        self.commit = button(
-            text("Commit first read"), text("Close your own read; then the model may speak"), lambda: None
-        )
+        self.commit = button(text("Commit first read"), text("Close your own read; then the model may speak"))
         self.column.addWidget(self.commit)
         self.told = self.label()
 

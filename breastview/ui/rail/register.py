@@ -34,34 +34,41 @@ class RegisterPanel(Panel):
 
     def __init__(self, language: Language) -> None:
         super().__init__()
+        self._make_start(language)
+        self._make_hand(language)
+        self._make_pose(language)
+        self._make_pairs(language)
+        self._make_calibration(language)
+
+    def _make_start(self, language: Language) -> None:
         text = language.text
         self.orientation = QComboBox(self)
         self.orientation.addItem(text("Transverse"), "transverse")
         self.orientation.addItem(text("Sagittal"), "sagittal")
         self.row(self.orientation, label=text("Probe"))
-        self.from_mark = button(
-            text("Start from marks"), text("Put the US lesion onto the MRI mark"), lambda: None
-        )
+        self.from_mark = button(text("Start from marks"), text("Put the US lesion onto the MRI mark"))
         self.from_clock = button(
-            text("From clock face"),
-            text("Start from side, clock face, nipple distance and depth"),
-            lambda: None,
+            text("From clock face"), text("Start from side, clock face, nipple distance and depth")
         )
         self.row(self.from_mark, self.from_clock)
+
+    def _make_hand(self, language: Language) -> None:
+        text = language.text
         self.drag = button(
             text("Drag"),
             text("Drag the MRI under the ultrasound; Shift turns, the wheel goes through the plane") + " (R)",
-            lambda: None,
-            True,
+            checkable=True,
         )
         self.pair = button(
             text("Add pair"),
             text("Click a point on ultrasound, then the same point in the MRI") + " (L)",
-            lambda: None,
-            True,
+            checkable=True,
         )
         self.row(self.drag, self.pair)
         self.hint = self.label("registration")
+
+    def _make_pose(self, language: Language) -> None:
+        text = language.text
         self.fields = {
             "x": number(-400, 400, "mm", 0.1, 1),
             "y": number(-400, 400, "mm", 0.1, 1),
@@ -77,23 +84,27 @@ class RegisterPanel(Panel):
         self.free_scale = QCheckBox(text("Free the scale"))
         self.scale = number(0.5, 2.0, "×", 0.01, 3)
         self.row(self.free_scale, self.scale)
+
+    def _make_pairs(self, language: Language) -> None:
+        text = language.text
         self.pairs = QListWidget(self)
         self.pairs.setMaximumHeight(112)
         self.column.addWidget(self.pairs)
-        self.fit = button(
-            text("Fit to pairs"), text("Move the plane to the best fit of the pairs"), lambda: None
-        )
-        self.remove = button(text("Remove pair"), text("Remove the chosen pair"), lambda: None)
+        self.fit = button(text("Fit to pairs"), text("Move the plane to the best fit of the pairs"))
+        self.remove = button(text("Remove pair"), text("Remove the chosen pair"))
         self.row(self.fit, self.remove)
         self.told = self.label("registration")
         self.notes = self.label("muted")
+
+    def _make_calibration(self, language: Language) -> None:
+        """Shown only while the ultrasound image has no scale of its own."""
+        text = language.text
         self.length = number(1, 100, "mm", 1, 0)
         self.length.setValue(KNOWN_LENGTH_MM)
         self.calibrate = button(
             text("Draw known length"),
             text("Draw a line of this length on ultrasound, along its ruler"),
-            lambda: None,
-            True,
+            checkable=True,
         )
         self.calibration = [self.heading(text("Scale")), self.length, self.calibrate]
         self.row(self.length, self.calibrate)

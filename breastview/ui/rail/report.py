@@ -33,8 +33,8 @@ class ReportPanel(Panel):
         self.language.setCurrentIndex(LANGUAGES.index(language.code))
         self.row(self.language, label=text("Language"))
         self.holds = self.label()
-        self.export = button(text("Export PDF…"), text("Write the report as PDF") + " (Ctrl+P)", lambda: None)
-        self.open = button(text("Open"), text("Open the last report"), lambda: None)
+        self.export = button(text("Export PDF…"), text("Write the report as PDF") + " (Ctrl+P)")
+        self.open = button(text("Open"), text("Open the last report"))
         self.row(self.export, self.open)
         self.told = self.label()
 
