@@ -25,11 +25,12 @@ from breastview.language import Language
 from breastview.messages import Message, message, render
 from breastview.progress import Progress, silent
 from breastview.records.values import Lesion, ReviewRecord, new_record
+from breastview.registration.pair import RegisteredPair, register_pair
 from breastview.registration.plane import UsPlane, us_plane
 from breastview.registration.skin import Body, find_body, side_of
 from breastview.report.content import ReportContent, build_content
 from breastview.report.files import write_whole
-from breastview.report.images import KeyImage, labelled, plane_images, slice_image, us_images
+from breastview.report.images import PLANE_STEP_MM, KeyImage, labelled, plane_images, slice_image, us_images
 from breastview.report.pdf import write_pdf
 
 DEMONSTRATION = Path(__file__).resolve().parent.parent / "resources" / "models" / "demonstration"
@@ -250,11 +251,28 @@ def key_images(
             images += us_images(stack, plane, lesion, reading)
         if shown is None:
             continue
-        parameters = record.registration(key, lesion.us.frame) if lesion and lesion.us else None
-        if stack is not None and plane is not None and parameters is not None:
-            images += plane_images(stack, plane, parameters, shown, lesion, reading, name)
+        pair = _registered(record, lesion, stack, plane, shown)
+        if pair is not None:
+            images += plane_images(pair, shown, lesion, reading, name)
         images.append(slice_image(shown, lesion, name))
     return images
+
+
+def _registered(
+    record: ReviewRecord,
+    lesion: Lesion | None,
+    stack: FrameStack | None,
+    plane: UsPlane | None,
+    shown: Volume,
+) -> RegisteredPair | None:
+    """The lesion's US frame with the shown volume in its plane, where they are registered."""
+    if lesion is None or lesion.us is None or stack is None or plane is None:
+        return None
+    parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
+    if parameters is None:
+        return None
+    images = {shown.key: shown}
+    return register_pair(stack, lesion.us.frame, images, parameters, plane.spacing_mm, PLANE_STEP_MM)
 
 
 def _shown_volume(volumes: Mapping[str, Volume]) -> tuple[Volume | None, str]:

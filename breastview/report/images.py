@@ -15,14 +15,13 @@ from breastview.imaging.display import default_window, to_uint8
 from breastview.imaging.geometry import edge_letters, slice_through
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.values import Lesion
-from breastview.registration.parameters import RegistrationParameters
-from breastview.registration.plane import UsPlane, sector_grid
-from breastview.registration.resample import resample_plane
-from breastview.registration.transform import to_us_plane, us_to_mri
+from breastview.registration.pair import RegisteredPair
+from breastview.registration.plane import UsPlane
+from breastview.registration.transform import to_us_plane
 
 FONTS = Path(__file__).resolve().parent.parent.parent / "resources" / "fonts"
 LESION_RGB, WORDS_RGB = (245, 213, 71), (235, 235, 235)
-VIEW_STEP_MM = 0.15
+PLANE_STEP_MM = 0.15
 OPACITY = 0.6
 PRINT_PX = 900
 LINE_PX, LETTER_PX, EDGE_PX = 4, 34, 14
@@ -67,22 +66,19 @@ def us_images(
 
 
 def plane_images(
-    stack: FrameStack,
-    plane: UsPlane,
-    parameters: RegistrationParameters,
-    volume: Volume,
-    lesion: Lesion | None,
-    reading: Reading | None,
-    name: str,
+    pair: RegisteredPair, volume: Volume, lesion: Lesion | None, reading: Reading | None, name: str
 ) -> list[KeyImage]:
-    """MRI in the US plane over the image sector, with the lesion's marks, and again with the heatmap."""
-    grid = sector_grid(stack, plane, VIEW_STEP_MM)
-    sampled = resample_plane(volume.array, volume.index_to_lps, us_to_mri(parameters), grid)
+    """MRI in the US plane over the image sector, with the lesion's marks, and again with the heatmap.
+
+    `volume` is the one of the pair's that is printed.
+    """
+    plane, grid, step = pair.plane, pair.grid, pair.grid.spacing_mm
+    sampled = pair.mri[volume.key]
     local = volume.role.role is not Role.SUBTRACTION  # a subtraction's window knows what noise is
     grey = to_uint8(sampled, default_window(sampled) if local else volume.window)
 
     def to_grid(x_mm: float, y_mm: float) -> Point:
-        return (x_mm - grid.left_mm) / VIEW_STEP_MM, (y_mm - grid.top_mm) / VIEW_STEP_MM
+        return (x_mm - grid.left_mm) / step, (y_mm - grid.top_mm) / step
 
     box = point = None
     if lesion and lesion.us:
@@ -90,20 +86,18 @@ def plane_images(
         (left, top), (right, bottom) = plane.px_to_mm(corners).tolist()
         box = (*to_grid(left, top), *to_grid(right, bottom))
     if lesion and lesion.mri:
-        x, y, _ = to_us_plane(parameters, np.array(lesion.mri.point_mm)).tolist()
+        x, y, _ = to_us_plane(pair.parameters, np.array(lesion.mri.point_mm)).tolist()
         point = to_grid(x, y)
     lesion_id = lesion.lesion_id if lesion else ""
-    plain = _key_image("mri_plane", lesion_id, _rgb(grey), VIEW_STEP_MM, box=box, point=point, volume=name)
+    plain = _key_image("mri_plane", lesion_id, _rgb(grey), step, box=box, point=point, volume=name)
     heatmap = _heatmap(reading, "mri")
     if heatmap is None:
         return [plain]
-    size = (heatmap.width / VIEW_STEP_MM, heatmap.height / VIEW_STEP_MM)
+    size = (heatmap.width / step, heatmap.height / step)
     hot = over(grey, heatmap_rgba(heatmap), (*to_grid(heatmap.left, heatmap.top), *size), OPACITY)
     return [
         plain,
-        _key_image(
-            "mri_plane", lesion_id, hot, VIEW_STEP_MM, box=box, point=point, volume=name, heat=heatmap
-        ),
+        _key_image("mri_plane", lesion_id, hot, step, box=box, point=point, volume=name, heat=heatmap),
     ]
 
 

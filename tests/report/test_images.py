@@ -10,9 +10,10 @@ from breastview.imaging.case import PixelScale, Role, RoleChoice
 from breastview.imaging.volume import FrameStack, Sector, Volume
 from breastview.messages import message
 from breastview.records.values import Lesion, MriMark, UsMark
+from breastview.registration.pair import RegisteredPair, register_pair
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import us_plane
-from breastview.report.images import LESION_RGB, labelled, plane_images, slice_image, us_images
+from breastview.report.images import LESION_RGB, PLANE_STEP_MM, labelled, plane_images, slice_image, us_images
 
 LESION = Lesion("L1", us=UsMark("us", 0, 60, 40, 100, 80), mri=MriMark("mri", (2.0, 6.0, 0.0)))
 POSE = RegistrationParameters((0.0, 0.0, 0.0))
@@ -76,8 +77,12 @@ def test_heat_lies_only_where_the_network_looked():
     assert (rows.min() / zoom, rows.max() / zoom) == pytest.approx((40, 70), abs=1.5)
 
 
+def pair() -> RegisteredPair:
+    return register_pair(stack(), 0, {volume().key: volume()}, POSE, spacing_mm=PLANE_STEP_MM)
+
+
 def test_mri_in_the_us_plane_shows_the_mark_on_the_bright_voxels():
-    (image,) = plane_images(stack(), us_plane(stack()), POSE, volume(), LESION, None, "T1WI")
+    (image,) = plane_images(pair(), volume(), LESION, None, "T1WI")
     half_mm = 0.075  # the grid's first point is the middle of its pixel, 8.95 mm left of the probe's middle
     x, y = 2.0 + 8.95 + half_mm, 6.0 + half_mm
     row, column = round(y / image.mm_per_px), round(x / image.mm_per_px)
@@ -89,7 +94,7 @@ def test_mri_in_the_us_plane_shows_the_mark_on_the_bright_voxels():
 
 def test_mri_heat_is_placed_by_the_mm_of_the_us_plane():
     heat = Heatmap("mri", np.ones((4, 4), np.float32), 1.0, left=-2.0, top=9.0, width=4.0, height=4.0)
-    plain, hot = plane_images(stack(), us_plane(stack()), POSE, volume(), None, reading(heat), "T1WI")
+    plain, hot = plane_images(pair(), volume(), None, reading(heat), "T1WI")
     rows, columns = np.argwhere((plain.picture != hot.picture).any(axis=2)).T * hot.mm_per_px
     assert (columns.min() - 8.95, columns.max() - 8.95) == pytest.approx((-2.0, 2.0), abs=0.3)
     assert (rows.min(), rows.max()) == pytest.approx((9.0, 13.0), abs=0.3)
