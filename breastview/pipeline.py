@@ -222,8 +222,7 @@ def report_content(
     loaded: LoadedCase, record: ReviewRecord, readings: Mapping[str, Reading], spec: ModelSpec | None
 ) -> ReportContent:
     """Everything that the report says. A reading that another model made is not printed under this name."""
-    sha256 = spec.weights_sha256 if spec is not None else None
-    readings = {key: reading for key, reading in readings.items() if reading.model_sha256 == sha256}
+    readings = {key: reading for key, reading in readings.items() if reading.is_from(spec)}
     images = key_images(record, loaded.stacks, loaded.volumes, readings)
     sides = {lesion.lesion_id: _mri_side(loaded, lesion) for lesion in record.lesions}
     planes = planes_of(loaded, record)

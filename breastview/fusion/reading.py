@@ -66,6 +66,10 @@ class Reading:
     weight_mri: float | None = None
     heatmaps: tuple[Heatmap, ...] = ()
 
+    def is_from(self, spec: ModelSpec | None) -> bool:
+        """Whether this very model answered: no answer is shown or printed under another model's name."""
+        return spec is not None and self.model_sha256 == spec.weights_sha256
+
 
 def refusal(
     spec: ModelSpec, lesion_id: str, input_sha256: str, eligibility: Eligibility, device: str = ""

@@ -158,8 +158,8 @@ class ModelPresenter(QObject):
         committed = session.case is not None and session.state.record.first_read_committed
         panel.run.setEnabled(committed and spec is not None)
         reading = session.readings.get(lesion.lesion_id) if lesion else None
-        if reading is not None and (spec is None or reading.model_sha256 != spec.weights_sha256):
-            reading = None  # another model's answer is not shown under this one's name
+        if reading is not None and not reading.is_from(spec):
+            reading = None
         self._show_numbers(reading)
         if lesion is None:
             panel.told.setText("")
@@ -247,4 +247,3 @@ class ModelPresenter(QObject):
 
     def _changed(self, parts: frozenset[Part]) -> None:
         self.show()
-        self._tools.heatmaps_changed.emit()

@@ -8,11 +8,11 @@ from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QComboBox, QFileDialog
 
-from breastview.errors import ModelError
+from breastview.errors import ModelError, ReportError
 from breastview.fusion.spec import read_spec
 from breastview.language import LANGUAGES, Language
 from breastview.messages import message
-from breastview.pipeline import load_case, report_content
+from breastview.pipeline import load_case, refuse_inside, report_content
 from breastview.progress import Progress
 from breastview.report.pdf import write_pdf
 from breastview.review.state import Part
@@ -90,8 +90,10 @@ class ReportPresenter(QObject):
         session = self._session
         if session.case is None:
             return
-        if session.case.folder.resolve() in path.resolve().parents:
-            session.tell(message("report.inside_case"))
+        try:
+            refuse_inside(session.case.folder, path)
+        except ReportError as error:
+            session.tell(error.message)
             return
         state, stacks, volumes = session.state, dict(session.stacks), dict(session.volumes)
         readings, language = dict(session.readings), Language(str(self._panel.language.currentData()))
