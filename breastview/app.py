@@ -6,7 +6,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -149,9 +150,8 @@ def screenshot(
             say of the folder is in the picture.
     """
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    handler = qInstallMessageHandler(_without_remarks)
-    qt = make_application()
-    with tempfile.TemporaryDirectory() as unused:
+    with _quiet_plugin(), tempfile.TemporaryDirectory() as unused:
+        qt = make_application()
         application = Application(RecordStore(Path(unused)) if record else RecordStore(), language, model)
         window, tasks = application.window, application.session.tasks
         window.view.resize(*size)
@@ -165,9 +165,17 @@ def screenshot(
         picture = window.view.grab()
         window.view.hide()
         application.close()
-    qInstallMessageHandler(handler)
     if not picture.save(str(file), "PNG"):
         raise ReportError.of("window.unwritable")
+
+
+@contextmanager
+def _quiet_plugin() -> Iterator[None]:
+    handler = qInstallMessageHandler(_without_remarks)
+    try:
+        yield
+    finally:
+        qInstallMessageHandler(handler)
 
 
 def _without_remarks(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
