@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from breastview.imaging.geometry import frozen
 from breastview.phantom.lesion import Lesion
-from breastview.phantom.tissue import Tissue, table
+from breastview.phantom.tissue import Tissue, magnetic
 
 RELAXIVITY = 4.5  # 1/(s·mmol/l), gadolinium chelate at 1.5 T
 PEAK_MMOL = 0.45  # concentration at a relative uptake of 1
@@ -65,7 +65,7 @@ def tissue_maps(grid: Grid, labels: np.ndarray, lesion: Lesion | None, bpe: floa
     `bpe` scales the background parenchymal enhancement of glandular tissue.
     """
     labels = labels.reshape(grid.shape)
-    maps = {name: table(name)[labels] for name in ("t1_ms", "t2_ms", "density", "adc", "uptake")}
+    maps = {name: magnetic(name)[labels] for name in ("t1_ms", "t2_ms", "density", "adc", "uptake")}
     maps["uptake"][labels == Tissue.GLAND] *= bpe
     if lesion is not None:
         _give_lesion(maps, grid, labels == Tissue.LESION, lesion)

@@ -15,7 +15,7 @@ from scipy import ndimage
 from breastview.imaging.geometry import frozen
 from breastview.imaging.volume import Sector
 from breastview.phantom.anatomy import Breast, body_tissue
-from breastview.phantom.tissue import Tissue, table
+from breastview.phantom.tissue import Tissue, acoustic
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.transform import rotation
 
@@ -105,7 +105,7 @@ def _lesion_level(breast: Breast, points: np.ndarray, rows: int, columns: int) -
 
 def _echo(breast: Breast, labels: np.ndarray, level: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Backscatter amplitude, float32 (row, column)."""
-    echo = table("echo")[labels]
+    echo = acoustic("echo")[labels]
     streaks = breast.lobules.at(points * [1.2, 5.0, 1.2]).reshape(labels.shape)
     echo *= np.exp(0.3 * streaks * np.isin(labels, (Tissue.GLAND, Tissue.MUSCLE, Tissue.FAT)))
     if breast.lesion is not None:
@@ -123,7 +123,7 @@ def _echo(breast: Breast, labels: np.ndarray, level: np.ndarray, points: np.ndar
 
 def _gain(breast: Breast, labels: np.ndarray) -> np.ndarray:
     """Amplitude after attenuation along the beam and TGC, (row, column)."""
-    attenuation = table("attenuation")[labels]
+    attenuation = acoustic("attenuation")[labels]
     if breast.lesion is not None:
         attenuation[labels == Tissue.LESION] = 0.25 + 2.2 * breast.lesion.malignancy_us
     per_row_db = 2 * attenuation * FREQUENCY_MHZ * STEP_MM / 10

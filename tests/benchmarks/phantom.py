@@ -36,7 +36,7 @@ from breastview.phantom.dicom import SERIES, write_patient
 from breastview.phantom.evidence import bayes_auc, draw_evidence
 from breastview.phantom.lesion import Lesion, make_lesion
 from breastview.phantom.patient import SimulatedPatient
-from breastview.phantom.tissue import PROPERTIES, Tissue
+from breastview.phantom.tissue import MAGNETIC, Tissue
 from breastview.phantom.ultrasound import _envelope
 from breastview.pipeline import DEMONSTRATION, LoadedCase, load_case, planes_of
 from breastview.records.values import ReviewRecord
@@ -338,7 +338,7 @@ def pure(maps: mri.TissueMaps, protocol: mri.Protocol) -> np.ndarray:
 
 def spin_echo(case: SimulatedCase, name: str, tissue: Tissue) -> float:
     """ρ (1 − e^(−TR/T1)) e^(−TE/T2) with the header's TR and TE, after fat suppression in T2WI."""
-    series, own = SERIES[name], PROPERTIES[tissue]
+    series, own = SERIES[name], MAGNETIC[tissue]
     t1_ms, t2_ms, look = own.t1_ms, own.t2_ms, case.patient.lesion.malignancy_mri
     if tissue is Tissue.LESION:
         t1_ms, t2_ms = 1150.0 + 100.0 * look, 115.0 - 55.0 * look

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from breastview.phantom import mri
-from breastview.phantom.tissue import PROPERTIES, Tissue
+from breastview.phantom.tissue import MAGNETIC, Tissue
 
 CURVES = ("persistent", "plateau", "wash-out")
 
@@ -22,7 +22,7 @@ def stripes(*tissues: Tissue, curve: str = "persistent") -> mri.TissueMaps:
 
 
 def spin_echo_by_hand(tissue: Tissue, repetition_ms: float, echo_ms: float) -> float:
-    p = PROPERTIES[tissue]
+    p = MAGNETIC[tissue]
     return p.density * (1 - exp(-repetition_ms / p.t1_ms)) * exp(-echo_ms / p.t2_ms)
 
 
