@@ -1,49 +1,66 @@
-"""One simulated patient: anatomy, evidence and probe poses from a seed, for crops and whole folders."""
+"""One simulated patient: anatomy, evidence and the turn from prone to supine, from a seed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from breastview.phantom.anatomy import CHEST_Y_MM, Breast, make_breast
+from breastview.phantom import chest
+from breastview.phantom.anatomy import Breast, make_breast, places, with_lesion
+from breastview.phantom.deformation import ARC_MM, Supine, lie_down
 from breastview.phantom.evidence import Evidence, draw_evidence
 from breastview.phantom.lesion import Lesion, make_lesion
-from breastview.phantom.ultrasound import SimulatedFrame, scan_plane
-from breastview.registration.parameters import Method, RegistrationParameters
+from breastview.phantom.trunk import Trunk, make_trunk
 
-VIEWS = ("transverse", "sagittal")
-_STREAMS = {"anatomy": 1, "other breast": 2, "us": 3, "mri": 4}
-MIN_US_DEPTH_MM = 35.0
+VIEW_PAIRS = (("transverse", "sagittal"), ("radial", "antiradial"))
+_STREAMS = {"anatomy": 1, "other breast": 2, "us": 3, "mri": 4, "trunk": 5, "supine": 6}
+BPE = {
+    "minimal": 0.25,
+    "mild": 0.6,
+    "moderate": 1.1,
+    "marked": 1.9,
+}  # background enhancement, of a usual gland's
 
 
 @dataclass(frozen=True, eq=False)
 class SimulatedPatient:
-    """Anatomy and truth of one patient. `side` is the side of the lesion, "R" or "L"."""
+    """Anatomy and truth of one patient. `side` is the side of the lesion, "R" or "L"; `breast` holds it."""
 
     seed: int
     side: str
     density: str
-    bpe: float
+    bpe: str
+    field_t: float
     evidence: Evidence
     breast: Breast
     lesion: Lesion
+    trunk: Trunk
+    supine: Supine
 
-    def stream(self, name: str) -> np.random.Generator:
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The ultrasound views of the lesion: transverse and sagittal, or radial and antiradial."""
+        return VIEW_PAIRS[self.seed % len(VIEW_PAIRS)]
+
+    def stream(self, name: str, *parts: int) -> np.random.Generator:
         """Random numbers of this patient for one purpose, independent of the others."""
-        return np.random.default_rng([self.seed, _STREAMS[name]])
+        return np.random.default_rng([self.seed, _STREAMS[name], *parts])
 
     def other_breast(self) -> Breast:
-        """The breast without the lesion."""
+        """The breast without the lesion: as large, as dense, its tissue its own."""
         other = "R" if self.side == "L" else "L"
-        return make_breast(self.stream("other breast"), other, self.density, self.breast.radii_mm, None)
+        lean = self.breast.lean * [1.0 if self.side == "L" else -1.0, 1.0]
+        return make_breast(self.stream("other breast"), other, self.density, self.breast.radii_mm, lean)
 
-    def frame(self, view: str) -> SimulatedFrame:
-        """The US picture of one of `VIEWS`."""
-        rng = np.random.default_rng([self.seed, _STREAMS["us"], VIEWS.index(view)])
-        pose, size_mm = _probe(self.breast, self.lesion, view, rng)
-        return scan_plane(self.breast, pose, size_mm, rng)
+    def clock_place(self) -> tuple[float, float]:
+        """Where the supine lesion lies: clock face in hours to the half hour, seen facing the patient, and
+        distance from the nipple along the skin in mm, to 5 mm."""
+        nipple, lesion = self.supine.to_supine(np.stack([self.breast.nipple_mm, self.lesion.centre_mm]))
+        away = chest.to_chart(lesion[None])[0] - chest.to_chart(nipple[None])[0]
+        left, up = away[0] * ARC_MM, away[1]
+        hours = round(float(np.rad2deg(np.arctan2(left, up))) / 15.0) / 2 % 12
+        return float(hours + 12 if hours < 1 else hours), float(5 * round(np.hypot(left, up) / 5))
 
 
 def simulate(seed: int, null_arm: bool = False) -> SimulatedPatient:
@@ -52,49 +69,30 @@ def simulate(seed: int, null_arm: bool = False) -> SimulatedPatient:
     evidence = draw_evidence(rng, null_arm)
     side = "L" if rng.random() < 0.5 else "R"
     density = str(rng.choice(["a", "b", "c", "d"], p=[0.1, 0.4, 0.4, 0.1]))
-    radii = np.array([1.0, rng.uniform(0.95, 1.3), 1.0]) * rng.uniform(52, 68)
-    centre = np.array([75.0 if side == "L" else -75.0, CHEST_Y_MM, 0.0])
-    lesion = make_lesion(rng, evidence, _lesion_place(rng, centre, radii))
-    breast = make_breast(rng, side, density, radii, lesion)
-    return SimulatedPatient(seed, side, density, float(rng.uniform(0.3, 2.0)), evidence, breast, lesion)
-
-
-def _lesion_place(rng: np.random.Generator, centre: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Anywhere in the breast, 10 to 24 mm under the skin."""
-    while True:
-        direction = rng.normal(size=3)
-        direction[1] = -abs(direction[1])
-        direction /= np.linalg.norm(direction)
-        surface = 1 / np.linalg.norm(direction / radii)
-        place = centre + direction * (surface - rng.uniform(12.0, 24.0))
-        if place[1] < CHEST_Y_MM - 16.0:
-            return place
-
-
-def _probe(
-    breast: Breast, lesion: Lesion, view: str, rng: np.random.Generator
-) -> tuple[RegistrationParameters, tuple[float, float]]:
-    """A hand-held pose that shows the lesion, never simply in the middle, and (width, depth) of the image."""
-    q = lesion.centre_mm - breast.centre_mm
-    skin = breast.centre_mm + q / np.linalg.norm(q / breast.radii_mm)
-    inward = -(skin - breast.centre_mm) / breast.radii_mm**2
-    inward = inward / np.linalg.norm(inward) + [0.0, 0.6, 0.0]
-    inward /= np.linalg.norm(inward)
-    along = np.array([1.0, 0.0, 0.0]) if view == "transverse" else np.array([0.0, 0.0, -1.0])
-    along -= (along @ inward) * inward
-    along /= np.linalg.norm(along)
-    turn = np.column_stack([along, inward, np.cross(along, inward)])
-    turn = turn @ Rotation.from_rotvec(np.deg2rad(rng.normal(0, 5, 3))).as_matrix()
-    offset = np.array([rng.uniform(-9, 9), 0.0, rng.normal(0, 0.7)])
-    depth = float(np.linalg.norm(skin - lesion.centre_mm))
-    centre = lesion.centre_mm - turn[:, 1] * depth - turn @ offset
-    angles = Rotation.from_matrix(turn).as_euler("XYZ", degrees=True)
-    pose = RegistrationParameters(
-        (float(centre[0]), float(centre[1]), float(centre[2])),
-        (float(angles[0]), float(angles[1]), float(angles[2])),
-        method=Method.TRUTH,
+    radii = np.array([rng.uniform(46, 60), rng.uniform(65, 95), rng.uniform(50, 66)])
+    lean = np.array([rng.normal(0.10, 0.08), rng.normal(-0.04, 0.08)])
+    healthy = make_breast(rng, side, density, radii, lean)
+    place = _lesion_place(rng, healthy, evidence.size_mm / 2)
+    lesion = make_lesion(rng, evidence, place, healthy.nipple_mm)
+    breast = with_lesion(healthy, lesion)
+    return SimulatedPatient(
+        seed=seed,
+        side=side,
+        density=density,
+        bpe=str(rng.choice(list(BPE), p=[0.35, 0.35, 0.2, 0.1])),
+        field_t=float(rng.choice([1.5, 3.0])),
+        evidence=evidence,
+        breast=breast,
+        lesion=lesion,
+        trunk=make_trunk(np.random.default_rng([seed, _STREAMS["trunk"]])),
+        supine=lie_down(breast, np.random.default_rng([seed, _STREAMS["supine"]])),
     )
-    return pose, (
-        float(rng.choice([38.0, 44.0, 50.0])),
-        max(MIN_US_DEPTH_MM, depth + lesion.radius_mm + 10.0),
-    )
+
+
+def _lesion_place(rng: np.random.Generator, breast: Breast, half_mm: float) -> np.ndarray:
+    """Anywhere in the breast where a lesion of this size fits between skin and muscle, or nearly."""
+    spots = places(breast, rng, 400)
+    room = np.minimum(breast.depth_mm(spots) - 5.0, chest.height_mm(spots) - 4.0)
+    shallow = breast.depth_mm(spots) < 36.0
+    fits = shallow & (room > min(0.8 * half_mm, 13.0))
+    return spots[np.argmax(fits)] if fits.any() else spots[np.argmax(np.where(shallow, room, -np.inf))]

@@ -1,0 +1,167 @@
+"""The ultrasound pictures of a patient: a hand-held probe, the anatomy under it, and where that truly lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from breastview.imaging.volume import Sector
+from breastview.phantom import chest, ultrasound
+from breastview.phantom.anatomy import body_tissue
+from breastview.phantom.deformation import Probe, best_rigid, jacobian, put_probe
+from breastview.phantom.machine import picture
+from breastview.phantom.patient import SimulatedPatient
+from breastview.phantom.tissue import Tissue
+from breastview.phantom.ultrasound import STEP_MM
+from breastview.registration.parameters import Method, RegistrationParameters
+from breastview.registration.transform import angles_deg, map_points
+
+DEPTHS_MM = (30.0, 35.0, 40.0, 45.0, 50.0, 60.0)  # of the picture, as a machine offers them
+WIDTHS_MM = (38.0, 44.0, 50.0)
+COARSE = 6  # pixels a step of the grid on which the deformation is computed
+NEAR_MM = 12.0  # around the lesion, where the rigid registration is to be right
+
+
+@dataclass(frozen=True, eq=False)
+class SimulatedFrame:
+    """A US picture with its truth.
+
+    `grey` is read-only uint8 (row, column); `lesion_box_px` (left, top, right, bottom) is the true lesion's and
+    `lesion_mask` bool (row, column) its section. `registration` is the best rigid one, exact at the lesion's
+    centre; `probe` is the true map; `deformation_mm` is the mean distance of the two over the image.
+    """
+
+    grey: np.ndarray
+    spacing_mm: tuple[float, float]
+    sector: Sector
+    lesion_box_px: tuple[float, float, float, float]
+    lesion_mask: np.ndarray
+    registration: RegistrationParameters
+    probe: Probe
+    deformation_mm: float
+
+
+def still(patient: SimulatedPatient, view: str) -> SimulatedFrame:
+    """Take the US picture of one of the patient's views."""
+    rng = patient.stream("us", patient.views.index(view))
+    pose, depth_mm = _aim(patient, view, rng)
+    width_mm = float(rng.choice(WIDTHS_MM))
+    probe = put_probe(patient.breast, patient.supine, pose, float(rng.uniform(0.05, 0.18)), width_mm)
+    deep_enough = depth_mm / (1 + probe.pressed) + patient.lesion.radius_mm + 8.0
+    size_mm = (width_mm, min((d for d in DEPTHS_MM if d >= deep_enough), default=DEPTHS_MM[-1]))
+    return scan_plane(patient, probe, size_mm, rng)
+
+
+def scan_plane(
+    patient: SimulatedPatient, probe: Probe, size_mm: tuple[float, float], rng: np.random.Generator
+) -> SimulatedFrame:
+    """Image the plane under a probe; `size_mm` is (width, depth)."""
+    rows, columns = round(size_mm[1] / STEP_MM), round(size_mm[0] / STEP_MM)
+    us_mm = plane_points(rows, columns)
+    points = _prone_places(probe, us_mm)
+    labels, level = anatomy_in_plane(patient, points)
+    machine = ultrasound.draw_settings(patient.stream("us", 9))
+    medium = ultrasound.medium(labels, points, patient.breast, level, rng)
+    sector = ultrasound.compress(ultrasound.envelope(medium, machine, rng), machine, rng)
+    grey, place = picture(sector, STEP_MM)
+    mask = np.zeros(grey.shape, bool)
+    mask[place.top : place.bottom, place.left : place.right] = level < 0
+    registration = _registration(patient, probe, us_mm)
+    missed = map_points(registration, us_mm[::COARSE, ::COARSE]) - points[::COARSE, ::COARSE]
+    return SimulatedFrame(
+        grey=grey,
+        spacing_mm=(STEP_MM, STEP_MM),
+        sector=place,
+        lesion_box_px=_box(mask),
+        lesion_mask=mask,
+        registration=registration,
+        probe=probe,
+        deformation_mm=float(np.linalg.norm(missed, axis=-1).mean()),
+    )
+
+
+def plane_points(rows: int, columns: int) -> np.ndarray:
+    """US-plane mm (x, y, 0) of the pixels of a sector, float64 (rows, columns, 3)."""
+    x = (np.arange(columns) - (columns - 1) / 2) * STEP_MM
+    y = np.arange(rows) * STEP_MM
+    return np.stack([*np.meshgrid(x, y), np.zeros((rows, columns))], axis=-1)
+
+
+def _prone_places(probe: Probe, us_mm: np.ndarray) -> np.ndarray:
+    """Prone LPS mm of every pixel, float32: exact on a coarse grid, linear between its nodes."""
+    rows, columns = us_mm.shape[:2]
+    y, x = (np.arange(0, n + COARSE, COARSE) * STEP_MM for n in (rows, columns))
+    nodes = np.stack([*np.meshgrid(x + us_mm[0, 0, 0], y), np.zeros((len(y), len(x)))], axis=-1)
+    coarse = probe.to_prone(nodes.reshape(-1, 3)).reshape(nodes.shape)
+    index = np.meshgrid(np.arange(rows) / COARSE, np.arange(columns) / COARSE, indexing="ij")
+    parts = [ndimage.map_coordinates(coarse[..., k], index, np.float32, order=1) for k in range(3)]
+    return np.stack(parts, axis=-1)
+
+
+def anatomy_in_plane(patient: SimulatedPatient, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels uint8 and level (mm to the lesion's US outline) of prone places (rows, columns, 3)."""
+    flat = points.reshape(-1, 3)
+    labels = body_tissue(flat, (patient.breast,), patient.trunk, "us").reshape(points.shape[:2])
+    level = patient.lesion.level(flat, "us").reshape(labels.shape)
+    labels[labels == Tissue.AIR] = Tissue.SKIN
+    return labels, level
+
+
+def _aim(
+    patient: SimulatedPatient, view: str, rng: np.random.Generator
+) -> tuple[RegistrationParameters, float]:
+    """A hand-held pose in supine LPS that shows the lesion, never simply in the middle, and its depth in mm."""
+    lesion = patient.supine.supine_mm
+    outward = _outward(patient, lesion)
+    along = _along(patient, view, lesion)
+    along = along - (along @ outward) * outward
+    along /= np.linalg.norm(along)
+    turn = np.column_stack([along, -outward, np.cross(along, -outward)])
+    turn = turn @ Rotation.from_rotvec(np.deg2rad(rng.normal(0, 5, 3))).as_matrix()
+    depth_mm = _skin_over(patient, lesion, turn[:, 1])
+    offset = np.array([rng.uniform(-9, 9), 0.0, rng.normal(0, 0.7)])
+    x, y, z = (float(c) for c in lesion - turn[:, 1] * depth_mm - turn @ offset)
+    return RegistrationParameters((x, y, z), angles_deg(turn), method=Method.TRUTH), depth_mm
+
+
+def _outward(patient: SimulatedPatient, lesion: np.ndarray) -> np.ndarray:
+    """Away from the chest and square to the skin, half and half: how a probe stands on the supine breast."""
+    away = chest.outward(lesion)
+    skin = lesion + away * _skin_over(patient, lesion, -away)
+    slope = jacobian(lambda p: patient.breast.depth_mm(patient.supine.to_prone(p))[:, None], skin[None])[0, 0]
+    both = away - slope / np.linalg.norm(slope)
+    return both / np.linalg.norm(both)
+
+
+def _along(patient: SimulatedPatient, view: str, lesion: np.ndarray) -> np.ndarray:
+    """The picture's lateral direction in supine LPS."""
+    if view == "transverse":
+        return np.array([1.0, 0.0, 0.0])
+    if view == "sagittal":
+        return np.array([0.0, 0.0, -1.0])
+    radial = lesion - patient.supine.to_supine(patient.breast.nipple_mm[None])[0]
+    return radial if view == "radial" else np.cross(radial, chest.outward(lesion))
+
+
+def _skin_over(patient: SimulatedPatient, lesion: np.ndarray, inward: np.ndarray) -> float:
+    """How far the supine skin lies from the lesion's centre against `inward`."""
+    away = np.arange(1.0, 80.0, 0.5)
+    depth = patient.breast.depth_mm(patient.supine.to_prone(lesion - away[:, None] * inward))
+    return float(away[np.argmax(depth < 0)])
+
+
+def _registration(patient: SimulatedPatient, probe: Probe, us_mm: np.ndarray) -> RegistrationParameters:
+    centre = probe.to_us(patient.lesion.centre_mm[None])[0]
+    plane = us_mm[::COARSE, ::COARSE].reshape(-1, 3)
+    return best_rigid(probe, plane[np.linalg.norm(plane - centre, axis=1) < NEAR_MM], centre)
+
+
+def _box(mask: np.ndarray) -> tuple[float, float, float, float]:
+    """Bounding box of a mask in pixels (left, top, right, bottom), the last ones included."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return (0.0, 0.0, 0.0, 0.0)
+    return float(columns[0]), float(rows[0]), float(columns[-1]), float(rows[-1])
