@@ -1,8 +1,9 @@
-"""The US scanner: a 5–13 MHz linear probe looking at the anatomy along one plane.
+"""The US scanner: a 5–13 MHz linear probe, its beams, and what the machine makes of their echoes.
 
 Complex Gaussian scatterers (fully developed speckle: envelope mean/SD 1.91, Wagner et al., IEEE T-SU 30:156,
-1983) weighted by backscatter, blurred by a depth-dependent separable point-spread function, attenuated along
-the beam, compensated by TGC, log-compressed.
+1983) weighted by backscatter, with the mirror echoes of interfaces added, attenuated along the beam,
+compensated by TGC, blurred by a depth-dependent separable point-spread function; a few looks from steered
+beams compounded, log-compressed and smoothed as a modern machine does.
 """
 
 from __future__ import annotations
@@ -10,169 +11,191 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+from scipy import fft, ndimage, signal
 
-from breastview.imaging.geometry import frozen
-from breastview.imaging.volume import Sector
-from breastview.phantom.anatomy import Breast, body_tissue
-from breastview.phantom.tissue import Tissue, acoustic
-from breastview.registration.parameters import RegistrationParameters
-from breastview.registration.transform import rotation
+from breastview.phantom.backscatter import STEP_MM, Medium, medium
 
-STEP_MM = 0.1  # display pixel; scatterers lie twice as dense along the beam
-FREQUENCY_MHZ = 8.0
-DYNAMIC_RANGE_DB = 58.0
-TGC_DB_PER_CM = 2 * 0.62 * FREQUENCY_MHZ
-AXIAL_SIGMA_MM = 0.12
-SKIN_FADE_MM = 15.0  # how deep the probe's flattening of the skin reaches
-BORDER_PX = (40, 34, 26, 30)  # left, top, right, bottom of the picture around the sector
+__all__ = ["STEP_MM", "Medium", "Settings", "compress", "draw_settings", "envelope", "look", "medium"]
+
+SOUND_MM_PER_US = 1.54
+TGC_DB_PER_CM_MHZ = 0.62  # one way: what the machine takes average breast tissue for
+SPECULAR = 14.0  # mirror echo of an impedance step of 1 MRayl a pixel, against backscatter of 1
+SPECULAR_POWER = 10  # how fast it fades as the interface turns from the beam
+SPECKLE_DB2 = 9.0  # variance of compounded speckle that full reduction levels
+LINES_PX = (0.35, 0.6)  # what scan conversion blurs
+EDGE_DB = 5.0  # refraction at the sides of rounded interfaces, by 1 MRayl
 
 
-@dataclass(frozen=True, eq=False)
-class SimulatedFrame:
-    """A US picture with its truth.
+@dataclass(frozen=True)
+class Settings:
+    """A probe and the settings of its machine.
 
-    `grey` is read-only uint8 (row, column); `lesion_box_px` (left, top, right, bottom) of the true lesion.
-    `deformation_mm` is the mean distance, over the image, between the true place and the rigid registration.
+    `tgc_db` are the sliders, from the face to the bottom; `noise_db` the electronic noise before TGC, against
+    tissue of backscatter 1; `reduction` 0…1 how much speckle is smoothed away; `curve` bends the grey map.
     """
 
-    grey: np.ndarray
-    spacing_mm: tuple[float, float]
-    sector: Sector
-    lesion_box_px: tuple[float, float, float, float]
-    registration: RegistrationParameters
-    deformation_mm: float
+    frequency_mhz: float = 9.0
+    f_number: float = 2.6
+    focus_mm: float = 18.0
+    looks: int = 5
+    steer_deg: float = 9.0
+    tgc_db: tuple[float, ...] = (0.0,) * 6
+    noise_db: float = -62.0
+    clutter_db: float = -34.0
+    gain_db: float = 0.0
+    dynamic_range_db: float = 62.0
+    curve: float = 1.0
+    reduction: float = 0.5
+
+    @property
+    def axial_sigma_mm(self) -> float:
+        """Of a pulse of about two wavelengths."""
+        return 0.45 * SOUND_MM_PER_US / self.frequency_mhz
+
+    def lateral_sigma_mm(self, depth_mm: np.ndarray) -> np.ndarray:
+        """Of the two-way beam: λ·f-number at the focus, wider away from it."""
+        narrow = 0.34 * self.f_number * SOUND_MM_PER_US / self.frequency_mhz
+        return narrow * np.sqrt(1 + np.square((depth_mm - self.focus_mm) / (1.4 * self.focus_mm)))
+
+    def tgc_amplitude(self, rows: int) -> np.ndarray:
+        """Gain against depth, (rows,): average tissue, and the sliders."""
+        depth_cm = np.arange(rows) * STEP_MM / 10
+        sliders = np.interp(np.linspace(0, 1, rows), np.linspace(0, 1, len(self.tgc_db)), self.tgc_db)
+        return _amplitude(2 * TGC_DB_PER_CM_MHZ * self.frequency_mhz * depth_cm + sliders)
 
 
-def scan_plane(
-    breast: Breast, pose: RegistrationParameters, size_mm: tuple[float, float], rng: np.random.Generator
-) -> SimulatedFrame:
-    """Image the plane that `pose` puts into the breast; `size_mm` is (width, depth).
+def draw_settings(rng: np.random.Generator) -> Settings:
+    """Another machine and another hand at its knobs."""
+    return Settings(
+        frequency_mhz=float(rng.uniform(6.5, 11.5)),
+        f_number=float(rng.uniform(2.0, 3.4)),
+        focus_mm=float(rng.uniform(10, 26)),
+        looks=int(rng.integers(3, 6)),
+        steer_deg=float(rng.uniform(6, 13)),
+        tgc_db=tuple(float(db) for db in np.cumsum(rng.normal(-1.0, 1.5, 6))),
+        noise_db=float(rng.uniform(-84, -72)),
+        clutter_db=float(rng.uniform(-40, -30)),
+        gain_db=float(rng.normal(-3, 4.0)),
+        dynamic_range_db=float(rng.uniform(46, 64)),
+        curve=float(rng.uniform(0.9, 1.35)),
+        reduction=float(rng.uniform(0.2, 0.8)),
+    )
 
-    The returned registration is `pose`, moved so that the lesion's centre is exactly registered.
+
+def look(medium_: Medium, settings: Settings, angle_deg: float, rng: np.random.Generator) -> np.ndarray:
+    """Envelope of one look with beams steered by `angle_deg`, float32 (row, column).
+
+    Homogeneous tissue gives fully developed speckle: mean/SD 1.91.
     """
-    rows, columns = round(size_mm[1] / STEP_MM), round(size_mm[0] / STEP_MM)
-    points, pose, deformation = _places(breast, pose, rows, columns)
-    labels = body_tissue(points, (breast,)).reshape(rows, columns)
-    depth = breast.depth_mm(points).reshape(rows, columns)
-    labels[(labels == Tissue.AIR) & (depth > -8)] = Tissue.SKIN
-    labels[labels == Tissue.AIR] = Tissue.MUSCLE
-    labels[labels == Tissue.NIPPLE] = Tissue.SKIN
-    level = _lesion_level(breast, points, rows, columns)
-    envelope = _envelope(_echo(breast, labels, level, points), rng) * _gain(breast, labels)
-    sector = _compress(envelope)
-    grey, place = _picture(sector)
-    return SimulatedFrame(grey, (STEP_MM, STEP_MM), place, _box(level, place), pose, deformation)
+    rows = len(medium_.echo)
+    tgc = settings.tgc_amplitude(rows)[:, None]
+    weight = tgc * _transmission(medium_, settings, angle_deg)
+    field = rng.standard_normal((2, *medium_.echo.shape), dtype=np.float32)
+    field *= medium_.echo
+    field[0] += _specular(medium_, angle_deg)
+    field = _blur(field * weight, settings)
+    noise = rng.standard_normal(field.shape, dtype=np.float32)
+    field += noise * (_amplitude(settings.noise_db) * tgc)
+    return np.hypot(field[0], field[1])
 
 
-def _places(
-    breast: Breast, pose: RegistrationParameters, rows: int, columns: int
-) -> tuple[np.ndarray, RegistrationParameters, float]:
-    """LPS of every display pixel under the probe's pressure, the registered pose, the mean deformation."""
-    turn = rotation(pose)
-    x = (np.arange(columns) - (columns - 1) / 2) * STEP_MM
-    y = np.arange(rows) * STEP_MM
-    gap = _skin_gap(breast, np.asarray(pose.centre_mm) + x[:, None] * turn[:, 0], turn[:, 1])
-    shift = np.exp(-y / SKIN_FADE_MM)[:, None] * gap[None, :]
-    at_lesion = 0.0
-    if breast.lesion is not None:
-        own = (breast.lesion.centre_mm - pose.centre_mm) @ turn
-        column, row = np.interp(own[0], x, np.arange(columns)), max(own[1], 0.0)
-        at_lesion = float(np.exp(-row / SKIN_FADE_MM) * gap[round(column)])
-    centre = np.asarray(pose.centre_mm) + turn[:, 1] * at_lesion
-    flat = x[None, :, None] * turn[:, 0] + (y[:, None] + shift)[:, :, None] * turn[:, 1]
-    registered = RegistrationParameters(
-        (float(centre[0]), float(centre[1]), float(centre[2])), pose.angles_deg, method=pose.method
+def envelope(medium_: Medium, settings: Settings, rng: np.random.Generator) -> np.ndarray:
+    """Envelope of all looks compounded, with contact and reverberation, float32 (row, column)."""
+    angles = np.linspace(-1, 1, settings.looks) * settings.steer_deg
+    compounded = np.mean([look(medium_, settings, float(angle), rng) for angle in angles], axis=0)
+    compounded *= _contact(compounded.shape[1], rng)
+    return compounded + _clutter(compounded, settings) + _near_field(compounded.shape, rng)
+
+
+def compress(envelope_: np.ndarray, settings: Settings) -> np.ndarray:
+    """The sector on screen, uint8 (row, column): speckle reduction, log compression and grey map."""
+    lines = ndimage.gaussian_filter(envelope_, LINES_PX)
+    decibel = 20 * np.log10(np.maximum(lines, 1e-6)) + settings.gain_db
+    decibel = _reduce_speckle(decibel, settings.reduction)
+    level = np.clip(0.6 + decibel / settings.dynamic_range_db, 0, 1) ** settings.curve
+    return np.rint(255 * level).astype(np.uint8)
+
+
+def _amplitude(decibel: np.ndarray | float) -> np.ndarray:
+    return np.float32(10) ** (np.asarray(decibel, np.float32) / 20)
+
+
+def _steered(shape: tuple[int, ...], angle_deg: float) -> np.ndarray:
+    """How many pixels a steered beam has moved sideways at each row, (rows, 1)."""
+    return np.rint(np.arange(shape[0]) * np.tan(np.deg2rad(angle_deg))).astype(int)[:, None]
+
+
+def _transmission(medium_: Medium, settings: Settings, angle_deg: float) -> np.ndarray:
+    """Amplitude that is left of each pixel's echo after the way there and back along the steered beam."""
+    loss_db = medium_.attenuation * np.float32(2 * settings.frequency_mhz * STEP_MM / 10)
+    loss_db += _edge_loss(medium_.impedance)
+    columns = np.arange(loss_db.shape[1])
+    shift = _steered(loss_db.shape, angle_deg)
+    along = np.take_along_axis(loss_db, np.clip(columns + shift, 0, columns[-1]), axis=1)
+    total = np.take_along_axis(np.cumsum(along, axis=0), np.clip(columns - shift, 0, columns[-1]), axis=1)
+    return _amplitude(-np.minimum(total, 200.0))
+
+
+def _edge_loss(impedance: np.ndarray) -> np.ndarray:
+    """Loss in dB a pixel where the beam grazes an interface: edge shadows, and Cooper's."""
+    smooth = ndimage.gaussian_filter(impedance, 2.0)
+    down, across = np.gradient(smooth)
+    steep = np.abs(across) / (np.hypot(down, across) + np.float32(1e-3))
+    return np.float32(EDGE_DB) * np.abs(across) * steep**4
+
+
+def _specular(medium_: Medium, angle_deg: float) -> np.ndarray:
+    """Amplitude of mirror echoes: steps in impedance, by how squarely the steered beam meets them."""
+    down, across = np.gradient(ndimage.gaussian_filter(medium_.impedance, 1.0))
+    angle = np.deg2rad(angle_deg)
+    slope = np.hypot(down, across) + np.float32(1e-6)
+    facing = np.abs(down * np.float32(np.cos(angle)) + across * np.float32(np.sin(angle))) / slope
+    return np.float32(SPECULAR) * medium_.mirror * slope * facing**SPECULAR_POWER
+
+
+def _blur(field: np.ndarray, settings: Settings) -> np.ndarray:
+    """Point-spread function of unit energy, separable, its lateral width by depth; field (2, row, column)."""
+    axial = settings.axial_sigma_mm / STEP_MM
+    lateral = settings.lateral_sigma_mm(np.arange(field.shape[1]) * STEP_MM) / STEP_MM
+    field = ndimage.gaussian_filter1d(field, axial, axis=1)
+    size = fft.next_fast_len(field.shape[2], real=True)
+    cycles = np.fft.rfftfreq(size)
+    transfer = np.exp(-2 * np.square(np.pi * cycles * lateral[:, None]))
+    transfer *= np.sqrt(4 * np.pi * axial * lateral)[:, None]
+    spectrum = fft.rfft(field, size, axis=2) * transfer.astype(np.float32)
+    return fft.irfft(spectrum, size, axis=2)[:, :, : field.shape[2]]
+
+
+def _contact(columns: int, rng: np.random.Generator) -> np.ndarray:
+    """Gain of each column: elements differ a little, and a side of the probe may lift off."""
+    place = np.linspace(0, 1, columns)
+    lift_db = rng.gamma(0.7, 4.0, 2)
+    loss_db = lift_db[0] * np.exp(-place / 0.12) + lift_db[1] * np.exp((place - 1) / 0.12)
+    elements = ndimage.gaussian_filter1d(rng.normal(0, 1, columns), 6.0) * 1.6
+    broad = ndimage.gaussian_filter1d(rng.normal(0, 1, columns), 60.0, mode="reflect") * 16.0
+    return _amplitude(elements + broad - loss_db)
+
+
+def _clutter(echoes: np.ndarray, settings: Settings) -> np.ndarray:
+    """What rings on behind bright echoes, and hazes the near side of cysts."""
+    keep = np.exp(-STEP_MM / 3.0)
+    tail = signal.lfilter([1 - keep], [1, -keep], ndimage.gaussian_filter1d(echoes, 12, axis=1), axis=0)
+    return (tail * _amplitude(settings.clutter_db)).astype(np.float32)
+
+
+def _near_field(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """The bright line of the probe's face and its echoes to and fro in the gel."""
+    depth_mm = np.arange(shape[0]) * STEP_MM
+    spacing_mm, strength = rng.uniform(0.5, 1.1), rng.uniform(0.8, 3.0)
+    lines = sum(
+        strength * 0.35**k * np.exp(-np.square((depth_mm - 0.1 - k * spacing_mm) / 0.12)) for k in range(4)
     )
-    points = (flat + pose.centre_mm).reshape(-1, 3)
-    return points, registered, float(np.abs(shift - at_lesion).mean())
+    return np.asarray(lines, np.float32)[:, None]
 
 
-def _skin_gap(breast: Breast, starts: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """How far along `direction` the skin lies from each start (n, 3): the probe presses it flat."""
-    q = (starts - breast.centre_mm) / breast.radii_mm
-    d = direction / breast.radii_mm
-    a, b, c = d @ d, q @ d, (q * q).sum(axis=1) - 1
-    inside = np.maximum(b * b - a * c, 0.0)
-    return np.clip((-b - np.sqrt(inside)) / a, -12.0, 12.0)
-
-
-def _lesion_level(breast: Breast, points: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    if breast.lesion is None:
-        return np.full((rows, columns), np.inf)
-    return breast.lesion.level(points).reshape(rows, columns)
-
-
-def _echo(breast: Breast, labels: np.ndarray, level: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Backscatter amplitude, float32 (row, column)."""
-    echo = acoustic("echo")[labels]
-    streaks = breast.lobules.at(points * [1.2, 5.0, 1.2]).reshape(labels.shape)
-    echo *= np.exp(0.3 * streaks * np.isin(labels, (Tissue.GLAND, Tissue.MUSCLE, Tissue.FAT)))
-    if breast.lesion is not None:
-        look = breast.lesion.malignancy_us
-        inside = level < 0
-        texture = np.exp((0.1 + 0.7 * look) * breast.sheets.at(points * 4.0).reshape(labels.shape))
-        echo[inside] = ((0.24 - 0.12 * look) * texture)[inside]
-        halo = np.clip(1 - np.abs(level - 1.0) / 2.0, 0, 1) * (level > 0) * np.clip(1.5 * look - 0.5, 0, 1)
-        echo *= 1 + 1.6 * halo
-        capsule = np.exp(-((level / 0.35) ** 2)) * np.clip(1 - 1.6 * look, 0, 1)
-        echo += 1.1 * capsule
-    across, along = np.gradient(ndimage.gaussian_filter(echo, 1.0))
-    return echo + 3.0 * np.maximum(np.abs(across) - 0.7 * np.abs(along), 0)
-
-
-def _gain(breast: Breast, labels: np.ndarray) -> np.ndarray:
-    """Amplitude after attenuation along the beam and TGC, (row, column)."""
-    attenuation = acoustic("attenuation")[labels]
-    if breast.lesion is not None:
-        attenuation[labels == Tissue.LESION] = 0.25 + 2.2 * breast.lesion.malignancy_us
-    per_row_db = 2 * attenuation * FREQUENCY_MHZ * STEP_MM / 10
-    loss_db = np.cumsum(per_row_db, axis=0) - TGC_DB_PER_CM * np.arange(len(labels))[:, None] * STEP_MM / 10
-    loss_db = ndimage.gaussian_filter1d(loss_db, 5, axis=1)
-    loss_db -= np.median(loss_db, axis=1, keepdims=True) * 0.9
-    return 10 ** (-np.clip(loss_db, -9, 32) / 20)
-
-
-def _envelope(echo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Speckled envelope of a backscatter map, (row, column); homogeneous tissue has mean/SD 1.91."""
-    rows, columns = echo.shape
-    scatter = rng.standard_normal((2, 2 * rows, columns), dtype=np.float32) * np.repeat(echo, 2, axis=0)
-    axial = ndimage.gaussian_filter1d(scatter, AXIAL_SIGMA_MM / (STEP_MM / 2), axis=1)[:, ::2]
-    focus = 0.45 * rows
-    away = np.abs(np.arange(rows) - focus)[:, None] / focus
-    near, far = (ndimage.gaussian_filter1d(axial, s / STEP_MM, axis=2) for s in (0.24, 0.42))
-    near, far = near / near.std(), far / far.std()
-    blurred = near * (1 - away) + far * away
-    return np.hypot(blurred[0], blurred[1])
-
-
-def _compress(envelope: np.ndarray) -> np.ndarray:
-    """Log compression to uint8: the brightest speckle is white, `DYNAMIC_RANGE_DB` below is black."""
-    decibel = 20 * np.log10(np.maximum(envelope, 1e-6))
-    top = np.percentile(decibel, 99.9)
-    level = np.clip(1 + (decibel - top) / DYNAMIC_RANGE_DB, 0, 1)
-    return (8 + 247 * level**2.2).astype(np.uint8)
-
-
-def _picture(sector: np.ndarray) -> tuple[np.ndarray, Sector]:
-    """Put the sector into the machine's black picture with depth ticks."""
-    left, top, right, bottom = BORDER_PX
-    rows, columns = sector.shape
-    grey = np.zeros((rows + top + bottom, columns + left + right), np.uint8)
-    grey[top : top + rows, left : left + columns] = sector
-    for row in range(0, rows, round(10 / STEP_MM)):
-        grey[top + row : top + row + 2, left - 12 : left - 8] = 200
-    return frozen(grey), Sector(left, top, left + columns, top + rows)
-
-
-def _box(level: np.ndarray, place: Sector) -> tuple[float, float, float, float]:
-    """Bounding box of the lesion's section, in picture pixels."""
-    rows, columns = np.nonzero(level < 0)
-    if not len(rows):
-        return (0.0, 0.0, 0.0, 0.0)
-    return (
-        float(columns.min() + place.left),
-        float(rows.min() + place.top),
-        float(columns.max() + place.left),
-        float(rows.max() + place.top),
-    )
+def _reduce_speckle(decibel: np.ndarray, reduction: float) -> np.ndarray:
+    """Lee's filter (IEEE T-PAMI 2:165, 1980): the local mean, but for as much as more than speckle varies."""
+    mean = ndimage.uniform_filter(decibel, (3, 7))
+    variance = np.maximum(ndimage.uniform_filter(np.square(decibel), (3, 7)) - np.square(mean), 0)
+    speckle = np.float32(SPECKLE_DB2 * reduction + 1e-6)
+    return mean + (decibel - mean) * variance / (variance + speckle)
