@@ -1,0 +1,112 @@
+"""What lies within the ribs: lung with its vessels, mediastinal fat, heart, great vessels, the liver's dome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from breastview.phantom.noise import Field, make_field
+from breastview.phantom.tissue import Tissue
+
+PLEURA_DEPTH_MM = 1.0  # of fat between ribs and lung
+HILUM_MM = np.array([45.0, 165.0, 0.0])  # of the left lung; the right one's lies across the midline
+WOBBLE_MM = 5.0  # how far outlines stray from ellipsoids
+
+
+@dataclass(frozen=True)
+class Organ:
+    """An ellipsoid: centre and half axes in LPS mm, turned about z by an angle, with a wall of another tissue."""
+
+    tissue: Tissue
+    centre_mm: tuple[float, float, float]
+    half_mm: tuple[float, float, float]
+    angle_deg: float = 0.0
+    wall_mm: float = 0.0
+
+
+ORGANS = (
+    Organ(Tissue.FAT, (12.0, 116.0, -30.0), (60.0, 36.0, 62.0), 25.0),
+    Organ(Tissue.FAT, (0.0, 132.0, 45.0), (34.0, 42.0, 60.0)),
+    Organ(Tissue.BLOOD, (-26.0, 124.0, -26.0), (17.0, 21.0, 30.0), 0.0, 1.5),  # right atrium
+    Organ(Tissue.BLOOD, (10.0, 104.0, -40.0), (33.0, 15.0, 36.0), 25.0, 3.0),  # right ventricle
+    Organ(Tissue.BLOOD, (38.0, 127.0, -42.0), (36.0, 22.0, 34.0), 35.0, 9.0),  # left ventricle
+    Organ(Tissue.BLOOD, (6.0, 150.0, -14.0), (29.0, 15.0, 22.0), 5.0, 1.5),  # left atrium
+    Organ(Tissue.BLOOD, (16.0, 104.0, 8.0), (14.0, 14.0, 26.0), 0.0, 1.0),  # outflow and pulmonary trunk
+    Organ(Tissue.BLOOD, (20.0, 126.0, 32.0), (30.0, 10.0, 10.0), 20.0, 1.0),  # left pulmonary artery
+    Organ(Tissue.BLOOD, (-24.0, 140.0, 22.0), (30.0, 9.0, 9.0), -15.0, 1.0),  # right pulmonary artery
+    Organ(Tissue.BLOOD, (-10.0, 116.0, 36.0), (15.0, 15.0, 60.0), 0.0, 1.5),  # ascending aorta
+    Organ(Tissue.BLOOD, (-32.0, 128.0, 50.0), (8.0, 10.0, 60.0), 0.0, 0.8),  # superior vena cava
+    Organ(Tissue.BLOOD, (24.0, 196.0, 0.0), (12.0, 12.0, 400.0), 0.0, 1.5),  # descending aorta
+    Organ(Tissue.MUSCLE, (-75.0, 135.0, -100.0), (75.0, 62.0, 62.0)),  # liver's dome, like muscle to the eye
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Viscera:
+    """Organs of one patient: shifted, scaled about the heart and with wobbling outlines."""
+
+    shift_mm: np.ndarray
+    scale: float
+    wobble: tuple[Field, Field]
+
+    def tissue(self, points: np.ndarray, depth: np.ndarray, curves: tuple[Field, Field]) -> np.ndarray:
+        """Labels uint8 (n,) of points (n, 3) within the ribs, `depth` mm below the fascia.
+
+        The lung's vessels run where both noises of `curves` vanish.
+        """
+        labels = np.full(len(points), Tissue.LUNG, np.uint8)
+        vessels = self._lung_vessels(points, curves)
+        labels[vessels] = Tissue.VESSEL
+        index = np.flatnonzero((np.abs(points[:, 0]) < 160.0) & (points[:, 1] < 225.0))
+        self._put_organs(labels, index, points[index])
+        return labels
+
+    def _lung_vessels(self, points: np.ndarray, curves: tuple[Field, Field]) -> np.ndarray:
+        away = np.abs(points) - HILUM_MM.astype(np.float32)
+        far = np.sqrt((away[:, :2] ** 2).sum(axis=1) + points[:, 2] ** 2)
+        near = np.flatnonzero(far < 85.0)
+        width = 0.34 * np.exp(-far[near] / 45.0)
+        return near[np.hypot(curves[0].at(points[near]), curves[1].at(points[near])) < width]
+
+    def _put_organs(self, labels: np.ndarray, index: np.ndarray, points: np.ndarray) -> None:
+        p = (points - self.shift_mm.astype(np.float32)) / np.float32(self.scale)
+        coarse = [WOBBLE_MM * field.at(p) for field in self.wobble]
+        p[:, 0] += coarse[0]
+        p[:, 1] += 0.6 * coarse[1]
+        for organ in ORGANS:
+            near = np.flatnonzero(_within(p, organ))
+            wall, lumen = _sections(p[near], organ)
+            labels[index[near[wall]]] = Tissue.MUSCLE
+            labels[index[near[lumen]]] = organ.tissue
+
+
+def _within(p: np.ndarray, organ: Organ) -> np.ndarray:
+    """Whether points lie in a box that holds the organ."""
+    across = max(organ.half_mm[:2])
+    reach = (across, across, organ.half_mm[2])
+    found = np.abs(p[:, 2] - organ.centre_mm[2]) < reach[2]
+    for k in (0, 1):
+        found &= np.abs(p[:, k] - organ.centre_mm[k]) < reach[k]
+    return found
+
+
+def _sections(p: np.ndarray, organ: Organ) -> tuple[np.ndarray, np.ndarray]:
+    """Which points lie in the organ at all, and which within its wall."""
+    angle = np.deg2rad(organ.angle_deg)
+    x, y, z = (p[:, k] - np.float32(organ.centre_mm[k]) for k in range(3))
+    turned = (np.cos(angle) * x + np.sin(angle) * y, np.cos(angle) * y - np.sin(angle) * x, z)
+    outer, inner = (
+        sum((q / np.float32(half - less)) ** 2 for q, half in zip(turned, organ.half_mm, strict=True))
+        for less in (0.0, organ.wall_mm)
+    )
+    return outer < 1, inner < 1
+
+
+def make_viscera(rng: np.random.Generator) -> Viscera:
+    """Draw a patient's viscera."""
+    return Viscera(
+        shift_mm=rng.normal(0, (4.0, 3.0, 8.0)),
+        scale=float(rng.uniform(0.92, 1.08)),
+        wobble=(make_field(rng, 16.0), make_field(rng, 16.0)),
+    )
