@@ -71,8 +71,8 @@ class Inclusion:
 class Breast:
     """One breast, hanging from the chest: an ellipsoid that leans, its inner structure, and perhaps a lesion.
 
-    `base_mm` is the ellipsoid's centre; the axis runs from there to the nipple, `lean` (x, z) mm sideways a mm
-    forward. `gland_above` is the level of the gland's potential from which tissue is glandular.
+    `base_mm` is the ellipsoid's centre; the axis runs from there to the nipple, `lean` (x, z) mm sideways a
+    mm forward. `gland_above` is the level of the gland's potential from which tissue is glandular.
     """
 
     side: str
@@ -89,7 +89,7 @@ class Breast:
     def nipple_mm(self) -> np.ndarray:
         """The tip of the breast."""
         ahead = self.radii_mm[1]
-        return self.base_mm + [self.lean[0] * ahead, -ahead, self.lean[1] * ahead]
+        return self.base_mm + ahead * np.array([self.lean[0], -1.0, self.lean[1]])
 
     def upright(self, points: np.ndarray) -> np.ndarray:
         """Points (n, 3) from the base, with the lean taken out."""
@@ -123,7 +123,7 @@ class Breast:
         self, p: np.ndarray, q: np.ndarray, depth: np.ndarray, height: np.ndarray, modality: str
     ) -> np.ndarray:
         labels = np.full(len(p), Tissue.FAT, np.uint8)
-        self._put_septa(labels, p, height)
+        self._put_septa(labels, p, height, 0.09 if modality == "mri" else 0.05)
         gland = self.gland_potential(p, q, depth, height) > self.gland_above
         labels[gland] = Tissue.GLAND
         if modality == "us":
@@ -148,10 +148,11 @@ class Breast:
         outer = q[:, 0] / self.radii_mm[0] * (1 if self.side == "L" else -1)
         upper = q[:, 2] / self.radii_mm[2]
         spread = outer**2 + upper**2
-        place = np.clip(shell, -4.0, 0.8) + 0.35 * (outer + upper) - 1.1 * spread
-        noise = self.fields["gland"].at(p) + 0.5 * self.fields["lobules"].at(p)
+        place = 1.3 * np.clip(shell, -4.0, 0.7) + 0.35 * (outer + upper) - 1.1 * spread
+        fields = self.fields
+        noise = fields["gland"].at(p) + 0.5 * fields["lobules"].at(p) + 0.3 * fields["strands"].at(p)
         cleft = np.maximum(self.fields["ducts"].at(self._toward_nipple(p)) - 0.2, 0)
-        return place + 0.9 * noise - kind.broken * cleft
+        return place + 0.75 * noise - kind.broken * cleft
 
     def _toward_nipple(self, p: np.ndarray) -> np.ndarray:
         """Coordinates in which noise becomes strands that run to the nipple."""
@@ -159,11 +160,14 @@ class Breast:
         r = np.linalg.norm(q, axis=1, keepdims=True)
         return q / np.maximum(r, 1.0) * (45.0 + 0.4 * r)
 
-    def _put_septa(self, labels: np.ndarray, p: np.ndarray, height: np.ndarray) -> None:
-        """Cooper's ligaments: winding sheets, about a millimetre thick, between the lobules of fat."""
+    def _put_septa(self, labels: np.ndarray, p: np.ndarray, height: np.ndarray, width: float) -> None:
+        """Cooper's ligaments: winding sheets between the lobules of fat, which thin out.
+
+        They are about half a millimetre thick, for MRI a millimetre: thinner than a voxel they would be dots.
+        """
         phase = height * (2 * np.pi / SEPTA_MM) + 3.0 * self.fields["septa"].at(p)
-        there = self.fields["gland"].at(-p) > -0.3
-        labels[(np.abs(np.sin(0.5 * phase)) < 0.09) & there] = Tissue.LIGAMENT
+        there = np.clip(self.fields["gland"].at(-p) + 0.6, 0, 1)
+        labels[np.abs(np.sin(0.5 * phase)) < width * there] = Tissue.LIGAMENT
 
     def _put_strands(self, labels: np.ndarray, p: np.ndarray, height: np.ndarray) -> None:
         """Fibrous strands of finite length along the skin, a third of a millimetre thick: many in gland, few

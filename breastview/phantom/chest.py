@@ -1,8 +1,8 @@
-"""The chest wall as coordinates: nested ellipses around the thorax, in axial planes of prone or supine LPS space.
+"""The chest wall as coordinates: nested ellipses around the thorax, in axial planes of LPS space.
 
-A point is (θ, z, η): its angle around the thorax from the front, its z, and its height over the pectoral fascia.
-η counts volume: dV = `WIDTH_MM` · dθ · dz · dη, so that a map of these coordinates with unit Jacobian keeps
-volume exactly.
+A point is (θ, z, η): its angle around the thorax from the front, its z, and its height over the pectoral
+fascia. η counts volume: dV = `WIDTH_MM` · dθ · dz · dη, so that a map of these coordinates with
+unit Jacobian keeps volume exactly.
 """
 
 from __future__ import annotations

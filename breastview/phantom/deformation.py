@@ -149,7 +149,8 @@ class Probe:
     """From a US plane to the prone patient: the probe's face at `pose` (in supine LPS) presses on the skin.
 
     Tissue under the face is shorter by `pressed` and wider accordingly; `skin` are the coefficients of the
-    supine skin's depth below the face, q(x, z) = c·(1, x, z, x², xz, z², x³, x⁴) in mm, which the face presses flat.
+    supine skin's depth below the face, q(x, z) = c·(1, x, z, x², xz, z², x³, x⁴) in mm, which the face
+    presses flat.
     """
 
     supine: Supine

@@ -1,8 +1,8 @@
 """What there is to see: evidence of malignancy in each modality, independent given the label, and the size.
 
-e ~ N(±d/2, 1) in each modality, ln(size) ~ N(ln median of the label, s). The optimal reader adds log likelihood
-ratios, which are normal with a variance that is the sum of the squared separations, and its AUC is Φ(D/√2)
-with D² = Σ d² (Green & Swets, Signal Detection Theory, 1966). What a picture shows of it is less.
+e ~ N(±d/2, 1) in each modality, ln(size) ~ N(ln median of the label, s). The optimal reader adds log
+likelihood ratios, which are normal with a variance that is the sum of the squared separations, and its AUC
+is Φ(D/√2) with D² = Σ d² (Green & Swets, Signal Detection Theory, 1966). What a picture shows of it is less.
 """
 
 from __future__ import annotations

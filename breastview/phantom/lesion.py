@@ -1,8 +1,8 @@
 """The lesion: a body whose outline and tissue follow its evidence, each modality its own.
 
 What US can tell (outline, echo, shadow, stiffness under the probe) follows `look_us`; what MRI can tell
-(outline of the uptake, its pattern and curve, T2, ADC) follows `look_mri`. Size follows the label as `evidence`
-says; family, gross shape and place follow neither.
+(outline of the uptake, its pattern and curve, T2, ADC) follows `look_mri`. Size follows the label as
+`evidence` says; family, gross shape and place follow neither.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ultrasound pictures of a patient: a hand-held probe, the anatomy under it, and where that truly lies."""
+"""The ultrasound stills of a patient: a hand-held probe, the anatomy under it, where that truly lies."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from breastview.imaging.volume import Sector
-from breastview.phantom import chest, ultrasound
+from breastview.phantom import chest
 from breastview.phantom.anatomy import body_tissue
+from breastview.phantom.backscatter import STEP_MM, medium
 from breastview.phantom.deformation import Probe, best_rigid, jacobian, put_probe
 from breastview.phantom.machine import picture
 from breastview.phantom.patient import SimulatedPatient
 from breastview.phantom.tissue import Tissue
-from breastview.phantom.ultrasound import STEP_MM
+from breastview.phantom.ultrasound import compress, draw_settings, envelope
 from breastview.registration.parameters import Method, RegistrationParameters
 from breastview.registration.transform import angles_deg, map_points
 
@@ -29,9 +30,10 @@ NEAR_MM = 12.0  # around the lesion, where the rigid registration is to be right
 class SimulatedFrame:
     """A US picture with its truth.
 
-    `grey` is read-only uint8 (row, column); `lesion_box_px` (left, top, right, bottom) is the true lesion's and
-    `lesion_mask` bool (row, column) its section. `registration` is the best rigid one, exact at the lesion's
-    centre; `probe` is the true map; `deformation_mm` is the mean distance of the two over the image.
+    `grey` is read-only uint8 (row, column); `lesion_box_px` (left, top, right, bottom) is the true lesion's
+    and `lesion_mask` bool (row, column) its section. `registration` is the best rigid one, exact at
+    the lesion's centre; `probe` is the true map; `deformation_mm` is the mean distance of the two over the
+    image.
     """
 
     grey: np.ndarray
@@ -63,9 +65,9 @@ def scan_plane(
     us_mm = plane_points(rows, columns)
     points = _prone_places(probe, us_mm)
     labels, level = anatomy_in_plane(patient, points)
-    machine = ultrasound.draw_settings(patient.stream("us", 9))
-    medium = ultrasound.medium(labels, points, patient.breast, level, rng)
-    sector = ultrasound.compress(ultrasound.envelope(medium, machine, rng), machine, rng)
+    settings = draw_settings(patient.stream("us", 9))
+    matter = medium(labels, points, patient.breast, level, rng)
+    sector = compress(envelope(matter, settings, rng), settings)
     grey, place = picture(sector, STEP_MM)
     mask = np.zeros(grey.shape, bool)
     mask[place.top : place.bottom, place.left : place.right] = level < 0
@@ -113,7 +115,7 @@ def anatomy_in_plane(patient: SimulatedPatient, points: np.ndarray) -> tuple[np.
 def _aim(
     patient: SimulatedPatient, view: str, rng: np.random.Generator
 ) -> tuple[RegistrationParameters, float]:
-    """A hand-held pose in supine LPS that shows the lesion, never simply in the middle, and its depth in mm."""
+    """A hand-held pose in supine LPS that shows the lesion, never simply in the middle; its depth in mm."""
     lesion = patient.supine.supine_mm
     outward = _outward(patient, lesion)
     along = _along(patient, view, lesion)
