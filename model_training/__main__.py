@@ -41,13 +41,14 @@ def train(
     epochs_small: int = 6,
     epochs_full: int = 3,
     seed: int = 7,
+    start: Annotated[Path | None, typer.Option(help="Bundle whose weights to start from")] = None,
     bfloat16: Annotated[bool, typer.Option(help="Where the processor computes in it: twice as fast")] = False,
 ) -> None:
     """Train on a cached cohort; a killed run goes on from its last epoch."""
     recipe = Recipe(
         stages=((64, epochs_small), (InputSpec().size_px, epochs_full)), seed=seed, bfloat16=bfloat16
     )
-    run_training(cohort_folder, run, NetworkSpec(trunk=trunk), recipe)
+    run_training(cohort_folder, run, NetworkSpec(trunk=trunk), recipe, start)
 
 
 @app.command()

@@ -15,8 +15,8 @@ from threadpoolctl import threadpool_limits
 from breastview.fusion.preprocess import Image3, plane_grid, registered_mri, square_crop, us_input
 from breastview.fusion.spec import InputSpec
 from breastview.phantom.crops import SimulatedCase, training_case
-from breastview.phantom.patient import VIEWS
-from breastview.phantom.ultrasound import SimulatedFrame
+from breastview.phantom.patient import VIEWS_A_LESION
+from breastview.phantom.stills import SimulatedFrame
 from breastview.registration.plane import UsPlane
 from breastview.registration.transform import moved, turned, us_to_mri
 
@@ -39,13 +39,14 @@ class Samples:
     """Arrays of one cohort part; variants 0 … views−1 are not augmented.
 
     `us` (case, variant, 1, size, size) and `mri` (case, variant, channel, size, size) are float16, `label` is
-    bool (case,), `evidence` float32 (case, 2).
+    bool (case,); `best` float32 (case, 3) is what an optimal reader would answer who sees US, MRI or both, as
+    log likelihood ratios.
     """
 
     us: np.ndarray
     mri: np.ndarray
     label: np.ndarray
-    evidence: np.ndarray
+    best: np.ndarray
     seeds: np.ndarray
 
 
@@ -82,25 +83,28 @@ def make_shard(
     first_seed: int, count: int, spec: InputSpec, variants: int, null_arm: bool, path: Path
 ) -> None:
     """Simulate `count` patients and cache their samples; views take turns, augmented variants follow."""
-    us, mri, labels, evidence = [], [], [], []
+    us, mri, labels, best = [], [], [], []
     for seed in range(first_seed, first_seed + count):
         case = training_case(seed, null_arm)
         rng = np.random.default_rng([seed, 99])
         pairs = [
-            sample(case, case.frames[n % len(VIEWS)], spec, Jitter() if n >= len(VIEWS) else None, rng)
+            sample(
+                case, case.frames[n % VIEWS_A_LESION], spec, Jitter() if n >= VIEWS_A_LESION else None, rng
+            )
             for n in range(variants)
         ]
         us.append(np.stack([pair[0] for pair in pairs]).astype(np.float16))
         mri.append(np.stack([pair[1] for pair in pairs]).astype(np.float16))
         labels.append(case.malignant)
-        evidence.append((case.patient.evidence.us, case.patient.evidence.mri))
+        evidence, both = case.patient.evidence, ("us",) if null_arm else ("us", "mri")
+        best.append([evidence.score(seen) for seen in (("us",), ("mri",), both)])
     part = path.with_suffix(".part.npz")
     np.savez(
         part,
         us=np.stack(us),
         mri=np.stack(mri),
         label=np.array(labels),
-        evidence=np.array(evidence, np.float32),
+        best=np.array(best, np.float32),
         seeds=np.arange(first_seed, first_seed + count),
     )
     part.replace(path)
@@ -119,7 +123,7 @@ def simulate_cohort(
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_be_modest) as pool:
         jobs = []
         for part, count in counts.items():
-            own = variants if part == "train" else len(VIEWS)
+            own = variants if part == "train" else VIEWS_A_LESION
             for number in range(-(-count // SHARD)):
                 path = folder / f"{part}-{number:04d}.npz"
                 size = min(SHARD, count - number * SHARD)

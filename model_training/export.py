@@ -69,7 +69,7 @@ def export_demonstration(
         metrics=figures,
         training={
             **training,
-            "best_possible_auc": evaluate.best_possible(test.label, test.evidence),
+            "best_possible_auc": evaluate.best_possible(test.label, test.best),
             **_log(run),
         },
     )
@@ -117,9 +117,7 @@ def card(spec: ModelSpec) -> str:
         )
     lines += [
         "",
-        "The best possible AUC is that of the latent evidence on the same cases. The outline of a lesion, "
-        "which follows the US evidence, is also visible in the MRI, so that the MRI head may exceed the "
-        "figure for MRI evidence alone.",
+        "The best possible AUC is that of an optimal reader of the latent evidence on the same cases.",
         "",
         "How it was made:",
         "",
@@ -140,4 +138,8 @@ def _point(label: np.ndarray, logits: np.ndarray, temperature: float) -> float:
 def _log(run: Path) -> dict[str, Any]:
     lines = (run / "log.jsonl").read_text().splitlines()
     last = json.loads(lines[-1])
-    return {"epochs": last["epoch"], "training_hours": round(last["seconds"] / 3600, 2)}
+    return {
+        "started_from": last["started_from"],
+        "epochs": last["epoch"],
+        "training_hours": round(last["seconds"] / 3600, 2),
+    }

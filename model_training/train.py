@@ -15,6 +15,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F  # noqa: N812
 
+from breastview.fusion.bundle import load_bundle
 from breastview.fusion.network import FusionNetwork, mri_tensor
 from breastview.fusion.spec import NetworkSpec
 from model_training.cohort import Samples, load_part
@@ -48,13 +49,18 @@ class Progress:
     seconds: float = 0.0
 
 
-def train(cohort: Path, run: Path, network: NetworkSpec, recipe: Recipe) -> FusionNetwork:
-    """Train, or go on from the last epoch's checkpoint in `run`; returns the averaged (EMA) network."""
+def train(
+    cohort: Path, run: Path, network: NetworkSpec, recipe: Recipe, start: Path | None = None
+) -> FusionNetwork:
+    """Train, or go on from the last epoch's checkpoint in `run`; returns the averaged (EMA) network.
+
+    The weights start at random, or from those of the bundle `start`, and the log says which.
+    """
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     run.mkdir(parents=True, exist_ok=True)
     training, validation = load_part(cohort, "train"), load_part(cohort, "validation")
-    net = FusionNetwork(network).to(memory_format=torch.channels_last)
+    net, origin = _initial(network, start)
     average = FusionNetwork(network).to(memory_format=torch.channels_last)
     average.load_state_dict(net.state_dict())
     optimiser = torch.optim.AdamW(_groups(net, recipe), lr=recipe.rate)
@@ -62,7 +68,7 @@ def train(cohort: Path, run: Path, network: NetworkSpec, recipe: Recipe) -> Fusi
     sizes = [size for size, epochs in recipe.stages for _ in range(epochs)]
     steps = math.ceil(len(training.label) / recipe.batch)
     for epoch in range(progress.epoch, len(sizes)):
-        start = time.monotonic()
+        begun = time.monotonic()
         rng = np.random.default_rng([recipe.seed, epoch])
         net.train()
         for us, mri, label in _batches(training, recipe.batch, sizes[epoch], rng):
@@ -70,10 +76,20 @@ def train(cohort: Path, run: Path, network: NetworkSpec, recipe: Recipe) -> Fusi
             loss = _step(net, optimiser, us, mri, label, rate, recipe, rng)
             _follow(average, net, min(recipe.ema, (1 + progress.step) / (10 + progress.step)))
             progress.step += 1
-        progress.epoch, progress.seconds = epoch + 1, progress.seconds + time.monotonic() - start
-        _report(run, average, validation, sizes[epoch], progress, loss)
+        progress.epoch, progress.seconds = epoch + 1, progress.seconds + time.monotonic() - begun
+        _report(run, average, validation, sizes[epoch], progress, loss, origin)
         _checkpoint(run, net, average, optimiser, progress)
     return average
+
+
+def _initial(network: NetworkSpec, start: Path | None) -> tuple[FusionNetwork, str]:
+    """The network before the first step, and in words where its weights come from."""
+    net = FusionNetwork(network).to(memory_format=torch.channels_last)
+    if start is None:
+        return net, "random weights"
+    bundle = load_bundle(start, "cpu")
+    net.load_state_dict(bundle.network.state_dict())
+    return net, f"{bundle.spec.name}, weights {bundle.spec.weights_sha256[:12]}"
 
 
 def _groups(net: FusionNetwork, recipe: Recipe) -> list[dict[str, object]]:
@@ -205,7 +221,13 @@ def _checkpoint(
 
 
 def _report(
-    run: Path, net: FusionNetwork, validation: Samples, size: int, progress: Progress, loss: float
+    run: Path,
+    net: FusionNetwork,
+    validation: Samples,
+    size: int,
+    progress: Progress,
+    loss: float,
+    origin: str,
 ) -> None:
     logits = predict(net, validation, size)
     aucs = {name: float(roc_auc_score(validation.label, x[:, 1] - x[:, 0])) for name, x in logits.items()}
@@ -214,6 +236,7 @@ def _report(
         "size": size,
         "loss": round(loss, 4),
         "seconds": round(progress.seconds),
+        "started_from": origin,
         **aucs,
     }
     with (run / "log.jsonl").open("a") as file:

@@ -10,11 +10,13 @@ from breastview.phantom import chest
 from breastview.phantom.anatomy import Breast, make_breast, places, with_lesion
 from breastview.phantom.deformation import ARC_MM, Supine, lie_down
 from breastview.phantom.evidence import Evidence, draw_evidence
+from breastview.phantom.exam import Exam, make_exam
 from breastview.phantom.lesion import Lesion, make_lesion
 from breastview.phantom.trunk import Trunk, make_trunk
 
+VIEWS_A_LESION = 2
 VIEW_PAIRS = (("transverse", "sagittal"), ("radial", "antiradial"))
-_STREAMS = {"anatomy": 1, "other breast": 2, "us": 3, "mri": 4, "trunk": 5, "supine": 6}
+_STREAMS = {"anatomy": 1, "other breast": 2, "us": 3, "mri": 4, "trunk": 5, "supine": 6, "exam": 7}
 BPE = {
     "minimal": 0.25,
     "mild": 0.6,
@@ -31,12 +33,12 @@ class SimulatedPatient:
     side: str
     density: str
     bpe: str
-    field_t: float
     evidence: Evidence
     breast: Breast
     lesion: Lesion
     trunk: Trunk
     supine: Supine
+    exam: Exam
 
     @property
     def views(self) -> tuple[str, ...]:
@@ -80,12 +82,12 @@ def simulate(seed: int, null_arm: bool = False) -> SimulatedPatient:
         side=side,
         density=density,
         bpe=str(rng.choice(list(BPE), p=[0.35, 0.35, 0.2, 0.1])),
-        field_t=float(rng.choice([1.5, 3.0])),
         evidence=evidence,
         breast=breast,
         lesion=lesion,
         trunk=make_trunk(np.random.default_rng([seed, _STREAMS["trunk"]])),
         supine=lie_down(breast, np.random.default_rng([seed, _STREAMS["supine"]])),
+        exam=make_exam(np.random.default_rng([seed, _STREAMS["exam"]]), float(rng.choice([1.5, 3.0]))),
     )
 
 

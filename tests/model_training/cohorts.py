@@ -21,7 +21,7 @@ def write_cohort(folder: Path, cases: int = 12, side_px: int = SIDE_PX, shift: f
             us=(rng.normal(size=(cases, 2, 1, side_px, side_px)) + bright).astype(np.float16),
             mri=(rng.normal(size=(cases, 2, 4, side_px, side_px)) + bright).astype(np.float16),
             label=label,
-            evidence=rng.normal(label[:, None] * 1.6, 1, (cases, 2)).astype(np.float32),
+            best=rng.normal(label[:, None] * 1.6, 1, (cases, 3)).astype(np.float32),
             seeds=np.arange(cases) + 1_000_000 * number,
         )
     return folder

@@ -14,7 +14,7 @@ from breastview.imaging.case import PixelScale, Role, RoleChoice
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.messages import message
 from breastview.phantom.crops import SimulatedCase, training_case
-from breastview.phantom.patient import VIEWS, simulate
+from breastview.phantom.patient import VIEW_PAIRS, VIEWS_A_LESION, simulate
 from breastview.records.values import CaseIdentity, FrameRegistration, Lesion, ReviewRecord, UsMark
 from breastview.registration.plane import us_plane
 from model_training.cohort import (
@@ -61,11 +61,12 @@ def test_a_part_holds_what_its_patients_are(cohort):
     assert (part.mri.shape, part.mri.dtype) == ((2, 3, 4, 24, 24), np.float16)
     patients = [simulate(int(seed)) for seed in part.seeds]
     assert part.label.tolist() == [patient.evidence.malignant for patient in patients]
-    assert part.evidence == pytest.approx(np.array([(p.evidence.us, p.evidence.mri) for p in patients]))
+    arms = ("us",), ("mri",), ("us", "mri")
+    assert part.best == pytest.approx(np.array([[p.evidence.score(a) for a in arms] for p in patients]))
 
 
 def test_measured_parts_are_not_augmented(cohort, case):
-    assert load_part(cohort, "test").us.shape[1] == len(VIEWS)
+    assert load_part(cohort, "test").us.shape[1] == VIEWS_A_LESION
 
 
 def test_a_killed_run_keeps_what_stands_and_makes_the_rest(cohort):
@@ -97,7 +98,7 @@ def test_a_part_that_was_not_made_is_missed(tmp_path):
         load_part(tmp_path, "train")
 
 
-@pytest.mark.parametrize("view", range(len(VIEWS)), ids=VIEWS)
+@pytest.mark.parametrize("view", range(VIEWS_A_LESION), ids=VIEW_PAIRS[5 % 2])
 def test_a_sample_without_jitter_is_what_the_application_computes_from_the_same_marks(case, view):
     frame = case.frames[view]
     us, mri = sample(case, frame, SMALL, None, np.random.default_rng(0))

@@ -148,6 +148,7 @@ def test_what_there_was_to_win_is_the_bayes_auc():
     rng = np.random.default_rng(4)
     patients = [draw_evidence(rng) for _ in range(20_000)]
     label = np.array([p.malignant for p in patients])
-    found = best_possible(label, np.array([(p.us, p.mri) for p in patients]))
+    arms = ("us",), ("mri",), ("us", "mri")
+    found = best_possible(label, np.array([[p.score(arm) for arm in arms] for p in patients]))
     assert found == pytest.approx(bayes_auc(), abs=0.01)
     assert found["fused"] > found["us"] + 0.05

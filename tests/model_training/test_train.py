@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from breastview.fusion.bundle import load_bundle
 from breastview.fusion.network import FusionNetwork, mri_tensor
 from breastview.fusion.spec import NetworkSpec
 from model_training import train as training
@@ -76,7 +77,18 @@ def test_a_checkpoint_is_read_without_running_anything_in_it(uninterrupted):
 def test_small_pictures_come_first(uninterrupted):
     lines = [json.loads(line) for line in (uninterrupted[0] / "log.jsonl").read_text().splitlines()]
     assert [line["size"] for line in lines] == [8, SIDE_PX, SIDE_PX]
-    assert set(lines[0]) == {"epoch", "size", "loss", "seconds", "fused", "us", "mri"}
+    assert set(lines[0]) == {"epoch", "size", "loss", "seconds", "started_from", "fused", "us", "mri"}
+    assert lines[0]["started_from"] == "random weights"
+
+
+def test_a_bundles_weights_can_be_the_start_and_the_log_says_so(cohort, small_bundle, tmp_path):
+    bundle = load_bundle(small_bundle)
+    still = Recipe(stages=((SIDE_PX, 1),), batch=5, threads=1, rate=0.0)
+    trained = train(cohort, tmp_path, bundle.spec.network, still, start=small_bundle)
+    for own, given in zip(trained.parameters(), bundle.network.parameters(), strict=True):
+        assert torch.allclose(own, given, atol=1e-6)
+    line = json.loads((tmp_path / "log.jsonl").read_text())
+    assert line["started_from"] == f"TEST, untrained, weights {bundle.spec.weights_sha256[:12]}"
 
 
 def test_it_learns_what_there_is_to_learn(tmp_path):
