@@ -49,8 +49,8 @@ class Density:
 DENSITIES = {
     "a": Density(0.06, 12.0, 8.0, 1.3),
     "b": Density(0.15, 9.0, 7.0, 1.0),
-    "c": Density(0.30, 7.0, 5.0, 0.6),
-    "d": Density(0.52, 4.5, 3.5, 0.3),
+    "c": Density(0.30, 7.0, 5.0, 0.9),
+    "d": Density(0.52, 4.5, 3.5, 0.5),
 }
 
 
@@ -150,7 +150,7 @@ class Breast:
         spread = outer**2 + upper**2
         place = 1.3 * np.clip(shell, -4.0, 0.7) + 0.35 * (outer + upper) - 1.1 * spread
         fields = self.fields
-        noise = fields["gland"].at(p) + 0.5 * fields["lobules"].at(p) + 0.3 * fields["strands"].at(p)
+        noise = fields["gland"].at(p) + 0.5 * fields["lobules"].at(p) + 0.45 * fields["strands"].at(p)
         cleft = np.maximum(self.fields["ducts"].at(self._toward_nipple(p)) - 0.2, 0)
         return place + 0.75 * noise - kind.broken * cleft
 
