@@ -1,7 +1,7 @@
 """The trunk that bears the breasts: skin, fat, muscles, ribs, sternum, lung, heart and great vessels.
 
-It is described in the coordinates of `chest`: θ around the thorax, z, and depth below the pectoral fascia, all
-as in the midline. Layout after axial anatomy of the female thorax; sizes are typical, not one patient's.
+It is described in the coordinates of `chest`: θ around the thorax, z, and depth below the pectoral fascia,
+all as in the midline. Layout after axial anatomy of the female thorax; sizes are typical, not one patient's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RIB_DISTANCE_MM = 26.0  # from rib to rib along z
 RIB_SLOPE_MM = 0.8  # that a rib descends a degree of θ on its way to the front
 CARTILAGE_DEG = 26.0  # where a rib ends and its cartilage climbs to the sternum
 RIB_MM = (6.5, 3.8)  # half height and half thickness
-CORTEX = 0.55  # share of a rib's or the sternum's section that is marrow
+CORTEX, STERNAL_CORTEX = 0.55, 0.72  # levels of a rib's and the sternum's section within which marrow lies
 WALL_DEG = (0.0, 9.0, 22.0, 45.0, 70.0, 180.0)
 WALL_MM = (3.0, 6.5, 14.0, 15.0, 9.0, 8.0)  # depth of the ribs' middle at those θ
 INNER_MM = 6.0  # from there to the pleura
@@ -79,7 +79,9 @@ class Trunk:
         slope = np.hypot(x / chest.WIDTH_MM**2, (y - chest.CENTRE_Y_MM) / chest.DEPTH_MM**2)
         labels[level * (1 - level) < SKIN_MM * slope] = Tissue.SKIN
         wall = np.flatnonzero((depth > -18.0) & (depth < 25.0))
-        theta = np.abs(np.rad2deg(np.arctan2(x[wall] / chest.WIDTH_MM, (chest.CENTRE_Y_MM - y[wall]) / chest.DEPTH_MM)))
+        theta = np.abs(
+            np.rad2deg(np.arctan2(x[wall] / chest.WIDTH_MM, (chest.CENTRE_Y_MM - y[wall]) / chest.DEPTH_MM))
+        )
         place = Place(x[wall], y[wall], z[wall], depth[wall], theta)
         within = depth >= 25.0
         within[wall] = place.depth > self._ribs(place.theta) + INNER_MM
@@ -100,7 +102,7 @@ class Trunk:
     def _layers(self, place: Place) -> Iterator[tuple[Tissue, np.ndarray]]:
         """Tissues of the chest wall with the points that they hold, later ones in front of earlier ones."""
         muscle = np.flatnonzero(self._muscles(place))
-        fat = self.marbling.at(place.at(muscle).along_fibres()) > 1.5
+        fat = self.marbling.at(place.at(muscle).along_fibres()) > 1.25
         yield Tissue.MUSCLE, muscle[~fat]
         yield from self._bones(place)
         yield Tissue.VESSEL, self._vessels(place)
@@ -109,7 +111,9 @@ class Trunk:
     def _muscles(self, p: Place) -> np.ndarray:
         """Greater and lesser pectoral, serratus, latissimus and intercostal muscles, bool (n,)."""
         ribs, low = self._ribs(p.theta), np.clip((p.z + 85.0) / 30.0, 0, 1)
-        major = self.stout * low * np.interp(p.theta - 0.06 * p.z, PECTORAL_DEG, PECTORAL_MM).astype(np.float32)
+        major = (
+            self.stout * low * np.interp(p.theta - 0.06 * p.z, PECTORAL_DEG, PECTORAL_MM).astype(np.float32)
+        )
         found = (p.depth > 0.3) & (p.depth < major)
         minor = (p.z > -20.0) & (np.abs(p.theta - 40.0) < 13.0)
         found |= minor & (p.depth > major + 1.3) & (p.depth < np.minimum(major + 5.5, ribs - 4.5))
@@ -134,9 +138,12 @@ class Trunk:
         yield Tissue.BONE, costal & ~front
         yield Tissue.MARROW, costal & ~front & (section < CORTEX)
         breadth = np.interp(p.z, (-70.0, -30.0, 40.0, 70.0), (10.0, 17.0, 15.0, 24.0)).astype(np.float32)
-        sternum = (p.x / breadth) ** 4 + ((p.depth - WALL_MM[0]) / 5.5) ** 4
-        yield Tissue.BONE, sternum < 1
-        yield Tissue.MARROW, sternum < CORTEX
+        middle = np.flatnonzero(np.abs(p.x) < 28.0)
+        across, deep = p.x[middle] / breadth[middle], (p.depth[middle] - WALL_MM[0]) / 5.8
+        uneven = 0.1 * self.marbling.at(0.4 * np.stack([p.x[middle], p.y[middle], p.z[middle]], axis=1))
+        sternum = np.abs(across) ** 3 + np.abs(deep) ** 3 + uneven
+        yield Tissue.BONE, middle[sternum < 1]
+        yield Tissue.MARROW, middle[sternum < STERNAL_CORTEX]
 
     def _vessels(self, p: Place) -> np.ndarray:
         """Internal mammary artery and vein beside the sternum, and veins of the side's subcutaneous fat."""
@@ -154,7 +161,11 @@ class Trunk:
         sign = np.sign(p.x[axilla])
         for side, theta, z, depth, length, width in self.nodes:
             along = (p.theta[axilla] - theta) * 2.4
-            q = (along / width) ** 2 + ((p.z[axilla] - z) / length) ** 2 + ((p.depth[axilla] - depth) / width) ** 2
+            q = (
+                (along / width) ** 2
+                + ((p.z[axilla] - z) / length) ** 2
+                + ((p.depth[axilla] - depth) / width) ** 2
+            )
             hilum = q + along / width  # open on one side
             mine = sign == side
             yield Tissue.NODE, axilla[mine & (q < 1)]

@@ -1,4 +1,4 @@
-"""What lies within the ribs: lung with its vessels, mediastinal fat, heart, great vessels, the liver's dome."""
+"""What lies within the ribs: lung with its vessels, fat, heart, great vessels, the liver's dome."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from breastview.phantom.tissue import Tissue
 
 PLEURA_DEPTH_MM = 1.0  # of fat between ribs and lung
 HILUM_MM = np.array([45.0, 165.0, 0.0])  # of the left lung; the right one's lies across the midline
-WOBBLE_MM = 5.0  # how far outlines stray from ellipsoids
+WOBBLE_MM = 6.0  # how far outlines stray from ellipsoids
 
 
 @dataclass(frozen=True)
 class Organ:
-    """An ellipsoid: centre and half axes in LPS mm, turned about z by an angle, with a wall of another tissue."""
+    """An ellipsoid: centre and half axes in LPS mm, its turn about z, thickness of its wall."""
 
     tissue: Tissue
     centre_mm: tuple[float, float, float]
@@ -26,19 +26,20 @@ class Organ:
 
 
 ORGANS = (
-    Organ(Tissue.FAT, (12.0, 116.0, -30.0), (60.0, 36.0, 62.0), 25.0),
-    Organ(Tissue.FAT, (0.0, 132.0, 45.0), (34.0, 42.0, 60.0)),
-    Organ(Tissue.BLOOD, (-26.0, 124.0, -26.0), (17.0, 21.0, 30.0), 0.0, 1.5),  # right atrium
-    Organ(Tissue.BLOOD, (10.0, 104.0, -40.0), (33.0, 15.0, 36.0), 25.0, 3.0),  # right ventricle
-    Organ(Tissue.BLOOD, (38.0, 127.0, -42.0), (36.0, 22.0, 34.0), 35.0, 9.0),  # left ventricle
-    Organ(Tissue.BLOOD, (6.0, 150.0, -14.0), (29.0, 15.0, 22.0), 5.0, 1.5),  # left atrium
+    Organ(Tissue.FAT, (20.0, 108.0, -36.0), (58.0, 24.0, 50.0), 32.0),
+    Organ(Tissue.FAT, (-4.0, 110.0, 40.0), (25.0, 21.0, 70.0)),
+    Organ(Tissue.ORGAN, (24.0, 118.0, -34.0), (57.0, 32.0, 46.0), 35.0),
+    Organ(Tissue.BLOOD, (-24.0, 122.0, -26.0), (20.0, 24.0, 32.0), 0.0, 1.0),  # right atrium
+    Organ(Tissue.BLOOD, (12.0, 105.0, -38.0), (42.0, 15.0, 38.0), 22.0, 2.0),  # right ventricle
+    Organ(Tissue.BLOOD, (40.0, 129.0, -42.0), (42.0, 25.0, 36.0), 35.0, 8.0),  # left ventricle
+    Organ(Tissue.BLOOD, (8.0, 149.0, -16.0), (36.0, 19.0, 26.0), 8.0, 1.0),  # left atrium
     Organ(Tissue.BLOOD, (16.0, 104.0, 8.0), (14.0, 14.0, 26.0), 0.0, 1.0),  # outflow and pulmonary trunk
     Organ(Tissue.BLOOD, (20.0, 126.0, 32.0), (30.0, 10.0, 10.0), 20.0, 1.0),  # left pulmonary artery
     Organ(Tissue.BLOOD, (-24.0, 140.0, 22.0), (30.0, 9.0, 9.0), -15.0, 1.0),  # right pulmonary artery
     Organ(Tissue.BLOOD, (-10.0, 116.0, 36.0), (15.0, 15.0, 60.0), 0.0, 1.5),  # ascending aorta
     Organ(Tissue.BLOOD, (-32.0, 128.0, 50.0), (8.0, 10.0, 60.0), 0.0, 0.8),  # superior vena cava
     Organ(Tissue.BLOOD, (24.0, 196.0, 0.0), (12.0, 12.0, 400.0), 0.0, 1.5),  # descending aorta
-    Organ(Tissue.MUSCLE, (-75.0, 135.0, -100.0), (75.0, 62.0, 62.0)),  # liver's dome, like muscle to the eye
+    Organ(Tissue.ORGAN, (-75.0, 135.0, -100.0), (75.0, 62.0, 62.0)),  # liver's dome
 )
 
 
@@ -66,7 +67,7 @@ class Viscera:
         away = np.abs(points) - HILUM_MM.astype(np.float32)
         far = np.sqrt((away[:, :2] ** 2).sum(axis=1) + points[:, 2] ** 2)
         near = np.flatnonzero(far < 85.0)
-        width = 0.34 * np.exp(-far[near] / 45.0)
+        width = 0.30 * np.exp(-far[near] / 38.0)
         return near[np.hypot(curves[0].at(points[near]), curves[1].at(points[near])) < width]
 
     def _put_organs(self, labels: np.ndarray, index: np.ndarray, points: np.ndarray) -> None:
@@ -77,7 +78,7 @@ class Viscera:
         for organ in ORGANS:
             near = np.flatnonzero(_within(p, organ))
             wall, lumen = _sections(p[near], organ)
-            labels[index[near[wall]]] = Tissue.MUSCLE
+            labels[index[near[wall]]] = Tissue.ORGAN
             labels[index[near[lumen]]] = organ.tissue
 
 
@@ -108,5 +109,5 @@ def make_viscera(rng: np.random.Generator) -> Viscera:
     return Viscera(
         shift_mm=rng.normal(0, (4.0, 3.0, 8.0)),
         scale=float(rng.uniform(0.92, 1.08)),
-        wobble=(make_field(rng, 16.0), make_field(rng, 16.0)),
+        wobble=(make_field(rng, 13.0), make_field(rng, 13.0)),
     )
