@@ -265,10 +265,18 @@ def _with_inclusion(gravity: Gravity, prone_mm: np.ndarray, radius_mm: float, st
 
 
 def put_probe(
-    breast: Breast, supine: Supine, pose: RegistrationParameters, pressed: float, footprint_mm: float
+    breast: Breast,
+    supine: Supine,
+    pose: RegistrationParameters,
+    pressed: float,
+    footprint_mm: tuple[float, float],
 ) -> Probe:
-    """Press the probe on: the supine skin under its face, `footprint_mm` wide, becomes the picture's top."""
-    x, z = (g.ravel() for g in np.meshgrid(np.linspace(-0.5, 0.5, 9) * footprint_mm, np.linspace(-6, 6, 3)))
+    """Press the probe on: the supine skin under its face becomes the picture's top.
+
+    `footprint_mm` is (width, length): of the picture, and of the way across it that is scanned.
+    """
+    wide, long = (np.linspace(-0.5, 0.5, n) * size for n, size in zip((9, 5), footprint_mm, strict=True))
+    x, z = (g.ravel() for g in np.meshgrid(wide, long))
     y = np.arange(-14.0, 20.0, 0.5)
     along = np.stack([np.repeat(x, len(y)), np.tile(y, len(x)), np.repeat(z, len(y))], axis=1)
     places = along @ rotation(pose).T + np.asarray(pose.centre_mm)

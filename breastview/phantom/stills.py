@@ -22,6 +22,7 @@ from breastview.registration.transform import angles_deg, map_points
 
 DEPTHS_MM = (30.0, 35.0, 40.0, 45.0, 50.0, 60.0)  # of the picture, as a machine offers them
 WIDTHS_MM = (38.0, 44.0, 50.0)
+_SETTINGS = 9  # stream of what the machine was set to, one for all of a patient's views
 COARSE = 6  # pixels a step of the grid on which the deformation is computed
 NEAR_MM = 12.0  # around the lesion, where the rigid registration is to be right
 
@@ -49,61 +50,82 @@ class SimulatedFrame:
 def still(patient: SimulatedPatient, view: str) -> SimulatedFrame:
     """Take the US picture of one of the patient's views."""
     rng = patient.stream("us", patient.views.index(view))
-    pose, depth_mm = _aim(patient, view, rng)
-    width_mm = float(rng.choice(WIDTHS_MM))
-    probe = put_probe(patient.breast, patient.supine, pose, float(rng.uniform(0.05, 0.18)), width_mm)
-    deep_enough = depth_mm / (1 + probe.pressed) + patient.lesion.radius_mm + 8.0
-    size_mm = (width_mm, min((d for d in DEPTHS_MM if d >= deep_enough), default=DEPTHS_MM[-1]))
-    return scan_plane(patient, probe, size_mm, rng)
-
-
-def scan_plane(
-    patient: SimulatedPatient, probe: Probe, size_mm: tuple[float, float], rng: np.random.Generator
-) -> SimulatedFrame:
-    """Image the plane under a probe; `size_mm` is (width, depth)."""
-    rows, columns = round(size_mm[1] / STEP_MM), round(size_mm[0] / STEP_MM)
-    us_mm = plane_points(rows, columns)
-    points = _prone_places(probe, us_mm)
-    labels, level = anatomy_in_plane(patient, points)
-    settings = draw_settings(patient.stream("us", 9))
-    matter = medium(labels, points, patient.breast, level, rng)
-    sector = compress(envelope(matter, settings, rng), settings)
+    probe, size_mm = aim(patient, view, rng)
+    sector, mask, points = scan_plane(patient, probe, size_mm, rng)
     grey, place = picture(sector, STEP_MM)
-    mask = np.zeros(grey.shape, bool)
-    mask[place.top : place.bottom, place.left : place.right] = level < 0
-    registration = _registration(patient, probe, us_mm)
+    shown = np.zeros(grey.shape, bool)
+    shown[place.top : place.bottom, place.left : place.right] = mask
+    us_mm = plane_points(size_mm)
+    registration = register(patient, probe, us_mm)
     missed = map_points(registration, us_mm[::COARSE, ::COARSE]) - points[::COARSE, ::COARSE]
     return SimulatedFrame(
         grey=grey,
         spacing_mm=(STEP_MM, STEP_MM),
         sector=place,
-        lesion_box_px=_box(mask),
-        lesion_mask=mask,
+        lesion_box_px=_box(shown),
+        lesion_mask=shown,
         registration=registration,
         probe=probe,
         deformation_mm=float(np.linalg.norm(missed, axis=-1).mean()),
     )
 
 
-def plane_points(rows: int, columns: int) -> np.ndarray:
-    """US-plane mm (x, y, 0) of the pixels of a sector, float64 (rows, columns, 3)."""
+def aim(patient: SimulatedPatient, view: str, rng: np.random.Generator) -> tuple[Probe, tuple[float, float]]:
+    """Put the probe on for a view: where it stands and presses, and (width, depth) of its picture in mm."""
+    pose, lesion_mm = _pose(patient, view, rng)
+    width_mm = float(rng.choice(WIDTHS_MM))
+    pressed = float(rng.uniform(0.05, 0.18))
+    probe = put_probe(patient.breast, patient.supine, pose, pressed, (width_mm, 12.0))
+    deep_enough = lesion_mm / (1 + pressed) + patient.lesion.radius_mm + 8.0
+    return probe, (width_mm, min((d for d in DEPTHS_MM if d >= deep_enough), default=DEPTHS_MM[-1]))
+
+
+def scan_plane(
+    patient: SimulatedPatient,
+    probe: Probe,
+    size_mm: tuple[float, float],
+    rng: np.random.Generator,
+    z_mm: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Image a plane under the probe, `size_mm` (width, depth), `z_mm` beside its middle.
+
+    Returns the sector's grey values uint8, where it shows the lesion, bool, both (row, column), and the prone
+    LPS mm of its pixels, float32 (row, column, 3).
+    """
+    points = _prone_places(probe, plane_points(size_mm), z_mm)
+    labels, level = _anatomy(patient, points)
+    settings = draw_settings(patient.stream("us", _SETTINGS))
+    matter = medium(labels, points, patient.breast, level, rng)
+    return compress(envelope(matter, settings, rng), settings), level < 0, points
+
+
+def plane_points(size_mm: tuple[float, float]) -> np.ndarray:
+    """US-plane mm (x, y, 0) of the pixels of a sector (width, depth), float64 (row, column, 3)."""
+    rows, columns = round(size_mm[1] / STEP_MM), round(size_mm[0] / STEP_MM)
     x = (np.arange(columns) - (columns - 1) / 2) * STEP_MM
     y = np.arange(rows) * STEP_MM
     return np.stack([*np.meshgrid(x, y), np.zeros((rows, columns))], axis=-1)
 
 
-def _prone_places(probe: Probe, us_mm: np.ndarray) -> np.ndarray:
+def register(patient: SimulatedPatient, probe: Probe, us_mm: np.ndarray) -> RegistrationParameters:
+    """The best rigid registration of a plane's points (row, column, 3) around the lesion."""
+    centre = probe.to_us(patient.lesion.centre_mm[None])[0]
+    plane = us_mm[::COARSE, ::COARSE].reshape(-1, 3)
+    return best_rigid(probe, plane[np.linalg.norm(plane - centre, axis=1) < NEAR_MM], centre)
+
+
+def _prone_places(probe: Probe, us_mm: np.ndarray, z_mm: float) -> np.ndarray:
     """Prone LPS mm of every pixel, float32: exact on a coarse grid, linear between its nodes."""
     rows, columns = us_mm.shape[:2]
     y, x = (np.arange(0, n + COARSE, COARSE) * STEP_MM for n in (rows, columns))
-    nodes = np.stack([*np.meshgrid(x + us_mm[0, 0, 0], y), np.zeros((len(y), len(x)))], axis=-1)
+    nodes = np.stack([*np.meshgrid(x + us_mm[0, 0, 0], y), np.full((len(y), len(x)), z_mm)], axis=-1)
     coarse = probe.to_prone(nodes.reshape(-1, 3)).reshape(nodes.shape)
     index = np.meshgrid(np.arange(rows) / COARSE, np.arange(columns) / COARSE, indexing="ij")
     parts = [ndimage.map_coordinates(coarse[..., k], index, np.float32, order=1) for k in range(3)]
     return np.stack(parts, axis=-1)
 
 
-def anatomy_in_plane(patient: SimulatedPatient, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _anatomy(patient: SimulatedPatient, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Labels uint8 and level (mm to the lesion's US outline) of prone places (rows, columns, 3)."""
     flat = points.reshape(-1, 3)
     labels = body_tissue(flat, (patient.breast,), patient.trunk, "us").reshape(points.shape[:2])
@@ -112,7 +134,7 @@ def anatomy_in_plane(patient: SimulatedPatient, points: np.ndarray) -> tuple[np.
     return labels, level
 
 
-def _aim(
+def _pose(
     patient: SimulatedPatient, view: str, rng: np.random.Generator
 ) -> tuple[RegistrationParameters, float]:
     """A hand-held pose in supine LPS that shows the lesion, never simply in the middle; its depth in mm."""
@@ -153,12 +175,6 @@ def _skin_over(patient: SimulatedPatient, lesion: np.ndarray, inward: np.ndarray
     away = np.arange(1.0, 80.0, 0.5)
     depth = patient.breast.depth_mm(patient.supine.to_prone(lesion - away[:, None] * inward))
     return float(away[np.argmax(depth < 0)])
-
-
-def _registration(patient: SimulatedPatient, probe: Probe, us_mm: np.ndarray) -> RegistrationParameters:
-    centre = probe.to_us(patient.lesion.centre_mm[None])[0]
-    plane = us_mm[::COARSE, ::COARSE].reshape(-1, 3)
-    return best_rigid(probe, plane[np.linalg.norm(plane - centre, axis=1) < NEAR_MM], centre)
 
 
 def _box(mask: np.ndarray) -> tuple[float, float, float, float]:

@@ -7,6 +7,7 @@ import pytest
 
 from breastview.phantom import chest
 from breastview.phantom.anatomy import places
+from breastview.phantom.backscatter import STEP_MM
 from breastview.phantom.deformation import best_rigid, jacobian
 from breastview.phantom.patient import SimulatedPatient, simulate
 from breastview.phantom.stills import SimulatedFrame, plane_points, still
@@ -26,8 +27,9 @@ def frame(patient) -> SimulatedFrame:
 
 
 def plane(frame: SimulatedFrame) -> np.ndarray:
-    rows, columns = (np.array(frame.lesion_mask.shape) * 0.8).astype(int)
-    return plane_points(rows, columns)[::25, ::25].reshape(-1, 3)
+    sector = frame.sector
+    size_mm = ((sector.right - sector.left) * STEP_MM, (sector.bottom - sector.top) * STEP_MM)
+    return plane_points(size_mm)[::25, ::25].reshape(-1, 3)
 
 
 def test_chest_coordinates_lead_there_and_back():
