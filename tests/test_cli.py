@@ -14,7 +14,7 @@ from breastview import cli, demo
 from breastview.records.store import RecordStore, read, write
 from breastview.records.values import Side
 
-IDENTITY = ("SIM-0003", "0003^", "SIMULATED 0003", "模拟患者", "1988", "2026-03", "20260302")
+IDENTITY = ("SIMULATED-0003", "0003^", "SIMULATED 0003", "模拟患者", "1988", "2026-03", "20260302")
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from breastview.pipeline import load_case, read_lesions, report_content, review_
 from breastview.records.store import read
 from breastview.records.values import Lesion, Side, UsMark, new_record
 
-IDENTITY = ("SIM-0003", "0003^", "SIMULATED 0003", "模拟患者", "1988", "2026-03", "20260302")
+IDENTITY = ("SIMULATED-0003", "0003^", "SIMULATED 0003", "模拟患者", "1988", "2026-03", "20260302")
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -97,7 +97,7 @@ def test_the_report_prints_the_number_that_the_result_holds(reviewed):
     assert f"Probability of malignancy (fused): {result.lesions[0].probability:.2f}" in text
     assert "SIMULATED PATIENT" in text and "DEMONSTRATION model" in text
     assert "known from the simulation; marks" in text
-    assert "Name SIMULATED 0003 · 模拟患者 Patient ID SIM-0003" in text
+    assert "Name SIMULATED 0003 · 模拟患者 Patient ID SIMULATED-0003" in text
     assert "model attention, not lesion outline" in text
 
 

@@ -260,7 +260,7 @@ def export_the_report(reader, path):
     told = text_of(path)
     for expected in (
         "SIMULATED",
-        "SIM-0003",
+        "SIMULATED-0003",
         "4B",
         "Ill-defined",
         f"{reader.session.readings['L1'].probability:.2f}",
