@@ -20,13 +20,13 @@ FAIL_FROM_MM, FAIL_AT_MM = 2.2, 6.0  # displacements between which it stops to w
 # Coil elements: x, y, z of the middle, reach along x, y, z, and gain; mirrored in x. In front of, beside and
 # between the breasts; a coil of loops loses its sensitivity fast behind them.
 ELEMENTS = (
-    (78.0, -25.0, 0.0, 70.0, 62.0, 130.0, 0.8),
-    (78.0, 35.0, 0.0, 90.0, 62.0, 140.0, 0.75),
-    (128.0, 70.0, -5.0, 42.0, 50.0, 130.0, 1.5),
-    (12.0, 45.0, 0.0, 40.0, 48.0, 120.0, 0.45),
-    (150.0, 130.0, 0.0, 60.0, 60.0, 150.0, 0.06),
+    (78.0, -25.0, 0.0, 95.0, 62.0, 130.0, 1.0),
+    (80.0, 36.0, 0.0, 90.0, 50.0, 140.0, 0.8),
+    (134.0, 80.0, -5.0, 46.0, 48.0, 130.0, 1.5),
+    (12.0, 42.0, 0.0, 48.0, 38.0, 120.0, 0.45),
+    (150.0, 130.0, 0.0, 70.0, 60.0, 150.0, 0.06),
 )
-FLOOR = 0.0016  # what is left of the squared sensitivity far behind
+FLOOR = 0.0012  # what is left of the squared sensitivity far behind
 UNEVEN_FROM_MM, UNEVEN_MM = 25.0, 75.0  # the slope along y that is corrected: where it is 1, and how steep
 STEEPNESS = 3  # of the fall-off along y: 1 / (1 + u^2)^STEEPNESS
 
@@ -44,7 +44,7 @@ class Coil:
         """
         z, y, x = grid.axes()
         middle, reach, gain = self.elements[:, :3], self.elements[:, 3:6], self.elements[:, 6:]
-        across = 1 / (1 + ((x - middle[:, [0]]) / reach[:, [0]]) ** 2)
+        across = 1 / (1 + ((x - middle[:, [0]]) / reach[:, [0]]) ** 2) ** 2
         back = 1 / (1 + ((y - middle[:, [1]]) / (2 * reach[:, [1]])) ** 2) ** (2 * STEEPNESS)
         along = 1 / (1 + ((z - middle[:, [2]]) / reach[:, [2]]) ** 2)
         sensitivity = np.sqrt(_summed(gain * along, back, across) + FLOOR)

@@ -52,7 +52,7 @@ class Protocol:
 
 SPIN_ECHO = Protocol(1, thickness_mm=4.0, distance_mm=5.0, noise=0.005, band=(0.95, 0.8))
 ECHO_PLANAR = Protocol(
-    2, thickness_mm=4.0, distance_mm=5.0, noise=0.0026, band=(0.85, 1.0), evened=False, fat_share=0.3
+    2, thickness_mm=4.0, distance_mm=5.0, noise=0.0019, band=(0.85, 1.0), evened=False, fat_share=0.4
 )
 GRADIENT_ECHO = Protocol(1, thickness_mm=2.0, distance_mm=2.0, noise=0.0035, band=(0.9, 0.85))
 

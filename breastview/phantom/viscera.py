@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breastview.phantom.noise import Field, make_field
+from breastview.phantom.noise import Field
 from breastview.phantom.tissue import Tissue
 
 PLEURA_DEPTH_MM = 1.0  # of fat between ribs and lung
-HILUM_MM = np.array([45.0, 165.0, 0.0])  # of the left lung; the right one's lies across the midline
-WOBBLE_MM = 6.0  # how far outlines stray from ellipsoids
+HILUM_MM = (45.0, 165.0)  # x and y of the left lung's; the right one's lies across the midline
+WOBBLE_MM, WOBBLE_WAVE_MM = 3.5, 190.0  # how far outlines stray from ellipsoids, and over what length
+WAVES = 3
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Organ:
 
 ORGANS = (
     Organ(Tissue.FAT, (20.0, 108.0, -36.0), (58.0, 24.0, 50.0), 32.0),
-    Organ(Tissue.FAT, (-4.0, 110.0, 40.0), (25.0, 21.0, 70.0)),
+    Organ(Tissue.FAT, (0.0, 112.0, 40.0), (27.0, 34.0, 75.0)),
     Organ(Tissue.ORGAN, (24.0, 118.0, -34.0), (57.0, 32.0, 46.0), 35.0),
     Organ(Tissue.BLOOD, (-24.0, 122.0, -26.0), (20.0, 24.0, 32.0), 0.0, 1.0),  # right atrium
     Organ(Tissue.BLOOD, (12.0, 105.0, -38.0), (42.0, 15.0, 38.0), 22.0, 2.0),  # right ventricle
@@ -45,11 +46,14 @@ ORGANS = (
 
 @dataclass(frozen=True, eq=False)
 class Viscera:
-    """Organs of one patient: shifted, scaled about the heart and with wobbling outlines."""
+    """Organs of one patient: shifted, scaled and with wobbling outlines.
+
+    `waves` (2, 4, n): wave vectors in 1/mm and phases of what moves outlines along x and along y.
+    """
 
     shift_mm: np.ndarray
     scale: float
-    wobble: tuple[Field, Field]
+    waves: np.ndarray
 
     def tissue(self, points: np.ndarray, depth: np.ndarray, curves: tuple[Field, Field]) -> np.ndarray:
         """Labels uint8 (n,) of points (n, 3) within the ribs, `depth` mm below the fascia.
@@ -64,17 +68,17 @@ class Viscera:
         return labels
 
     def _lung_vessels(self, points: np.ndarray, curves: tuple[Field, Field]) -> np.ndarray:
-        away = np.abs(points) - HILUM_MM.astype(np.float32)
-        far = np.sqrt((away[:, :2] ** 2).sum(axis=1) + points[:, 2] ** 2)
-        near = np.flatnonzero(far < 85.0)
-        width = 0.30 * np.exp(-far[near] / 38.0)
+        x, y, z = np.abs(points[:, 0]) - HILUM_MM[0], points[:, 1] - HILUM_MM[1], points[:, 2]
+        square = x * x + y * y + z * z
+        near = np.flatnonzero(square < 75.0**2)
+        width = 0.30 * np.exp(-np.sqrt(square[near]) / 38.0)
         return near[np.hypot(curves[0].at(points[near]), curves[1].at(points[near])) < width]
 
     def _put_organs(self, labels: np.ndarray, index: np.ndarray, points: np.ndarray) -> None:
         p = (points - self.shift_mm.astype(np.float32)) / np.float32(self.scale)
-        coarse = [WOBBLE_MM * field.at(p) for field in self.wobble]
-        p[:, 0] += coarse[0]
-        p[:, 1] += 0.6 * coarse[1]
+        strayed = [np.sin(p @ wave[:3] + wave[3]).sum(axis=1) for wave in self.waves]
+        p[:, 0] += WOBBLE_MM * strayed[0]
+        p[:, 1] += 0.6 * WOBBLE_MM * strayed[1]
         for organ in ORGANS:
             near = np.flatnonzero(_within(p, organ))
             wall, lumen = _sections(p[near], organ)
@@ -106,8 +110,10 @@ def _sections(p: np.ndarray, organ: Organ) -> tuple[np.ndarray, np.ndarray]:
 
 def make_viscera(rng: np.random.Generator) -> Viscera:
     """Draw a patient's viscera."""
+    waves = rng.normal(0, 2 * np.pi / WOBBLE_WAVE_MM, (2, 4, WAVES))
+    waves[:, 3] = rng.uniform(0, 2 * np.pi, (2, WAVES))
     return Viscera(
         shift_mm=rng.normal(0, (4.0, 3.0, 8.0)),
         scale=float(rng.uniform(0.92, 1.08)),
-        wobble=(make_field(rng, 13.0), make_field(rng, 13.0)),
+        waves=waves.astype(np.float32),
     )
