@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,9 +30,9 @@ def true_record(
     folder: Path,
     patient: SimulatedPatient,
     frames: Mapping[str, SimulatedFrame],
-    facts: Mapping[str, str],
+    facts: Mapping[str, Any],
 ) -> ReviewRecord:
-    """Scan a patient's folder and say what is true of it; `facts` are kept as they are.
+    """Scan a patient's folder and say what is true of it, with those `facts` that are single figures.
 
     `frames` are the plain stills by view.
     """
@@ -42,7 +43,7 @@ def true_record(
     lesion = _lesion(case, patient, *next(iter(frames.items())))
     record = new_record(case)
     return ReviewRecord(
-        record.case, lesions=(lesion,), registrations=registrations, simulated=True, extra=dict(facts)
+        record.case, lesions=(lesion,), registrations=registrations, simulated=True, extra=_as_text(facts)
     )
 
 
@@ -66,3 +67,9 @@ def _depth_mm(frame: SimulatedFrame) -> float:
     plane = UsPlane(frame.sector.face_middle_px, frame.spacing_mm)
     left, top, right, bottom = frame.lesion_box_px
     return float(round(plane.px_to_mm(np.array([(left + right) / 2, (top + bottom) / 2]))[1]))
+
+
+def _as_text(facts: Mapping[str, Any]) -> dict[str, str]:
+    """A record's extra values are words."""
+    figures = {name: value for name, value in facts.items() if not isinstance(value, Mapping)}
+    return {n: f"{value:.4f}" if isinstance(value, float) else str(value) for n, value in figures.items()}

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from PIL import Image
 
-from breastview.phantom.dicom.truth import ViewTruth, displacement, write_truth
+from breastview.phantom.dicom.truth import UsTruth, displacement, write_truth
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.transform import map_points
 
@@ -31,7 +31,7 @@ def folder(tmp_path_factory):
     labels = np.arange(4 * 5 * 6, dtype=np.uint8).reshape(4, 5, 6)
     lesion = np.zeros((20, 30), bool)
     lesion[5:9, 11:17] = True
-    view = ViewTruth(lesion, displacement(bent, REGISTRATION, (20.0, 30.0)))
+    view = UsTruth(lesion, displacement(bent, REGISTRATION, (20.0, 30.0, 0.0)))
     write_truth(
         place,
         {"seed": 7, "malignant": True},
