@@ -31,6 +31,29 @@ class LandmarkPair:
     weight: float = 1.0
 
 
+class ContourKind(StrEnum):
+    """What a contour tells: a surface, where the tissue lies across it; a line, where it lies beside it."""
+
+    SURFACE = "surface"
+    LINE = "line"
+
+
+@dataclass(frozen=True)
+class Contour:
+    """One structure in both images whose points have no partners one by one: skin, fascia, a ligament, a
+    vessel.
+
+    `us_mm` are points (x, y) of it in the US plane, `mri_mm` LPS points of it in the MRI, close enough
+    together to tell its direction.
+    """
+
+    kind: ContourKind
+    us_mm: tuple[Point2, ...]
+    mri_mm: tuple[Point3, ...]
+    name: str = ""
+    weight: float = 1.0
+
+
 @dataclass(frozen=True)
 class WarpPoint:
     """A displacement `shift_mm` (x, y, z) of the US plane at `us_mm` (x, y), fading over `radius_mm`."""
@@ -55,6 +78,7 @@ class RegistrationParameters:
     method: Method = Method.MANUAL
     landmarks: tuple[LandmarkPair, ...] = ()
     warp: tuple[WarpPoint, ...] = ()
+    contours: tuple[Contour, ...] = ()
 
     @property
     def scale_flagged(self) -> bool:

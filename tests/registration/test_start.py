@@ -9,14 +9,16 @@ from hypothesis import strategies as st
 
 from breastview.errors import RegistrationError
 from breastview.imaging.geometry import frozen
-from breastview.registration.parameters import Method
+from breastview.registration.parameters import Method, RegistrationParameters
 from breastview.registration.skin import GRID_MM, find_body, midline_x_mm, nipple_mm, side_of, skin_y_mm
 from breastview.registration.start import (
     ORIENTATIONS,
+    SHIFT,
     USUAL_DEPTH_MM,
-    clock_face_point_mm,
+    expected_place,
     start_from_clock_face,
     start_from_mri_mark,
+    usual_angles_deg,
 )
 from breastview.registration.transform import map_points, rotation
 from tests.registration.examples import angles, places, volume_of
@@ -115,34 +117,67 @@ def test_the_side_of_a_point_is_told_by_the_body_s_midline(body):
     [(12.0, (0, 1)), (3.0, (1, 0)), (6.0, (0, -1)), (9.0, (-1, 0)), (1.5, (0.7071, 0.7071))],
 )
 def test_the_clock_is_seen_facing_the_patient_in_either_breast(body, side, clock_h, towards):
-    """12 is superior; 3 is at the patient's left."""
+    """12 is superior; 3 is at the patient's left. Prone the lesion is nearer to the nipple and deeper."""
     nipple = np.array(nipple_mm(body, side))
-    x, y, z = clock_face_point_mm(body, side, clock_h, 30.0, depth_mm=12.0)
-    np.testing.assert_allclose((x - nipple[0], z - nipple[2]), 30.0 * np.array(towards), atol=1e-3)
-    assert y == pytest.approx(skin_y_mm(body, x, z) + 12.0)
+    x, y, z = expected_place(body, side, clock_h, 30.0, depth_mm=12.0).point_mm
+    away = SHIFT.radial[0] + SHIFT.radial[1] * 30.0
+    np.testing.assert_allclose((x - nipple[0], z - nipple[2]), away * np.array(towards), atol=1e-3)
+    assert y > skin_y_mm(body, x, z) + 12.0
+
+
+def test_the_depth_is_measured_from_the_nearest_skin(body):
+    shallow, deep = (np.array(expected_place(body, "L", 12.0, 40.0, d).point_mm) for d in (8.0, 25.0))
+    assert np.array_equal(shallow[[0, 2]], deep[[0, 2]])
+    assert SHIFT.depth[1] * 17.0 < deep[1] - shallow[1] < 3 * 17.0
 
 
 def test_a_report_without_depth_gets_the_usual_one(body):
-    x, y, z = clock_face_point_mm(body, "L", 12.0, 20.0, depth_mm=None)
-    assert y == skin_y_mm(body, x, z) + USUAL_DEPTH_MM
+    assert expected_place(body, "L", 12.0, 20.0, None).point_mm == (
+        expected_place(body, "L", 12.0, 20.0, USUAL_DEPTH_MM).point_mm
+    )
+
+
+def test_the_expected_place_is_a_region_that_grows_along_the_arc(body):
+    near, far = (expected_place(body, "L", 12.0, d, 12.0).covariance_mm2 for d in (10.0, 50.0))
+    assert np.sqrt(np.diag(far)) == pytest.approx([11.5, 5.5, 7.5])
+    assert far[0, 0] > near[0, 0] and far[2, 2] == pytest.approx(near[2, 2])
 
 
 def test_words_that_lead_outside_the_body_are_an_error(body):
     with pytest.raises(RegistrationError) as raised:
-        clock_face_point_mm(body, "L", 3.0, 120.0, None)
+        expected_place(body, "L", 3.0, 220.0, None)
     assert raised.value.message.code == "registration.outside_body"
+
+
+@pytest.mark.parametrize(
+    ("view", "clock_h", "lateral"),
+    [
+        ("transverse", 10.0, (1, 0, 0)),
+        ("sagittal", 10.0, (0, 0, -1)),
+        ("radial", 12.0, (0, 0, 1)),
+        ("radial", 3.0, (1, 0, 0)),
+        ("antiradial", 12.0, (1, 0, 0)),
+        ("antiradial", 3.0, (0, 0, -1)),
+    ],
+)
+def test_a_probe_is_held_as_its_name_says(view, clock_h, lateral):
+    """A radial picture runs from the nipple, at its left, outward; an antiradial one clockwise across it."""
+    turn = rotation(RegistrationParameters((0.0, 0.0, 0.0), usual_angles_deg(view, clock_h)))
+    np.testing.assert_allclose(turn[:, 0], lateral, atol=1e-12)
+    np.testing.assert_allclose(turn[:, 1], (0, 1, 0), atol=1e-12)
 
 
 @pytest.mark.parametrize("view", ORIENTATIONS)
 def test_a_start_from_the_clock_face_puts_the_us_lesion_there(body, view):
-    point = clock_face_point_mm(body, "R", 10.0, 25.0, 14.0)
-    start = start_from_clock_face(body, "R", 10.0, 25.0, 14.0, (-6.0, 17.0), ORIENTATIONS[view])
+    point = expected_place(body, "R", 10.0, 25.0, 14.0).point_mm
+    held = usual_angles_deg(view, 10.0)
+    start = start_from_clock_face(body, "R", 10.0, 25.0, 14.0, (-6.0, 17.0), held)
     np.testing.assert_allclose(map_points(start, (-6.0, 17.0)), point, atol=1e-9)
-    assert (start.method, start.angles_deg, start.scale) == (Method.CLOCK_FACE, ORIENTATIONS[view], 1.0)
+    assert (start.method, start.angles_deg, start.scale) == (Method.CLOCK_FACE, held, 1.0)
 
 
 def test_a_start_without_us_mark_puts_the_picture_s_middle_line_there(body):
-    point = clock_face_point_mm(body, "R", 10.0, 25.0, 14.0)
+    point = expected_place(body, "R", 10.0, 25.0, 14.0).point_mm
     start = start_from_clock_face(body, "R", 10.0, 25.0, 14.0)
     np.testing.assert_allclose(map_points(start, (0.0, 14.0)), point, atol=1e-9)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from breastview.registration.parameters import Method, RegistrationParameters, WarpPoint
-from breastview.registration.start import ORIENTATIONS
+from breastview.registration.start import usual_angles_deg
 from breastview.registration.transform import (
     angles_deg,
     dragged,
@@ -39,7 +39,7 @@ def test_the_reference_pose_looks_from_the_front():
 
 
 def test_a_sagittal_plane_has_the_head_at_the_left_of_the_screen():
-    sagittal = replace(REFERENCE, angles_deg=ORIENTATIONS["sagittal"])
+    sagittal = replace(REFERENCE, angles_deg=usual_angles_deg("sagittal"))
     np.testing.assert_allclose(map_points(sagittal, [[7.0, 20.0]]), [[10.0, -80.0, 23.0]], atol=1e-12)
 
 

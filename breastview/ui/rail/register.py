@@ -17,7 +17,7 @@ from breastview.records.values import Lesion
 from breastview.registration.landmarks import fit_landmarks, residuals_mm
 from breastview.registration.parameters import LandmarkPair, Method, Point2, Point3, RegistrationParameters
 from breastview.registration.plane import UsPlane
-from breastview.registration.start import ORIENTATIONS, start_from_clock_face, start_from_mri_mark
+from breastview.registration.start import start_from_clock_face, start_from_mri_mark, usual_angles_deg
 from breastview.registration.transform import moved, turned
 from breastview.review.actions import AddLandmark, Calibrate, FitLandmarks, RemoveLandmark, SetRegistration
 from breastview.review.state import Part
@@ -45,6 +45,8 @@ class RegisterPanel(Panel):
         self.orientation = QComboBox(self)
         self.orientation.addItem(text("Transverse"), "transverse")
         self.orientation.addItem(text("Sagittal"), "sagittal")
+        self.orientation.addItem(text("Radial"), "radial")
+        self.orientation.addItem(text("Antiradial"), "antiradial")
         self.row(self.orientation, label=text("Probe"))
         self.from_mark = button(text("Start from marks"), text("Put the US lesion onto the MRI mark"))
         self.from_clock = button(
@@ -283,7 +285,9 @@ class RegisterPresenter(QObject):
         return float(x), float(y)
 
     def _angles(self) -> Point3:
-        return ORIENTATIONS[str(self._panel.orientation.currentData())]
+        lesion = self._session.lesion
+        clock_h = lesion.clock_h if lesion is not None else None
+        return usual_angles_deg(str(self._panel.orientation.currentData()), clock_h)
 
     def _set(self, parameters: RegistrationParameters) -> None:
         key, present = self._session.us_key, self._session.registration
