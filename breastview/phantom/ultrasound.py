@@ -18,11 +18,16 @@ from breastview.phantom.backscatter import STEP_MM, Medium, medium
 __all__ = ["STEP_MM", "Medium", "Settings", "compress", "draw_settings", "envelope", "look", "medium"]
 
 SOUND_MM_PER_US = 1.54
-TGC_DB_PER_CM_MHZ = 0.62  # one way: what the machine takes average breast tissue for
-SPECULAR = 14.0  # mirror echo of an impedance step of 1 MRayl a pixel, against backscatter of 1
+TGC_DB_PER_CM_MHZ = 0.66  # one way: what the machine takes average breast tissue for
+SPECULAR, KNEE_MRAYL = (
+    18.0,
+    0.15,
+)  # mirror echo of 1 MRayl a pixel against backscatter of 1; where it saturates
 SPECULAR_POWER = 10  # how fast it fades as the interface turns from the beam
+AUTO, AUTO_DB = 0.75, -2.5  # how far the machine sets its gain itself, by the upper part of the picture
 SPECKLE_DB2 = 9.0  # variance of compounded speckle that full reduction levels
-LINES_PX = (0.35, 0.6)  # what scan conversion blurs
+BLACK = 3  # grey level of no echo
+LINES_PX = (0.65, 0.65)  # what scan conversion blurs
 EDGE_DB = 5.0  # refraction at the sides of rounded interfaces, by 1 MRayl
 
 
@@ -31,7 +36,7 @@ class Settings:
     """A probe and the settings of its machine.
 
     `tgc_db` are the sliders, from the face to the bottom; `noise_db` the electronic noise before TGC, against
-    tissue of backscatter 1; `reduction` 0…1 how much speckle is smoothed away; `curve` bends the grey map.
+    tissue of backscatter 1; `reduction` from 0 how much speckle is smoothed away; `curve` bends the grey map.
     """
 
     frequency_mhz: float = 9.0
@@ -50,11 +55,11 @@ class Settings:
     @property
     def axial_sigma_mm(self) -> float:
         """Of a pulse of about two wavelengths."""
-        return 0.45 * SOUND_MM_PER_US / self.frequency_mhz
+        return 0.39 * SOUND_MM_PER_US / self.frequency_mhz
 
     def lateral_sigma_mm(self, depth_mm: np.ndarray) -> np.ndarray:
         """Of the two-way beam: λ·f-number at the focus, wider away from it."""
-        narrow = 0.34 * self.f_number * SOUND_MM_PER_US / self.frequency_mhz
+        narrow = 0.31 * self.f_number * SOUND_MM_PER_US / self.frequency_mhz
         return narrow * np.sqrt(1 + np.square((depth_mm - self.focus_mm) / (1.4 * self.focus_mm)))
 
     def tgc_amplitude(self, rows: int) -> np.ndarray:
@@ -72,13 +77,13 @@ def draw_settings(rng: np.random.Generator) -> Settings:
         focus_mm=float(rng.uniform(10, 26)),
         looks=int(rng.integers(3, 6)),
         steer_deg=float(rng.uniform(6, 13)),
-        tgc_db=tuple(float(db) for db in np.cumsum(rng.normal(-1.0, 1.5, 6))),
+        tgc_db=tuple(float(db) for db in 4 + np.cumsum(rng.normal(-2.8, 1.6, 6))),
         noise_db=float(rng.uniform(-84, -72)),
-        clutter_db=float(rng.uniform(-40, -30)),
-        gain_db=float(rng.normal(-3, 4.0)),
-        dynamic_range_db=float(rng.uniform(46, 64)),
-        curve=float(rng.uniform(0.9, 1.35)),
-        reduction=float(rng.uniform(0.2, 0.8)),
+        clutter_db=float(rng.uniform(-36, -26)),
+        gain_db=float(rng.normal(0, 5.0)),
+        dynamic_range_db=float(rng.uniform(40, 58)),
+        curve=float(rng.uniform(1.0, 1.5)),
+        reduction=float(rng.uniform(0.1, 0.5)),
     )
 
 
@@ -89,14 +94,12 @@ def look(medium_: Medium, settings: Settings, angle_deg: float, rng: np.random.G
     """
     rows = len(medium_.echo)
     tgc = settings.tgc_amplitude(rows)[:, None]
-    weight = tgc * _transmission(medium_, settings, angle_deg)
+    gain = tgc * _transmission(medium_, settings, angle_deg)
     field = rng.standard_normal((2, *medium_.echo.shape), dtype=np.float32)
-    field *= medium_.echo
-    field[0] += _specular(medium_, angle_deg)
-    field = _blur(field * weight, settings)
-    noise = rng.standard_normal(field.shape, dtype=np.float32)
-    field += noise * (_amplitude(settings.noise_db) * tgc)
-    return np.hypot(field[0], field[1])
+    field *= np.hypot(medium_.echo * gain, _amplitude(settings.noise_db) * tgc)
+    field[0] += _specular(medium_, angle_deg) * gain
+    real, imaginary = _blur(field, settings)
+    return np.hypot(real, imaginary)
 
 
 def envelope(medium_: Medium, settings: Settings, rng: np.random.Generator) -> np.ndarray:
@@ -109,11 +112,11 @@ def envelope(medium_: Medium, settings: Settings, rng: np.random.Generator) -> n
 
 def compress(envelope_: np.ndarray, settings: Settings) -> np.ndarray:
     """The sector on screen, uint8 (row, column): speckle reduction, log compression and grey map."""
-    lines = ndimage.gaussian_filter(envelope_, LINES_PX)
-    decibel = 20 * np.log10(np.maximum(lines, 1e-6)) + settings.gain_db
-    decibel = _reduce_speckle(decibel, settings.reduction)
-    level = np.clip(0.6 + decibel / settings.dynamic_range_db, 0, 1) ** settings.curve
-    return np.rint(255 * level).astype(np.uint8)
+    decibel = 20 * np.log10(np.maximum(envelope_, 1e-6))
+    decibel += settings.gain_db + AUTO * (AUTO_DB - np.percentile(decibel[: 2 * len(decibel) // 3], 65))
+    decibel = ndimage.gaussian_filter(_reduce_speckle(decibel, settings.reduction), LINES_PX)
+    level = np.clip(0.55 + decibel / settings.dynamic_range_db, 0, 1) ** settings.curve
+    return np.rint(BLACK + (255 - BLACK) * level).astype(np.uint8)
 
 
 def _amplitude(decibel: np.ndarray | float) -> np.ndarray:
@@ -150,7 +153,13 @@ def _specular(medium_: Medium, angle_deg: float) -> np.ndarray:
     angle = np.deg2rad(angle_deg)
     slope = np.hypot(down, across) + np.float32(1e-6)
     facing = np.abs(down * np.float32(np.cos(angle)) + across * np.float32(np.sin(angle))) / slope
-    return np.float32(SPECULAR) * medium_.mirror * slope * facing**SPECULAR_POWER
+    return (
+        np.float32(SPECULAR)
+        * medium_.mirror
+        * slope
+        / (1 + slope / np.float32(KNEE_MRAYL))
+        * facing**SPECULAR_POWER
+    )
 
 
 def _blur(field: np.ndarray, settings: Settings) -> np.ndarray:
