@@ -34,8 +34,8 @@ def run(monkeypatch, capfd):
 def test_scan_lists_what_the_folder_holds(run, simulated_patient):
     code, out, err = run("scan", simulated_patient.folder)
     lines = out.splitlines()
-    assert (code, err, len(lines)) == (0, "", 12)
-    assert sum(line.startswith("us_still") for line in lines) == 2
+    assert (code, err, len(lines)) == (0, "", 15)
+    assert sum(line.startswith("us_still") for line in lines) == 5
     assert sum(line.startswith("dce") for line in lines) == 6
     assert any(line.startswith("t2wi") and "TR 4000 ms, TE 85" in line for line in lines)
 
@@ -44,7 +44,7 @@ def test_scan_as_json_has_roles_and_geometry_and_no_identification(run, simulate
     code, out, _ = run("scan", simulated_patient.folder, "--json")
     told = json.loads(out)
     assert code == 0 and told["simulated"] is True and told["problems"] == []
-    assert [f["spacing_mm"] for f in told["us"]] == [[0.1, 0.1]] * 2
+    assert [f["spacing_mm"] for f in told["us"]] == [[0.1, 0.1]] * 5
     delays = {v["phase"]: v["delay_s"] for v in told["mri"] if v["role"] == "dce"}
     assert delays == {1: 0.0, 2: 60.0, 3: 120.0, 4: 180.0, 5: 240.0, 6: 300.0}
     assert {v["b_value"] for v in told["mri"] if v["role"] == "dwi"} == {0.0, 800.0}

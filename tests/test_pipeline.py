@@ -132,11 +132,13 @@ def test_out_of_scope_there_is_a_sentence_and_no_heatmap(simulated_patient, smal
     told = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
     assert told["eligible"] is False
     assert [reason["code"] for reason in told["reasons"]] == ["concordance.sides_differ"]
-    assert told["sentences"] == ["The sides disagree: R confirmed, L in the MRI."]
+    true, confirmed = (r.lesions[0].side for r in (read(simulated_patient.record_file), record))
+    sentence = f"The sides disagree: {confirmed} confirmed, {true} in the MRI."
+    assert told["sentences"] == [sentence]
     assert result.lesions[0].probability is None and told["files"] == ["report.pdf"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.pdf", "result.json"]
     text = report_text(tmp_path)
-    assert "No reading" in text and "The sides disagree: R confirmed, L in the MRI." in text
+    assert "No reading" in text and sentence in text
 
 
 def test_an_override_computes_and_says_so_everywhere(simulated_patient, small_bundle, tmp_path):

@@ -14,6 +14,7 @@ from breastview.imaging.case import Role
 from breastview.imaging.load import load_frames, load_volume
 from breastview.imaging.scan import scan_folder
 from breastview.phantom.dicom import SMALL, whole_maps, write_patient
+from breastview.phantom.dicom.pictures import across_lesion, annotation
 from breastview.phantom.patient import simulate
 from breastview.phantom.scanner import scan
 from breastview.phantom.stills import still
@@ -91,6 +92,26 @@ def test_the_word_is_burned_into_the_border_and_never_over_the_image(case, recor
         assert np.array_equal(stack.grey()[place], frame.grey[place])
         changed = np.argwhere(stack.grey() != frame.grey)
         assert len(changed) > 100 and changed[:, 0].max() < frame.sector.top
+
+
+def test_each_view_is_there_plain_and_measured_and_the_first_in_colour(case, patient):
+    text = {view: f"SIMULATED {annotation(patient, view)}" for view in patient.views}
+    first, second = (text[view] for view in patient.views)
+    assert sorted(item.description for item in case.frames) == sorted([first] * 3 + [second] * 2)
+    stills = {item.sources[0].path.name: load_frames(item) for item in case.frames}
+    assert sorted(stills) == [f"US{number:04d}" for number in range(1, 6)]
+    assert {name for name, stack in stills.items() if stack.frames.ndim == 4} == {"US0003"}
+    assert all(item.scale.spacing_mm == (0.1, 0.1) for item in case.frames)
+    assert all(item.laterality == patient.side for item in case.frames)
+
+
+def test_calipers_measure_along_and_across_the_lesion():
+    y, x = np.mgrid[:120, :160]
+    along, across = across_lesion(((x - 80) / 50) ** 2 + ((y - 60) / 20) ** 2 <= 1)
+    assert along.length_mm(0.1) == pytest.approx(10.0, abs=0.1)
+    assert across.length_mm(0.1) == pytest.approx(4.0, abs=0.1)
+    assert sorted([along.start_px[0], along.end_px[0]]) == pytest.approx([30, 130], abs=1)
+    assert across_lesion(np.zeros((20, 20), bool)) == []
 
 
 def test_the_record_is_about_this_case_and_tells_the_truth(case, record, patient):
