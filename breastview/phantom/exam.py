@@ -16,7 +16,7 @@ FIRST_PHASE = 3  # place of the first dynamic phase among the series that move o
 CALM_MM, RESTLESS_MM, RESTLESS_SHARE = 0.2, 0.9, 0.12  # SD of the motion between phases; how many move more
 DISTORTION_MM = 1.3  # SD of the displacement that the field causes in echo-planar images
 FAT_LEFT = 0.15  # of the fat's signal where fat suppression works
-FAIL_FROM_MM, FAIL_AT_MM = 2.2, 6.0  # displacements between which it stops to work
+FAIL_FROM_MM, FAIL_AT_MM = 2.5, 7.0  # displacements between which it stops to work
 # Coil elements: x, y, z of the middle, reach along x, y, z, and gain; mirrored in x. In front of, beside and
 # between the breasts; a coil of loops loses its sensitivity fast behind them.
 ELEMENTS = (
@@ -28,6 +28,7 @@ ELEMENTS = (
 )
 FLOOR = 0.0012  # what is left of the squared sensitivity far behind
 UNEVEN_FROM_MM, UNEVEN_MM = 25.0, 75.0  # the slope along y that is corrected: where it is 1, and how steep
+EVENED_TO_MM = 90.0  # no further back than this
 STEEPNESS = 3  # of the fall-off along y: 1 / (1 + u^2)^STEEPNESS
 
 
@@ -37,18 +38,23 @@ class Coil:
 
     elements: np.ndarray
 
-    def on(self, grid: Grid, evened: bool = True) -> np.ndarray:
-        """Sensitivity on a grid, float32 (slice, row, column), near 1 in the breasts.
-
-        `evened`: after the scanner's correction, which lifts what lies behind; otherwise as received.
-        """
+    def on(self, grid: Grid) -> np.ndarray:
+        """Sensitivity on a grid after `evening`, float32 (slice, row, column), near 1 in the breasts."""
         z, y, x = grid.axes()
         middle, reach, gain = self.elements[:, :3], self.elements[:, 3:6], self.elements[:, 6:]
         across = 1 / (1 + ((x - middle[:, [0]]) / reach[:, [0]]) ** 2) ** 2
         back = 1 / (1 + ((y - middle[:, [1]]) / (2 * reach[:, [1]])) ** 2) ** (2 * STEEPNESS)
         along = 1 / (1 + ((z - middle[:, [2]]) / reach[:, [2]]) ** 2)
-        sensitivity = np.sqrt(_summed(gain * along, back, across) + FLOOR)
-        return sensitivity if evened else sensitivity * np.exp((UNEVEN_FROM_MM - y) / UNEVEN_MM)[:, None]
+        return np.sqrt(_summed(gain * along, back, across) + FLOOR)
+
+    @staticmethod
+    def evening(grid: Grid) -> np.ndarray:
+        """What the scanner multiplies rows by to make up for the slope of the coil, float32 (row, 1).
+
+        It lifts the noise of what lies behind as well.
+        """
+        y = np.minimum(grid.axes()[1], EVENED_TO_MM)
+        return np.exp((y - UNEVEN_FROM_MM) / UNEVEN_MM)[:, None]
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,7 +25,7 @@ from breastview.phantom.tissue import Tissue
 PHASE_DELAYS_S = (0.0, 60.0, 120.0, 180.0, 240.0, 300.0)
 COUNTS = 900.0  # stored value of a fully relaxed fat voxel where the coil's sensitivity is 1
 MAX_COUNTS = 4095
-HAMMING = 0.62  # pedestal of the k-space window
+HAMMING = 0.75  # pedestal of the k-space window
 KERNEL_PX = 6  # half width of what the window smears
 
 Equation = Callable[[Substance], np.ndarray]
@@ -36,9 +36,9 @@ Scanned = tuple[np.ndarray, np.ndarray]
 class Protocol:
     """How a signal is sampled.
 
-    In-plane step in fine-grid units, slice thickness and distance in mm, standard deviation of the noise in
-    units of `COUNTS`, which share of the pixels' own band is sampled along y and x, whether the coil's slope
-    is evened out, and how much of the fat that the exam leaves this protocol leaves.
+    In-plane step in fine-grid units, slice thickness and distance in mm, standard deviation of the noise as
+    received in units of `COUNTS`, which share of the pixels' own band is sampled along y and x, whether the
+    coil's slope is evened out, and how much of the fat that the exam leaves this protocol leaves.
     """
 
     in_plane: int
@@ -50,11 +50,11 @@ class Protocol:
     fat_share: float = 1.0
 
 
-SPIN_ECHO = Protocol(1, thickness_mm=4.0, distance_mm=5.0, noise=0.005, band=(0.95, 0.8))
+SPIN_ECHO = Protocol(1, thickness_mm=4.0, distance_mm=5.0, noise=0.0052, band=(1.0, 0.95))
 ECHO_PLANAR = Protocol(
-    2, thickness_mm=4.0, distance_mm=5.0, noise=0.0019, band=(0.85, 1.0), evened=False, fat_share=0.4
+    2, thickness_mm=4.0, distance_mm=5.0, noise=0.0023, band=(0.92, 1.0), evened=False, fat_share=0.4
 )
-GRADIENT_ECHO = Protocol(1, thickness_mm=2.0, distance_mm=2.0, noise=0.0035, band=(0.9, 0.85))
+GRADIENT_ECHO = Protocol(1, thickness_mm=2.0, distance_mm=2.0, noise=0.0042, band=(1.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ def acquire(maps: TissueMaps, exam: Exam, series: Series, rng: np.random.Generat
     sensed = slabs.binned(sensed)
     parts = pulsation(maps, exam, series, slabs, rng)
     parts[0] += sensed
-    image = sampled(parts, slabs, series, rng)
+    noise = protocol.noise * (exam.coil.evening(slabs.coarse) if protocol.evened else 1.0)
+    image = sampled(parts, noise, slabs, series, rng)
     stored = frozen(np.clip(image * COUNTS + 0.5, 0, MAX_COUNTS).astype(np.uint16))
     return stored, slabs.coarse.index_to_lps
 
@@ -169,8 +170,8 @@ def signal(maps: TissueMaps, exam: Exam, series: Series, slabs: _Slabs) -> np.nd
         fat = slabs.of(maps.paint(lambda s: series.equation(s) * s.fat))
         fat *= exam.fat_left(slabs.fine) * np.float32(series.protocol.fat_share)
         received += fat
-    received *= exam.coil.on(slabs.fine, series.protocol.evened)
-    return received
+    received *= exam.coil.on(slabs.fine)
+    return received if series.protocol.evened else received / exam.coil.evening(slabs.fine)
 
 
 def displaced(image: np.ndarray, shift_mm: np.ndarray, step_mm: float) -> np.ndarray:
@@ -215,8 +216,13 @@ def pulsation(
     return smeared
 
 
-def sampled(parts: np.ndarray, slabs: _Slabs, series: Series, rng: np.random.Generator) -> np.ndarray:
-    """Magnitude (slice, row, column) of an image's two parts after k-space window, shift and noise."""
+def sampled(
+    parts: np.ndarray, noise: np.ndarray | float, slabs: _Slabs, series: Series, rng: np.random.Generator
+) -> np.ndarray:
+    """Magnitude (slice, row, column) of an image's two parts after k-space window and shift.
+
+    `noise` is its standard deviation in the image, a number or one a row (row, 1).
+    """
     protocol, steps = series.protocol, (slabs.coarse.step_mm[1], slabs.coarse.step_mm[0])
     along_y, along_x = (
         window_matrix(size, band, mm / step)
@@ -224,7 +230,7 @@ def sampled(parts: np.ndarray, slabs: _Slabs, series: Series, rng: np.random.Gen
             parts.shape[2:], protocol.band, reversed(series.shift_mm), steps, strict=True
         )
     )
-    white = np.float32(protocol.noise / (_gain(along_y) * _gain(along_x)))
+    white = np.float32(noise) / np.float32(_gain(along_y) * _gain(along_x))
     noisy = parts + white * rng.standard_normal(parts.shape, dtype=np.float32)
     return np.hypot(*(along_y @ part @ along_x.T for part in noisy))
 

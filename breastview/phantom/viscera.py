@@ -13,6 +13,7 @@ PLEURA_DEPTH_MM = 1.0  # of fat between ribs and lung
 HILUM_MM = (45.0, 165.0)  # x and y of the left lung's; the right one's lies across the midline
 WOBBLE_MM, WOBBLE_WAVE_MM = 3.5, 190.0  # how far outlines stray from ellipsoids, and over what length
 WAVES = 3
+STRANDS_ABOVE = 0.3  # unit noise: where vessels and thymus run through the mediastinal fat
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Viscera:
         labels[vessels] = Tissue.VESSEL
         index = np.flatnonzero((np.abs(points[:, 0]) < 160.0) & (points[:, 1] < 225.0))
         self._put_organs(labels, index, points[index])
+        fat = np.flatnonzero(labels == Tissue.FAT)
+        labels[fat[curves[0].at(2.0 * points[fat]) > STRANDS_ABOVE]] = Tissue.ORGAN
         return labels
 
     def _lung_vessels(self, points: np.ndarray, curves: tuple[Field, Field]) -> np.ndarray:

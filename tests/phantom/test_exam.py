@@ -28,10 +28,12 @@ def test_the_coil_is_even_in_the_breast_and_falls_off_behind_the_chest_wall():
     assert (np.diff(middle[4:]) < 0).all()
 
 
-def test_what_the_scanner_does_not_even_out_is_bright_in_front():
+def test_evening_out_lifts_what_lies_behind():
     line = Grid((75.0, -20.0, 0.0), (1.0, 80.0, 1.0), (1, 2, 1))
-    evened, received = EXAM.coil.on(line)[0, :, 0], EXAM.coil.on(line, evened=False)[0, :, 0]
-    assert received[0] / received[1] == pytest.approx(evened[0] / evened[1] * np.exp(80 / 75), rel=1e-5)
+    lifted = EXAM.coil.evening(line)[:, 0]
+    assert lifted[1] / lifted[0] == pytest.approx(np.exp(80 / 75), rel=1e-5)
+    behind = EXAM.coil.evening(Grid((75.0, 100.0, 0.0), (1.0, 40.0, 1.0), (1, 2, 1)))[:, 0]
+    assert behind[0] == behind[1]
 
 
 def test_the_field_displaces_by_about_a_millimetre_and_never_folds():
@@ -42,7 +44,7 @@ def test_the_field_displaces_by_about_a_millimetre_and_never_folds():
 
 def test_fat_suppression_fails_only_where_the_field_is_far_off():
     left, field = EXAM.fat_left(WHOLE), np.abs(EXAM.field.on(WHOLE))
-    assert np.all(left[field < 2.2] == np.float32(FAT_LEFT))
+    assert np.all(left[field < 2.5] == np.float32(FAT_LEFT))
     assert np.all((left >= np.float32(FAT_LEFT)) & (left <= 1))
 
 
