@@ -131,10 +131,39 @@ TEXTS: dict[str, str] = {
     "registration.needs_marks": "Mark the lesion on ultrasound and in the MRI first.",
     "registration.needs_clock": "Enter side, clock face and nipple distance first.",
     "registration.needs_mri": "There is no MRI to register with yet.",
+    "registration.file_unreadable": "{file} cannot be read as a registration. Choose a .tfm file or a DICOM registration object.",
+    "registration.file_closed": "{file} cannot be opened. Check its permissions.",
+    "registration.file_unwritable": "The registration cannot be written there. Choose another folder.",
+    "registration.file_other_version": "{file} was written by another version. Update BreastView.",
+    "registration.file_other_transform": "{file} holds a kind of transform that is no registration of a plane. "
+    "Export it as an affine transform.",
+    "registration.file_other_us": "{file} registers another ultrasound image. Open the image it belongs to, or choose another file.",
+    "registration.file_other_frame": "{file} registers frame {frame} of this ultrasound image. Go to that frame, or choose another file.",
+    "registration.file_other_mri": "{file} registers with another MRI: its frame of reference is not in use here. "
+    "Choose that MRI, or another file.",
+    "registration.file_other_plane": "{file} places this ultrasound image, but measures it in a way unknown here. "
+    "Choose a file that BreastView wrote.",
+    "registration.file_other_scale": "{file} was made with another scale or image area of this ultrasound image. "
+    "Calibrate it as it was then, or register anew.",
+    "registration.file_mirrored": "{file} holds a mirror image, which no registration is. Export it again from the program that made it.",
+    "registration.file_singular": "{file} holds a matrix that flattens space, which no registration does. "
+    "Export it again from the program that made it.",
+    "registration.file_sheared": "{file} holds an affine transform that shears or stretches; a registration here turns, "
+    "shifts and scales. Export a rigid or similarity transform.",
+    "registration.file_scale": "{file} scales by {scale}, which is implausible. Check its units: they must be mm.",
+    "registration.file_foreign_warp": "{file} holds a deformation that BreastView did not make and cannot keep. "
+    "Export the rigid part alone.",
+    "registration.file_contradicts": "{file} was changed after BreastView wrote it: its transform and BreastView's own words differ. "
+    "Export it again.",
+    "registration.file_unnamed": "{file} does not say which images it joins: it was taken as ultrasound plane to MRI. Check it on screen.",
+    "registration.file_needs_dicom": "A DICOM registration needs DICOM images with a frame of reference, which this case lacks. "
+    "Export a .tfm file instead.",
+    "registration.file_no_source": "The headers of the registered images cannot be read any more. Open the case again.",
     "method.clock_face": "from the clock face",
     "method.mri_mark": "from the lesion marks",
     "method.manual": "by hand",
     "method.landmarks": "landmarks",
+    "method.file": "from a file",
     "method.truth": "known from the simulation",
     # records
     "record.damaged": "The review record is damaged and was left as it is. Restore it from a backup, "

@@ -16,7 +16,7 @@ from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.geometry import apply
 from breastview.messages import Message, message
 from breastview.registration.landmarks import SCALE_BOUNDS
-from breastview.registration.parameters import Point2, RegistrationParameters
+from breastview.registration.parameters import Method, Point2, RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.sampled import SampledWarp
 from breastview.registration.transform import us_to_mri, with_matrix
@@ -24,6 +24,7 @@ from breastview.registration.warp import warped
 
 SCHEMA = "breastview.registration/1"
 SAME_MM = 1e-6  # points that two descriptions of one registration may lie apart
+SAME_SAMPLE_MM = 1e-5  # samples are single precision in DICOM
 SAME_PLANE = 1e-6  # pixels, and mm a pixel
 FLAT = 1e-6  # smallest over largest singular value of a matrix below which it flattens space
 ROUNDING = 1e-4  # how far a matrix printed with few digits is from a similarity
@@ -83,7 +84,7 @@ def registered_images(
 
 @dataclass(frozen=True)
 class Kept:
-    """BreastView's own words in a file: exact parameters, and the images and the plane that they are about."""
+    """BreastView's own words in a file: exact parameters, and the images and the plane they are about."""
 
     schema: str
     us_sop_uid: str
@@ -144,8 +145,8 @@ def accepted(content: FileContent, images: RegisteredImages, file: str) -> Impor
     """The registration of a file for these images, or the reason why it is none.
 
     Raises:
-        RegistrationError: the file is about other images or another scale, contradicts itself, or its matrix is
-            no similarity within the bounds.
+        RegistrationError: the file is about other images or another scale, contradicts itself, or its matrix
+            is no similarity within the bounds.
     """
     if content.kept is not None:
         _refuse_other_images(content.kept, images, file)
@@ -156,7 +157,7 @@ def accepted(content: FileContent, images: RegisteredImages, file: str) -> Impor
     elif content.warp is not None:
         raise RegistrationError.of("registration.file_foreign_warp", file=file)
     else:
-        parameters = with_matrix(RegistrationParameters((0.0, 0.0, 0.0)), matrix)
+        parameters = with_matrix(RegistrationParameters((0.0, 0.0, 0.0), method=Method.FILE), matrix)
     notes = content.notes
     if parameters.scale_flagged:
         percent = round(100 * (parameters.scale - 1))
@@ -205,7 +206,7 @@ def _refuse_contradiction(content: FileContent, own: RegistrationParameters, fil
     same = np.isfinite(list(_numbers(msgspec.to_builtins(own)))).all() and np.abs(apart).max() <= SAME_MM
     if same and content.warp is not None:
         places = content.warp.points_mm()
-        same = np.abs(warped(own.warp, places) - places - content.warp.shifts_mm).max() <= SAME_MM
+        same = np.abs(warped(own.warp, places) - places - content.warp.shifts_mm).max() <= SAME_SAMPLE_MM
     if not same or bool(own.warp) != (content.warp is not None):
         raise RegistrationError.of("registration.file_contradicts", file=file)
 

@@ -1,8 +1,8 @@
 """Registrations as ITK transform files (.tfm).
 
-The transform maps US-plane mm to MRI LPS mm: as ITK resamples, the US plane is the fixed image and the MRI the
-moving one. The pose is an affine transform, whose matrix needs no decomposition; a local warp becomes a
-displacement field that is applied before it. Comment lines hold the exact parameters.
+The transform maps US-plane mm to MRI LPS mm: as ITK resamples, the US plane is the fixed image and the MRI
+the moving one. The pose is an affine transform, whose matrix needs no decomposition; a local warp becomes a
+displacement field that is applied before it. A comment line holds the exact parameters.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def tfm_text(parameters: RegistrationParameters, images: RegisteredImages) -> st
     field: Part = (_FIELD, grid.shifts_mm.ravel().tolist(), fixed)
     step = grid.spacing_mm[0]
     comments.append(
-        f"Local warp: sampled every {step:g} mm, |z| up to {REACH_MM:g} mm; between samples it is off by less "
-        f"than {error_mm(parameters.warp, step):.2g} mm of the US plane."
+        f"Local warp: sampled every {step:g} mm, |z| up to {REACH_MM:g} mm; between samples it is off by "
+        f"less than {error_mm(parameters.warp, step):.2g} mm of the US plane."
     )
     return _text(comments, [(_COMPOSITE, [], []), pose, field])
 
@@ -54,8 +54,7 @@ def _comments(parameters: RegistrationParameters, images: RegisteredImages) -> l
     return [
         *(["SIMULATED: there is no such patient."] if images.simulated else []),
         "Maps ultrasound-plane mm to MRI LPS mm (" + kind + ").",
-        "Ultrasound plane: x to the right on screen, y depth, z = x cross y; origin in the middle of the probe "
-        "face.",
+        "Ultrasound plane: x right on screen, y depth, z = x cross y; origin: middle of the probe face.",
         "For resampling: fixed image = ultrasound plane, moving image = MRI.",
         OWN[1:] + kept_text(parameters, images),
     ]
@@ -93,7 +92,8 @@ def tfm_content(text: str, file: str) -> FileContent:
 
 
 def _parts(text: str) -> Iterator[Part]:
-    name, values = "", {}
+    name = ""
+    values: dict[str, list[float]] = {}
     for line in [*text.splitlines(), "Transform: "]:
         key, _, value = line.partition(":")
         if line.startswith("#") or not key:
@@ -111,13 +111,17 @@ def _field(part: Part, file: str) -> SampledWarp:
     columns, rows, depth = (int(count) for count in fixed[:3])
     if fixed[9:] != np.eye(3).ravel().tolist() or columns * rows * depth * 3 != len(shifts):
         raise RegistrationError.of("registration.file_foreign_warp", file=file)
-    first, spacing = tuple(fixed[3:6]), tuple(fixed[6:9])
-    return SampledWarp(first, spacing, np.array(shifts).reshape(depth, rows, columns, 3))
+    first, spacing = fixed[3:6], fixed[6:9]
+    return SampledWarp(
+        (first[0], first[1], first[2]),
+        (spacing[0], spacing[1], spacing[2]),
+        np.array(shifts).reshape(depth, rows, columns, 3),
+    )
 
 
 def _matrix(part: Part, file: str) -> np.ndarray:
     """The (4, 4) of a linear transform, as ITK understands its parameters."""
-    import SimpleITK as sitk  # a second or two, and only those who import a file need it
+    import SimpleITK as sitk  # noqa: N813  a second or two, which only an import needs
 
     name, parameters, fixed = part
     name = "AffineTransform" if name == _AS_AFFINE else name

@@ -18,6 +18,7 @@ class Method(StrEnum):
     MRI_MARK = "mri_mark"
     MANUAL = "manual"
     LANDMARKS = "landmarks"
+    FILE = "file"
     TRUTH = "truth"
 
 

@@ -21,8 +21,8 @@ REACH_MM = 50.0  # the warp is the same at every z; the grid ends here, on both 
 class SampledWarp:
     """Displacements in the US plane's own axes.
 
-    `shifts_mm` is float64 (z, y, x, 3), the vectors (x, y, z) in mm; `first_mm` the place (x, y, z) of the first
-    and `spacing_mm` the steps along x, y, z. Beyond the grid there is no displacement.
+    `shifts_mm` is float64 (z, y, x, 3), the vectors (x, y, z) in mm; `first_mm` the place (x, y, z) of the
+    first and `spacing_mm` the steps along x, y, z. Beyond the grid there is no displacement.
     """
 
     first_mm: Point3
@@ -34,9 +34,7 @@ class SampledWarp:
         depth, rows, columns = self.shifts_mm.shape[:3]
         x, y, z = (
             first + step * np.arange(count)
-            for first, step, count in zip(
-                self.first_mm, self.spacing_mm, (columns, rows, depth), strict=True
-            )
+            for first, step, count in zip(self.first_mm, self.spacing_mm, (columns, rows, depth), strict=True)
         )
         return np.stack(np.meshgrid(z, y, x, indexing="ij")[::-1], axis=-1)
 
