@@ -54,7 +54,7 @@ SPIN_ECHO = Protocol(1, thickness_mm=4.0, distance_mm=5.0, noise=0.0052, band=(1
 ECHO_PLANAR = Protocol(
     2, thickness_mm=4.0, distance_mm=5.0, noise=0.0023, band=(0.92, 1.0), evened=False, fat_share=0.4
 )
-GRADIENT_ECHO = Protocol(1, thickness_mm=2.0, distance_mm=2.0, noise=0.0042, band=(1.0, 1.0))
+GRADIENT_ECHO = Protocol(1, thickness_mm=2.0, distance_mm=2.0, noise=0.0037, band=(1.0, 1.0))
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ MAGNETIC: dict[Tissue, Magnetic] = {
     Tissue.MARROW: Magnetic(490, 50, 586, 49, 0.85, 0.5, peak_mmol=0.03, rise_s=60, fat=0.75),
     Tissue.CARTILAGE: Magnetic(1024, 30, 1168, 27, 0.7, 1.4, peak_mmol=0.01),
     Tissue.BLOOD: Magnetic(1441, 290, 1932, 275, 0.9, 2.4, peak_mmol=1.0, rise_s=8, kept=0.55, flow=0.75),
-    Tissue.VESSEL: Magnetic(1441, 290, 1932, 275, 0.9, 2.4, peak_mmol=1.1, rise_s=14, kept=0.6, flow=0.55),
+    Tissue.VESSEL: Magnetic(1441, 290, 1932, 275, 0.9, 2.4, peak_mmol=0.8, rise_s=14, kept=0.6, flow=0.55),
     Tissue.DUCT: Magnetic(1800, 120, 2100, 110, 0.95, 2.0),
     Tissue.FASCIA: Magnetic(1000, 35, 1200, 33, 0.6, 1.2, peak_mmol=0.03),
     Tissue.NODE: Magnetic(1050, 75, 1260, 70, 0.9, 1.1, peak_mmol=0.35, rise_s=30, kept=0.75),
