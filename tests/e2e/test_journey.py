@@ -118,14 +118,14 @@ def open_the_folder(reader, folder):
     reader.open(folder)
     assert reader.view.windowTitle() == "BreastView"
     assert "SIMULATED" in texts(reader.view) and reader.view.error == ""
-    assert reader.view.us.title.text() == "Ultrasound 1/2"
+    assert reader.view.us.title.text() == "Ultrasound 1/5"
     assert reader.view.mri.title.text() == "DCE 2 − 1"
     assert "slice 33/65" in texts(reader.mri)
 
 
 def mark_the_lesion(reader, truth):
     session, mark = reader.session, truth.us
-    wheel(reader.us)
+    wheel(reader.us, 2)
     assert session.us_key == mark.frames_key
     press(reader.view, "B")
     drag(reader.us, (mark.left, mark.top), (mark.right, mark.bottom))
