@@ -66,7 +66,7 @@ def _header(patient: SimulatedPatient, dialect: Dialect, frames: Frames, number:
         dataset.ContentTime = start_time(series)
     dataset.NumberOfFrames = len(frames)
     dataset.AcquisitionContextSequence = Items()
-    _pulse_sequence(dataset, acquired)
+    _pulse_sequence(dataset, dialect.vendor, acquired)
     dataset.SpectrallySelectedSuppression = "FAT" if series.fat_suppressed(patient.exam) else "NONE"
     _dimensions(dataset, patient, number)
     dataset.SharedFunctionalGroupsSequence = Items([_shared(acquired)])
@@ -84,16 +84,16 @@ def _moment(time: str) -> str:
     return f"{EXAM_DATES['MR']:%Y%m%d}{time}"
 
 
-def _pulse_sequence(dataset: Dataset, acquired: Acquired) -> None:
+def _pulse_sequence(dataset: Dataset, vendor: Vendor, acquired: Acquired) -> None:
     series = acquired.series
-    dataset.PulseSequenceName = vendors.sequence_name(series)
+    dataset.PulseSequenceName = vendors.pulse_sequence(vendor, series)
     dataset.MRAcquisitionType = "3D" if series.sequence == GRADIENT else "2D"
     dataset.EchoPulseSequence = "GRADIENT" if series.sequence == GRADIENT else "SPIN"
     dataset.EchoPlanarPulseSequence = "YES" if series.sequence == PLANAR else "NO"
     dataset.PixelPresentation, dataset.VolumetricProperties = "MONOCHROME", "VOLUME"
     dataset.VolumeBasedCalculationTechnique, dataset.ComplexImageComponent = "NONE", "MAGNITUDE"
     dataset.AcquisitionContrast = {"dwi": "DIFFUSION", "t2wi": "T2"}.get(series.kind, "T1")
-    dataset.ContentQualification = "RESEARCH"
+    dataset.ContentQualification, dataset.PresentationLUTShape = "RESEARCH", "IDENTITY"
 
 
 def _dimensions(dataset: Dataset, patient: SimulatedPatient, number: int) -> None:

@@ -32,7 +32,7 @@ def base(patient: SimulatedPatient, dialect: Dialect, modality: str, sop_class: 
     dataset.Modality = modality
     dataset.BodyPartExamined = "BREAST"
     dataset.ImageComments = SIMULATED
-    dataset.BurnedInAnnotation = "NO"
+    dataset.BurnedInAnnotation, dataset.LossyImageCompression = "NO", "00"
     _patient(dataset, patient, dialect)
     _study(dataset, patient, modality)
     _equipment(dataset, dialect)

@@ -13,7 +13,15 @@ from pydicom.dataset import Dataset
 
 from breastview.phantom.dicom.dialect import Dialect, Vendor
 from breastview.phantom.dicom.header import SIMULATED
-from breastview.phantom.dicom.series import SPIN, Acquired, Series, acquisition_time, start_time
+from breastview.phantom.dicom.series import (
+    GRADIENT,
+    PLANAR,
+    SPIN,
+    Acquired,
+    Series,
+    acquisition_time,
+    start_time,
+)
 
 GE_OFFSET = 1_000_000_000  # stands on top of the b-value when the sequence has several
 PHILIPS_SLOPE = 0.5
@@ -52,10 +60,17 @@ def own_series(vendor: Vendor, series: Series) -> bool:
 
 
 def sequence_name(series: Series) -> str:
-    """Siemens' name of a sequence, with the b-value of a trace image."""
+    """Siemens' name of a sequence, with the b-value of a trace image (SequenceName)."""
     if series.b_value is not None:
         return f"*ep_b{series.b_value}{'t' if series.b_value else ''}"
     return "*se2d1" if series.sequence == SPIN else "*fl3d1"
+
+
+def pulse_sequence(vendor: Vendor, series: Series) -> str:
+    """PulseSequenceName of an enhanced object."""
+    if vendor is Vendor.SIEMENS:
+        return sequence_name(series)
+    return {SPIN: "SE", PLANAR: "DwiSE", GRADIENT: "FFE"}[series.sequence]
 
 
 def classic(dataset: Dataset, dialect: Dialect, acquired: Acquired, phases: int) -> None:

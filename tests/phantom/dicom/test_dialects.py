@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk  # noqa: N813
 
 from breastview.imaging.case import Role, ScannedCase
 from breastview.imaging.load import load_volume
@@ -77,6 +78,16 @@ def test_volumes_come_back_as_they_were_written(tmp_path, patient, dialect):
         assert np.array_equal(volume.array, array)
         assert volume.index_to_lps == pytest.approx(index_to_lps, abs=1e-5)
         assert volume.notes == ()
+
+
+@pytest.mark.parametrize("dialect", SPOKEN[::2], ids=lambda d: d.name)
+def test_another_reader_sees_the_same_volume(tmp_path, patient, dialect):
+    array, index_to_lps = write_mri(tmp_path / "patient", patient, dialect)["t1wi"]
+    files_of_t1wi = sorted(map(str, (tmp_path / "patient").glob("T1WI_*")))
+    image = sitk.ReadImage(files_of_t1wi[0] if dialect.enhanced else files_of_t1wi)
+    assert np.array_equal(sitk.GetArrayFromImage(image), array)
+    corner = image.TransformIndexToPhysicalPoint((39, 35, 4))
+    assert corner == pytest.approx((index_to_lps @ [4, 35, 39, 1])[:3], abs=1e-5)
 
 
 @pytest.mark.parametrize("dialect", SPOKEN, ids=lambda d: f"{d.name}, {d.timed}")

@@ -161,6 +161,10 @@ def test_the_displacement_leads_from_the_registration_to_the_true_place(simulate
     assert registered + image[5, 9, 3] == pytest.approx(frame.probe.to_prone(us_mm[None])[0], abs=1e-3)
 
 
-def test_the_truth_is_left_out_on_request(tmp_path):
-    write_patient(tmp_path / "patient", seed=2, size=SMALL, truth=False)
+def test_a_patient_in_enhanced_objects_without_the_truth_beside(tmp_path):
+    record = write_patient(tmp_path / "patient", seed=2, size=SMALL, truth=False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["patient", "patient.review.json"]
+    assert sum(path.name.startswith("DCE") for path in (tmp_path / "patient").iterdir()) == 1
+    case = scan_folder(tmp_path / "patient")
+    assert len(case.volumes) == 10 and case.problems == ()
+    assert read(tmp_path / "patient.review.json") == record
