@@ -21,8 +21,17 @@ from breastview.messages import message, render
 app = typer.Typer(
     help="Read breast ultrasound and MRI together.", add_completion=False, no_args_is_help=False
 )
-COMMANDS = ("scan", "review", "demo", "open")
+registration = typer.Typer(help="Exchange registrations with other programs.", no_args_is_help=True)
+app.add_typer(registration, name="registration")
+COMMANDS = ("scan", "review", "registration", "demo", "open")
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # typer's own click has no public name
+
+
+class Exchange(StrEnum):
+    """The kinds of registration file."""
+
+    TFM = "tfm"
+    DICOM = "dcm"
 
 
 class Device(StrEnum):
@@ -35,6 +44,7 @@ class Device(StrEnum):
 
 
 Folder = Annotated[Path, typer.Argument(help="Patient folder")]
+RecordFile = Annotated[Path, typer.Option("--record", help="Review record (JSON)")]
 Lang = Annotated[str, typer.Option("--lang", help="en or zh_CN")]
 
 
@@ -82,6 +92,48 @@ def review(
         _say(sentence)
     for name in ("result.json", *result.files):
         _say(str(out / name))
+
+
+@registration.command("export")
+def export(
+    folder: Folder,
+    record: RecordFile,
+    out: Annotated[Path, typer.Option(help="Where the files go")],
+    kind: Annotated[
+        Exchange, typer.Option("--as", help="ITK transform or DICOM registration")
+    ] = Exchange.TFM,
+) -> None:
+    """Write every registration of a record: US-plane mm to MRI LPS mm. Only DICOM names the patient."""
+    from breastview.pipeline import export_registrations
+    from breastview.records.store import read
+
+    for path in export_registrations(scan_folder(folder), read(record), out, f".{kind.value}"):
+        _say(str(path))
+
+
+@registration.command("import")
+def import_(
+    folder: Folder,
+    file: Annotated[Path, typer.Argument(help="A .tfm file or a DICOM registration object")],
+    record: RecordFile,
+    us: Annotated[
+        str, typer.Option(help="Key of the US image, as scan --json says; default: the only one")
+    ] = "",
+    frame: Annotated[int, typer.Option(min=1, help="Frame of it")] = 1,
+) -> None:
+    """Put the registration of a US frame from a file into a record, which a refusal leaves as it is."""
+    from breastview.pipeline import with_registration_from
+    from breastview.records.store import read, write
+
+    case = scan_folder(folder)
+    counts = {frames.key: len(frames.sources) for frames in case.frames}
+    key = us or (next(iter(counts)) if len(counts) == 1 else "")
+    if frame > counts.get(key, 0):
+        raise typer.BadParameter(f"--us and --frame name no frame; --us is one of {', '.join(counts)}")
+    changed, notes = with_registration_from(file, case, read(record), key, frame - 1)
+    write(record, changed)
+    for note in notes:
+        _say(render(note))
 
 
 @app.command()

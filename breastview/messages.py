@@ -134,6 +134,8 @@ TEXTS: dict[str, str] = {
     "registration.file_unreadable": "{file} cannot be read as a registration. Choose a .tfm file or a DICOM registration object.",
     "registration.file_closed": "{file} cannot be opened. Check its permissions.",
     "registration.file_unwritable": "The registration cannot be written there. Choose another folder.",
+    "registration.file_inside_case": "The registration cannot go into the patient folder, which is never changed. "
+    "Choose another folder.",
     "registration.file_other_version": "{file} was written by another version. Update BreastView.",
     "registration.file_other_transform": "{file} holds a kind of transform that is no registration of a plane. "
     "Export it as an affine transform.",

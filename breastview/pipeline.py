@@ -25,6 +25,8 @@ from breastview.language import Language
 from breastview.messages import Message, message, render
 from breastview.progress import Progress, silent
 from breastview.records.values import Lesion, ReviewRecord, new_record
+from breastview.registration.exchange import RegisteredImages, registered_images
+from breastview.registration.files import export_registration, import_registration, suggested_name
 from breastview.registration.pair import RegisteredPair, register_pair
 from breastview.registration.plane import UsPlane, us_plane
 from breastview.registration.skin import Body, find_body, side_of
@@ -32,6 +34,8 @@ from breastview.report.content import ReportContent, build_content
 from breastview.report.files import write_whole
 from breastview.report.images import PLANE_STEP_MM, KeyImage, labelled, plane_images, slice_image, us_images
 from breastview.report.pdf import write_pdf
+from breastview.review.actions import SetRegistration
+from breastview.review.state import open_state
 
 DEMONSTRATION = Path(__file__).resolve().parent.parent / "resources" / "models" / "demonstration"
 SUBTRACTION = "subtraction"  # key of the computed DCE 2 − DCE 1
@@ -109,8 +113,7 @@ def review_folder(
     refuse_inside(folder, out)
     case = scan_folder(folder, progress)
     record = record or new_record(case)
-    if record.case.fingerprint != case.fingerprint:
-        raise RecordError.of("record.other_case")
+    _refuse_other_case(case, record)
     case = with_overrides(case, record)
     loaded = load_case(case, progress)
     spec = read_spec(model or DEMONSTRATION)
@@ -120,6 +123,61 @@ def review_folder(
     result = _result(case, record, readings, spec, files)
     write_whole(out / "result.json", msgspec.json.format(msgspec.json.encode(result), indent=1) + b"\n")
     return result
+
+
+def export_registrations(case: ScannedCase, record: ReviewRecord, out: Path, suffix: str) -> list[Path]:
+    """Write every registration of a record into `out`, as ".tfm" or ".dcm"; returns the files.
+
+    Raises:
+        BreastViewError: the record is of another case, or the output folder is unusable.
+    """
+    _refuse_other_case(case, record)
+    paths = []
+    for entry in record.registrations:
+        images = images_registered(case, record, entry.frames_key, entry.frame)
+        paths.append(out / suggested_name(images, suffix))
+        export_registration(paths[-1], entry.parameters, images)
+    return paths
+
+
+def with_registration_from(
+    file: Path, case: ScannedCase, record: ReviewRecord, frames_key: str, frame: int = 0
+) -> tuple[ReviewRecord, tuple[Message, ...]]:
+    """The record with a US frame's registration (0-based frame) from a file, and what deserves a look.
+
+    Raises:
+        BreastViewError: the record is of another case, or the file is refused.
+        KeyError: the case holds no such US image.
+    """
+    _refuse_other_case(case, record)
+    imported = import_registration(file, images_registered(case, record, frames_key, frame))
+    changed, _ = SetRegistration(frames_key, frame, imported.parameters)(open_state(case, record))
+    return changed.record, imported.notes
+
+
+def images_registered(
+    case: ScannedCase, record: ReviewRecord, frames_key: str, frame: int
+) -> RegisteredImages:
+    """The images that a registration of this US frame joins: with the MRI in which its lesion is marked.
+
+    Raises:
+        BreastViewError: the case holds no MRI, or the US image cannot be loaded or has no scale.
+    """
+    stack = load_frames(case.frame_set(frames_key))
+    calibrated = {c.frames_key: c.spacing_mm for c in record.calibrations}
+    known = {volume.key for volume in case.volumes}
+    marked = [
+        lesion.mri.volume_key
+        for lesion in record.lesions
+        if lesion.us and lesion.us.frames_key == frames_key and lesion.mri and lesion.mri.volume_key in known
+    ]
+    plane = us_plane(stack, calibrated.get(frames_key))
+    return registered_images(case, frames_key, frame, plane, next(iter(marked), None))
+
+
+def _refuse_other_case(case: ScannedCase, record: ReviewRecord) -> None:
+    if record.case.fingerprint != case.fingerprint:
+        raise RecordError.of("record.other_case")
 
 
 def refuse_inside(folder: Path, out: Path) -> None:

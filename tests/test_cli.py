@@ -172,3 +172,40 @@ def test_demo_patients_are_kept_and_their_records_filed_for_the_window(simulated
 def test_a_record_without_a_screenshot_is_refused_and_not_ignored(run, simulated_patient):
     code, out, err = run("open", simulated_patient.folder, "--record", simulated_patient.record_file)
     assert (code, out) == (1, "") and "a record is for a screenshot" in err
+
+
+@pytest.mark.parametrize("kind", ["tfm", "dcm"])
+def test_registrations_go_out_into_files_and_come_back_into_the_record(
+    run, simulated_patient, tmp_path, kind
+):
+    folder, true = simulated_patient.folder, read(simulated_patient.record_file)
+    code, out, err = run(
+        "registration", "export", folder, "--record", simulated_patient.record_file,
+        "--out", tmp_path / "out", "--as", kind,
+    )  # fmt: skip
+    paths = out.splitlines()
+    assert (code, err, len(paths)) == (0, "", len(true.registrations))
+    assert not [word for word in IDENTITY if word in out]
+    record = tmp_path / "record.json"
+    write(record, replace(true, registrations=()))
+    for path, entry in zip(paths, true.registrations, strict=True):
+        code, out, err = run(
+            "registration", "import", folder, path, "--record", record, "--us", entry.frames_key
+        )
+        assert (code, out, err) == (0, "", "")
+    assert read(record).registrations == true.registrations
+
+
+def test_a_refused_registration_leaves_the_record_as_it_is(run, simulated_patient, tmp_path):
+    first, second = read(simulated_patient.record_file).registrations
+    folder, record = simulated_patient.folder, simulated_patient.record_file
+    _, out, _ = run("registration", "export", folder, "--record", record, "--out", tmp_path)
+    path, before = out.splitlines()[0], record.read_bytes()
+    importing = ("registration", "import", folder, path, "--record", record)
+    code, out, err = run(*importing, "--us", second.frames_key)
+    assert (code, out) == (1, "") and "registers another ultrasound image" in err
+    code, out, err = run(*importing)
+    assert (code, out) == (1, "") and first.frames_key in err and second.frames_key in err
+    code, out, err = run(*importing, "--us", first.frames_key, "--frame", "2")
+    assert (code, out) == (1, "") and "name no frame" in err
+    assert record.read_bytes() == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,12 +35,13 @@ CORNERS_MM = np.array([[x, y, z] for x in (-60.0, 60.0) for y in (0.0, 100.0) fo
 @dataclass(frozen=True, eq=False)
 class RegisteredImages:
     """The images that a registration joins: one US frame (0-based) with its plane, and MRI volumes that share
-    one frame of reference."""
+    one frame of reference; `folder` is the patient folder, where nothing is written."""
 
     frames: ScannedFrames
     frame: int
     plane: UsPlane
     volumes: tuple[ScannedVolume, ...]
+    folder: Path
     simulated: bool = False
 
     @property
@@ -79,7 +81,7 @@ def registered_images(
         first = case.volumes[spaces.index(max(spaces, key=spaces.count))]
     space = first.frame_of_reference_uid
     volumes = tuple(v for v in case.volumes if v.frame_of_reference_uid == space) if space else (first,)
-    return RegisteredImages(case.frame_set(frames_key), frame, plane, volumes, case.simulated)
+    return RegisteredImages(case.frame_set(frames_key), frame, plane, volumes, case.folder, case.simulated)
 
 
 @dataclass(frozen=True)

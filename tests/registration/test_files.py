@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import replace
 
@@ -32,7 +33,7 @@ SIMILAR = replace(RIGID, scale=1.04, landmarks=(LandmarkPair((1.0, 2.0), (3.0, 4
 BENT = replace(SIMILAR, warp=WARP)
 POINTS = np.random.default_rng(0).uniform((-30, 0, -20), (30, 50, 20), (500, 3))
 anything = settings(
-    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
@@ -43,9 +44,10 @@ def case(simulated_patient):
 
 @pytest.fixture(scope="module")
 def images(case) -> RegisteredImages:
-    """The first US still with its plane, and the MRI."""
+    """The first US still with its plane, and two volumes of the MRI, each a series."""
     frames = case.frames[0]
-    return registered_images(case, frames.key, 0, us_plane(load_frames(frames)))
+    joined = registered_images(case, frames.key, 0, us_plane(load_frames(frames)))
+    return replace(joined, volumes=joined.volumes[:2])
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +195,7 @@ def read_dicom(tmp_path, parameters, images) -> pydicom.Dataset:
     return pydicom.dcmread(tmp_path / "file.dcm")
 
 
+@functools.cache
 def standard() -> tuple[dict, dict]:
     """highdicom's tables of the standard: modules by IOD, attributes by module."""
     from importlib.resources import files
@@ -489,6 +492,14 @@ def test_a_place_that_cannot_be_written(tmp_path, images):
         export_registration(tmp_path / "taken" / "file.tfm", RIGID, images)
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_patient_folder_is_never_written(images, suffix):
+    for place in (images.folder, images.folder / "new" / ".." / "below"):
+        with pytest.raises(RegistrationError, match="never changed"):
+            export_registration(place / f"file{suffix}", RIGID, images)
+    assert not list(images.folder.rglob(f"file{suffix}"))
+
+
 def test_source_images_that_have_gone(tmp_path, images):
     gone = replace(images.frames.sources[0], path=tmp_path / "gone.dcm")
     with pytest.raises(RegistrationError, match="Open the case again"):
@@ -505,6 +516,7 @@ def test_a_case_without_mri_has_nothing_to_register(case, images):
 def test_the_volumes_of_the_chosen_frame_of_reference_are_joined(case, images):
     first, *others = case.volumes
     moved = replace(first, frame_of_reference_uid="1.2.3")
+    assert registered_images(case, images.frames.key, 0, images.plane).volumes == case.volumes
     split = replace(case, volumes=(moved, *others))
     most = registered_images(split, images.frames.key, 0, images.plane)
     chosen = registered_images(split, images.frames.key, 0, images.plane, moved.key)
