@@ -34,8 +34,8 @@ def export_registration(path: Path, parameters: RegistrationParameters, images: 
     names the patient, as its source images do.
 
     Raises:
-        RegistrationError: the place cannot be written or lies in the patient folder; for DICOM also: the images
-            are not DICOM, or have no frame of reference.
+        RegistrationError: the place cannot be written or lies in the patient folder; for DICOM also: the
+            images are not DICOM, or have no frame of reference.
     """
     if images.folder.resolve() in path.resolve().parents:
         raise RegistrationError.of("registration.file_inside_case")
