@@ -96,7 +96,7 @@ def _mass(patch: Patch) -> None:
     halo = 0.8 * look**1.5 * patch.chance(0.3) * expit(1.5 * patch.grain + 0.5)
     patch.echo[:] *= 1 + halo * np.exp(-np.square((patch.level - 1.2) / 1.4))
     echo = patch.between(0.25, 0.16) * patch.chance(0.2) * np.exp((0.12 + 0.33 * look) * patch.grain)
-    patch.fill(echo, patch.dense(0.5, 1.4), 0.2 + 0.9 * look)
+    patch.fill(echo, patch.dense(0.5, 1.7), 0.2 + 0.9 * look)
     capsule = (1 - look) ** 2 * patch.chance(0.3)
     patch.rim(0.3 * capsule, 0.22 * capsule, 0.15, 0.14)
     _foci(patch, 4.0 * look**2)
@@ -130,7 +130,7 @@ def _fatty(patch: Patch) -> None:
     """Bright fat with a small oil cyst … dark with a shadow: fat necrosis, and what mimics it."""
     look = patch.look
     echo = patch.between(1.0, 0.17) * patch.chance(0.2) * np.exp((0.25 + 0.2 * look) * patch.grain)
-    patch.fill(echo, patch.dense(0.55, 1.4), 0.6 + 0.5 * look)
+    patch.fill(echo, patch.dense(0.55, 1.6), 0.6 + 0.5 * look)
     core_mm = float(patch.level.min()) * (patch.rng.uniform(0.35, 0.7) + 0.3 * look)
     oil = (1 - look) * expit((core_mm - patch.level - 0.4 * patch.grain) / 0.2)
     patch.echo[:] *= 1 - 0.9 * oil

@@ -19,12 +19,11 @@ __all__ = ["STEP_MM", "Medium", "Settings", "compress", "draw_settings", "envelo
 
 SOUND_MM_PER_US = 1.54
 TGC_DB_PER_CM_MHZ = 0.66  # one way: what the machine takes average breast tissue for
-SPECULAR, KNEE_MRAYL = (
-    18.0,
-    0.15,
-)  # mirror echo of 1 MRayl a pixel against backscatter of 1; where it saturates
+SPECULAR = 18.0  # mirror echo of an impedance step of 1 MRayl a pixel, against backscatter of 1
+KNEE_MRAYL = 0.15  # a pixel: steps beyond it echo hardly more
 SPECULAR_POWER = 10  # how fast it fades as the interface turns from the beam
-AUTO, AUTO_DB = 0.75, -2.5  # how far the machine sets its gain itself, by the upper part of the picture
+AUTO = 0.75  # how far the machine sets its gain itself, by the upper part of the picture
+AUTO_DB = 0.3  # where it would put the bright tissue there
 SPECKLE_DB2 = 9.0  # variance of compounded speckle that full reduction levels
 BLACK = 3  # grey level of no echo
 LINES_PX = (0.65, 0.65)  # what scan conversion blurs
@@ -55,7 +54,7 @@ class Settings:
     @property
     def axial_sigma_mm(self) -> float:
         """Of a pulse of about two wavelengths."""
-        return 0.39 * SOUND_MM_PER_US / self.frequency_mhz
+        return 0.37 * SOUND_MM_PER_US / self.frequency_mhz
 
     def lateral_sigma_mm(self, depth_mm: np.ndarray) -> np.ndarray:
         """Of the two-way beam: λ·f-number at the focus, wider away from it."""
@@ -72,7 +71,7 @@ class Settings:
 def draw_settings(rng: np.random.Generator) -> Settings:
     """Another machine and another hand at its knobs."""
     return Settings(
-        frequency_mhz=float(rng.uniform(6.5, 11.5)),
+        frequency_mhz=float(rng.uniform(6.0, 12.0)),
         f_number=float(rng.uniform(2.0, 3.4)),
         focus_mm=float(rng.uniform(10, 26)),
         looks=int(rng.integers(3, 6)),
@@ -80,9 +79,9 @@ def draw_settings(rng: np.random.Generator) -> Settings:
         tgc_db=tuple(float(db) for db in 4 + np.cumsum(rng.normal(-2.8, 1.6, 6))),
         noise_db=float(rng.uniform(-84, -72)),
         clutter_db=float(rng.uniform(-36, -26)),
-        gain_db=float(rng.normal(0, 5.0)),
+        gain_db=float(np.clip(rng.normal(0, 5.0), -9, 9)),
         dynamic_range_db=float(rng.uniform(40, 58)),
-        curve=float(rng.uniform(1.0, 1.5)),
+        curve=float(rng.uniform(1.1, 1.6)),
         reduction=float(rng.uniform(0.1, 0.5)),
     )
 

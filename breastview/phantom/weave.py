@@ -7,12 +7,14 @@ breast keeps its fibres when the probe moves on.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
+from breastview.phantom import chest
 from breastview.phantom.anatomy import Breast
 from breastview.phantom.noise import NODES_A_SIGMA, Field
 from breastview.phantom.tissue import Tissue
@@ -43,8 +45,8 @@ class Weave:
 PLAIN = Weave(3.0, 1.0, 0.0, 0.1, 0.1, 0.1)
 WEAVES: dict[Tissue, Weave] = {
     Tissue.SKIN: Weave(2.5, 0.35, 0.15, 0.4, 0.15, 0.2),
-    Tissue.FAT: Weave(4.4, 0.7, 1.5, 0.08, 0.27, 0.2),
-    Tissue.GLAND: Weave(2.4, 0.65, 1.3, 0.28, 0.42, 0.3),
+    Tissue.FAT: Weave(4.4, 0.7, 1.5, 0.08, 0.27, 0.13),
+    Tissue.GLAND: Weave(2.4, 0.65, 1.3, 0.28, 0.42, 0.22),
     Tissue.MUSCLE: Weave(9.0, 0.6, 1.5, 0.20, 0.15, 0.4),
     Tissue.LIGAMENT: Weave(3.5, 1.0, 0.2, 0.3, 0.3, 0.3),
     Tissue.FASCIA: Weave(5.0, 1.5, 0.2, 0.3, 0.3, 0.3),
@@ -77,12 +79,15 @@ class Layers:
 def layers_of(breast: Breast, points: np.ndarray) -> Layers:
     """The layers under the probe at prone places `points` float32 (row, column, 3).
 
-    Depth is stretched to mm of the picture, so that fibres lie as flat there as they do under a probe.
+    Depth is stretched to mm of the picture, so that fibres lie as flat there as they do under a probe; behind
+    the pectoral fascia it is counted from there, since muscle lies along the chest wall.
     """
     face = points[:1]
     deep = np.linalg.norm(points - face, axis=2)
     depth_mm = deep * np.float32(len(deep) * STEP_MM / max(float(np.median(deep[-1])), 1e-6))
-    depth_mm += np.float32(WAVE_MM) * _coarse(breast.fields["septa"], points)
+    depth_mm += np.float32(WAVE_MM) * _coarse(breast.fields["septa"].at, points)
+    height_mm = _coarse(chest.height_mm, points)
+    depth_mm = np.where(height_mm < 0, -height_mm, depth_mm)
     lateral, beam = _unit(face[0, -1] - face[0, 0]), _unit((points[-1] - points[0]).mean(axis=0))
     oblique = (0.8 * beam + 0.6 * np.cross(lateral, beam)).astype(np.float32)
     return Layers(breast.fields["lobules"], face, depth_mm, oblique)
@@ -127,12 +132,13 @@ def weave(labels: np.ndarray, layers: Layers) -> Texture:
     return Texture(strand, np.exp(cloud * patch + streak * fine), clear, 2 * clear * np.exp(0.6 * fine))
 
 
-def _coarse(field: Field, points: np.ndarray, every: int = 8) -> np.ndarray:
-    """A smooth field at all points (row, column, 3), read at every eighth."""
-    few = points[::every, ::every]
-    read = field.at(few.reshape(-1, 3)).reshape(few.shape[:2])
-    factors = [n / m for n, m in zip(points.shape[:2], few.shape[:2], strict=True)]
-    return ndimage.zoom(read, factors, order=1)
+def _coarse(read: Callable[[np.ndarray], np.ndarray], points: np.ndarray, every: int = 8) -> np.ndarray:
+    """A smooth function of points (n, 3) at all of (row, column, 3), float32, read at about every eighth."""
+    shape = points.shape[:2]
+    rows, columns = (np.rint(np.linspace(0, n - 1, n // every + 2)).astype(int) for n in shape)
+    few = points[np.ix_(rows, columns)]
+    values = read(few.reshape(-1, 3)).reshape(few.shape[:2]).astype(np.float32)
+    return ndimage.zoom(values, np.divide(shape, values.shape), order=1, mode="nearest")
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

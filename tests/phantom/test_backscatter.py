@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
+from breastview.phantom import chest
 from breastview.phantom.backscatter import STEP_MM, Medium, medium
 from breastview.phantom.noise import make_field
 from breastview.phantom.tissue import Tissue, acoustic
 from breastview.phantom.weave import feather, layers_of
 
-ROWS, COLUMNS = 220, 260
-RADIUS_MM = 6.0
+ROWS, COLUMNS = 200, 220
+RADIUS_MM = 4.5
 LOOKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -24,6 +26,7 @@ def plane() -> np.ndarray:
     return np.stack([x, y, np.zeros_like(x)], axis=-1).astype(np.float32)
 
 
+@cache
 def breast(seed: int = 0, family: str = "", look: float = 0.0) -> SimpleNamespace:
     """What ultrasound asks of a breast and its lesion, and nothing else: no label, no look in MRI."""
     rng = np.random.default_rng(seed)
@@ -68,6 +71,15 @@ def test_fibres_lie_along_the_layers():
         assert across > down + 0.1, tissue
 
 
+def test_muscle_lies_along_the_fascia_whatever_the_probe_presses():
+    """Behind the pectoral fascia depth is counted from it."""
+    points = plane() + np.float32([0.0, 70.0, 0.0])
+    height = chest.height_mm(points.reshape(-1, 3)).reshape(ROWS, COLUMNS)
+    deep = layers_of(breast(), points).depth_mm
+    assert (height < -1).any() and (height > 1).any()
+    assert np.abs(deep + height)[height < -1].max() < 0.1
+
+
 def test_a_breast_keeps_its_fibres_and_another_has_its_own():
     assert np.array_equal(of(Tissue.GLAND, 1).echo, of(Tissue.GLAND, 1).echo)
     assert np.corrcoef(of(Tissue.GLAND, 1).echo.ravel(), of(Tissue.GLAND, 2).echo.ravel())[0, 1] < 0.3
@@ -76,7 +88,7 @@ def test_a_breast_keeps_its_fibres_and_another_has_its_own():
 def test_gland_and_fat_reach_into_each_other_and_a_cyst_keeps_its_shape():
     labels = np.full((ROWS, COLUMNS), Tissue.FAT, np.uint8)
     labels[:, COLUMNS // 2 :] = Tissue.GLAND
-    labels[100:130, 20:60] = Tissue.CYST
+    labels[100:130, 20:50] = Tissue.CYST
     mixed = feather(labels, layers_of(breast(), plane()))
     edge = COLUMNS - (mixed == Tissue.GLAND).sum(axis=1)
     assert 3 < edge.std() < 30 and edge.mean() == pytest.approx(COLUMNS / 2, abs=8)
