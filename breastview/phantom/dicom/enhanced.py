@@ -69,7 +69,7 @@ def _header(patient: SimulatedPatient, dialect: Dialect, frames: Frames, number:
     _pulse_sequence(dataset, dialect.vendor, acquired)
     dataset.SpectrallySelectedSuppression = "FAT" if series.fat_suppressed(patient.exam) else "NONE"
     _dimensions(dataset, patient, number)
-    dataset.SharedFunctionalGroupsSequence = Items([_shared(acquired)])
+    dataset.SharedFunctionalGroupsSequence = Items([_shared(dialect.vendor, acquired)])
     dataset.PerFrameFunctionalGroupsSequence = Items(
         _own(dialect, acquired, place) for acquired, place in frames
     )
@@ -109,7 +109,7 @@ def _dimensions(dataset: Dataset, patient: SimulatedPatient, number: int) -> Non
     )
 
 
-def _shared(acquired: Acquired) -> Dataset:
+def _shared(vendor: Vendor, acquired: Acquired) -> Dataset:
     slice_mm, row_mm, column_mm = acquired.spacing_mm
     times = item()
     timing(times, acquired)
@@ -125,6 +125,8 @@ def _shared(acquired: Acquired) -> Dataset:
         PlaneOrientationSequence=[item(ImageOrientationPatient=decimals(acquired.orientation, 9))],
         MRTimingAndRelatedParametersSequence=[times],
         MREchoSequence=[item(EffectiveEchoTime=acquired.series.echo_ms)],
+        MRImageFrameTypeSequence=[item(FrameType=_frame_type(acquired))],
+        PixelValueTransformationSequence=[_rescaling(vendor)],
         FrameAnatomySequence=[item(FrameLaterality="B")],
     )
 
@@ -134,8 +136,6 @@ def _own(dialect: Dialect, acquired: Acquired, place: int) -> Dataset:
     groups = item(
         FrameContentSequence=[_content(dialect, acquired, place)],
         PlanePositionSequence=[item(ImagePositionPatient=decimals(acquired.position(place)))],
-        MRImageFrameTypeSequence=[item(FrameType=_frame_type(acquired))],
-        PixelValueTransformationSequence=[_rescaling(dialect.vendor)],
     )
     if series.b_value is not None:
         groups.MRDiffusionSequence = [item(DiffusionBValue=float(series.b_value))]

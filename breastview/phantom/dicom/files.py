@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, validate_file_meta
 from pydicom.encaps import encapsulate
 from pydicom.filebase import DicomBytesIO
@@ -15,7 +16,7 @@ from pydicom.uid import UID, ImplicitVRLittleEndian, JPEG2000Lossless, JPEGLSLos
 
 _PLUGINS = {JPEGLSLossless: "pyjpegls", JPEG2000Lossless: "pylibjpeg", RLELossless: "pylibjpeg"}
 _PREAMBLE = b"\0" * 128 + b"DICM"
-_GROUP_LENGTH = 0x00020000
+_GROUP_LENGTH, _INSTANCE = 0x00020000, 0x00020003
 
 
 class Template:
@@ -30,35 +31,32 @@ class Template:
         meta = dataset.file_meta
         meta.MediaStorageSOPInstanceUID = UID("1.2")
         validate_file_meta(meta, enforce_standard=True)
-        meta.pop(_GROUP_LENGTH, None)
+        self._meta = {int(element.tag): _encode(element) for element in meta if element.tag != _GROUP_LENGTH}
 
     def save(self, path: Path, pixels: np.ndarray, changes: Dataset) -> None:
         """Write one file: stored values ([frame,] row, column[, sample]) with `changes`.
 
         The SOPInstanceUID is among the changes.
         """
-        meta = self._dataset.file_meta
-        meta.MediaStorageSOPInstanceUID = changes.SOPInstanceUID
         put_pixels(changes, pixels, self._dataset)
-        head = _joined(_encode(meta, implicit=False, character_set="ISO_IR 6"))
+        name = DataElement(_INSTANCE, "UI", changes.SOPInstanceUID)
+        head = _joined({**self._meta, _INSTANCE: _encode(name)})
         length = struct.pack("<HH2sHI", 0x0002, 0x0000, b"UL", 4, len(head))
         body = _joined({**self._parts, **self._encoded(changes)})
         path.write_bytes(_PREAMBLE + length + head + body)
 
     def _encoded(self, dataset: Dataset) -> dict[int, bytes]:
+        """Each element of a data set as it stands in the file, by tag."""
         implicit = self._dataset.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
-        return _encode(dataset, implicit, self._dataset.SpecificCharacterSet)
+        character_set = self._dataset.SpecificCharacterSet
+        return {int(element.tag): _encode(element, implicit, character_set) for element in dataset}
 
 
-def _encode(dataset: Dataset, implicit: bool, character_set: str) -> dict[int, bytes]:
-    """Each element of a data set as it stands in a file, by tag."""
-    parts = {}
-    for element in dataset:
-        buffer = DicomBytesIO()
-        buffer.is_little_endian, buffer.is_implicit_VR = True, implicit
-        write_data_element(buffer, element, character_set)
-        parts[int(element.tag)] = buffer.getvalue()
-    return parts
+def _encode(element: DataElement, implicit: bool = False, character_set: str = "ISO_IR 6") -> bytes:
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, implicit
+    write_data_element(buffer, element, character_set)
+    return buffer.getvalue()
 
 
 def _joined(parts: dict[int, bytes]) -> bytes:
