@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,9 +49,11 @@ def maps_near(patient: SimulatedPatient) -> TissueMaps:
     return maps_on(patient, Grid((x, y, z), FINE_STEP_MM, (slices, rows, columns)), both=False)
 
 
-def maps_on(patient: SimulatedPatient, grid: Grid, both: bool = True) -> TissueMaps:
+def maps_on(patient: SimulatedPatient, grid: Grid, both: bool = True, threads: int = 1) -> TissueMaps:
     """The patient's tissue on any grid; the other breast only where it is in view (`both`)."""
     breasts = (patient.breast, patient.other_breast()) if both else (patient.breast,)
-    labels = body_tissue(grid.points(), breasts, patient.trunk)
+    with ThreadPoolExecutor(threads) as pool:
+        parts = np.array_split(grid.points(), threads)
+        labels = np.concatenate(list(pool.map(lambda p: body_tissue(p, breasts, patient.trunk), parts)))
     patches = patient.breast.fields["uptake"]
     return tissue_maps(grid, labels, patient.lesion, BPE[patient.bpe], patches, patient.exam.tesla)

@@ -104,7 +104,7 @@ def scan(
     """
     wanted = series_of(exam, phases)
     jobs = zip(wanted.values(), rng.spawn(len(wanted)), strict=True)
-    with ThreadPoolExecutor(threads) as pool:
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:  # BLAS's own threads would fight these
         found = pool.map(lambda job: acquire(maps, exam, *job), jobs)
         return dict(zip(wanted, found, strict=True))
 

@@ -20,7 +20,7 @@ from breastview.phantom.scanner import Scanned, scan
 from breastview.records.store import write
 from breastview.records.values import ReviewRecord
 
-THREADS = 2  # that the scanner's series are computed in
+THREADS = 2  # that anatomy and the scanner's series are computed in
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def whole_maps(patient: SimulatedPatient, size: Size) -> TissueMaps:
     """Both breasts and the trunk behind them on one grid."""
     shape = tuple(int(extent / step) for extent, step in zip(size.extent_mm, size.step_mm, strict=True))
     corner = (-size.extent_mm[0] / 2, -50.0, -size.extent_mm[2] / 2)
-    return maps_on(patient, Grid(corner, size.step_mm, (shape[2], shape[1], shape[0])))
+    return maps_on(patient, Grid(corner, size.step_mm, (shape[2], shape[1], shape[0])), threads=THREADS)
 
 
 def _beside(folder: Path, ending: str) -> Path:
