@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft
+from threadpoolctl import threadpool_limits
 
 from breastview.imaging.geometry import frozen
 from breastview.phantom import mri
