@@ -59,6 +59,7 @@ class Read:
             "oval": not irregular and self.axes <= ROUND_ABOVE,
             "round": not irregular and self.axes > ROUND_ABOVE,
             "non-parallel": self.tall > 1,
+            "width:depth ≤ 1.4": self.tall >= 1 / 1.4,
             "spiculated": self.thin > SPICULATED_ABOVE,
             "circumscribed": not irregular and self.thin <= SPICULATED_ABOVE and self.sharp > SHARP_ABOVE,
             "shadow": self.behind < -BEHIND_GREY if known else None,

@@ -24,6 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from breastview.fusion.assemble import channel_volumes
+from breastview.imaging.case import Role
 from breastview.imaging.load import load_volume
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import Volume
@@ -94,11 +95,18 @@ def stills(busi: Path, count: int, rng: np.random.Generator) -> Iterable[Piece]:
 def against_mri(simulated: Sequence[Piece], patient: Path, series: str, seed: int) -> Found:
     """Compare slices of one series with those of one real exam, patches at the same pixel size."""
     rng = np.random.default_rng(seed)
-    volume = load_volume(channel_volumes(scan_folder(patient).volumes)[series])
-    real = slices(volume, REAL_EVERY_MM, "real")
+    real = slices(real_volume(patient, series), REAL_EVERY_MM, "real")
     pair = [patches_of(pieces, MRI_PATCH_PX, MRI_DARK, rng) for pieces in (simulated, real)]
     relative = [Patches(p.values / p.values.mean((1, 2), keepdims=True), p.images, p.groups) for p in pair]
     return told_apart(*relative, MRI_TOP, seed)
+
+
+def real_volume(patient: Path, series: str) -> Volume:
+    """The series of a real exam; for fat-suppressed T2WI its TIRM."""
+    volumes = scan_folder(patient).volumes
+    if series == "t2wi":
+        return load_volume(next(v for v in volumes if v.role.role is Role.STIR))
+    return load_volume(channel_volumes(volumes)[series])
 
 
 def slices(volume: Volume, every_mm: float, name: str) -> Iterable[Piece]:

@@ -1,0 +1,109 @@
+"""Do the two speeds agree? The network's input from a whole patient's DICOM against that from the crop.
+
+The US picture is the same realisation: no difference at all is expected. MRI's noise differs, and a crop as
+trained has its slices elsewhere (what a 4 mm slice holds is chance); a crop on the same slices differs by its
+noise alone, as two crops do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from breastview.fusion.spec import CHANNELS, ModelSpec
+from breastview.phantom.crops import FINE_STEP_MM, MARGIN_MM, maps_on
+from breastview.phantom.maps import Grid
+from breastview.phantom.scanner import SPIN_ECHO
+from model_training.cohort import sample
+from tests.benchmarks.phantom.seen import Seen, scanned
+from tests.benchmarks.phantom.whole import Whole
+
+BLOCK_PX = 8
+OTHER_NOISE = 77
+PERIOD = (2, 2, 20)  # voxels along x, y, z after which every protocol samples the fine grid alike
+US_ALLOWED = 0.0  # of any pixel, in units of the input
+NOISE_ALLOWED = 1.5  # MRI, same slices: 99th percentile of blocks, over that of noise alone
+SLICES_ALLOWED = 0.5  # MRI, as trained: median of blocks, over the channel's standard deviation
+
+Found = dict[str, Any]
+
+
+def crop_and_dicom(patients: Sequence[Seen], wholes: Sequence[Whole], spec: ModelSpec) -> Found:
+    """Differences in units of the network's input, and whether they are within the tolerance."""
+    if not wholes:
+        return {"crop_dicom_max_difference": None}
+    whole, crops = [whole.given for whole in wholes], [cut(seen, spec) for seen in patients]
+    there = [same_slices(seen, w.origin_mm) for seen, w in zip(patients, wholes, strict=True)]
+    trained, same = differences(whole, crops), differences(whole, [cut(seen, spec) for seen in there])
+    noise = differences([cut(other_noise(seen), spec) for seen in patients], crops)
+    return {
+        "crop_dicom_max_difference": trained,
+        "crop_dicom_max_difference_same_slices": same,
+        "crop_crop_difference_other_noise": noise,
+        "crop_dicom_tolerance": tolerance(trained, same, noise),
+    }
+
+
+def cut(seen: Seen, spec: ModelSpec) -> np.ndarray:
+    """The input from the crop, without jitter, float32 (channel, size, size), US first."""
+    us, planes = sample(seen.case, seen.case.frames[0], spec.input, None, np.random.default_rng(0))
+    return np.concatenate([us, planes])
+
+
+def other_noise(seen: Seen) -> Seen:
+    """The same neighbourhood under other noise."""
+    return replace(seen, case=replace(seen.case, mri=scanned(seen.patient, seen.maps, OTHER_NOISE)))
+
+
+def same_slices(seen: Seen, origin_mm: np.ndarray) -> Seen:
+    """The neighbourhood on the whole patient's grid, whose first voxel of T1WI is at `origin_mm`."""
+    step, lesion = np.array(FINE_STEP_MM), seen.patient.lesion
+    corner = origin_mm - [0.0, 0.0, (SPIN_ECHO.thickness_mm - 1) / 2]
+    half = np.array(lesion.extent_mm) / 2 + MARGIN_MM
+    first = np.maximum((lesion.centre_mm - half - corner) / step // PERIOD * PERIOD, 0)
+    x, y, z = (float(c) for c in corner + first * step)
+    columns, rows, slices = (int(n) for n in np.ceil(2 * half / step) + PERIOD)
+    maps = maps_on(seen.patient, Grid((x, y, z), FINE_STEP_MM, (slices, rows, columns)))
+    return Seen(replace(seen.case, mri=scanned(seen.patient, maps)), maps)
+
+
+def differences(these: Sequence[np.ndarray], those: Sequence[np.ndarray]) -> Found:
+    """|a − b| of each channel over all patients: of pixels, and of means of 8×8 pixels."""
+    found: Found = {}
+    for k, name in enumerate(("us", *CHANNELS)):
+        pixel = np.stack([np.abs(a[k] - b[k]) for a, b in zip(these, those, strict=True)])
+        block = np.stack([np.abs(blocks(a[k]) - blocks(b[k])) for a, b in zip(these, those, strict=True)])
+        found[str(name)] = {
+            "median_pixel": float(np.median(pixel)),
+            "max_pixel": float(pixel.max()),
+            "median_block": float(np.median(block)),
+            "p99_block": float(np.percentile(block, 99)),
+            "max_block": float(block.max()),
+            "sd_of_the_channel": float(np.mean([b[k].std() for b in those])),
+        }
+    return found
+
+
+def blocks(plane: np.ndarray) -> np.ndarray:
+    """Means of squares of `BLOCK_PX`."""
+    n = len(plane) // BLOCK_PX
+    return plane[: n * BLOCK_PX, : n * BLOCK_PX].reshape(n, BLOCK_PX, n, BLOCK_PX).mean(axis=(1, 3))
+
+
+def tolerance(trained: Found, same: Found, noise: Found) -> Found:
+    """The largest over the channels, what is allowed, and whether that is kept."""
+    channels = [str(name) for name in CHANNELS]
+    over_noise = max(same[name]["p99_block"] / noise[name]["p99_block"] for name in channels)
+    over_sd = max(trained[name]["median_block"] / trained[name]["sd_of_the_channel"] for name in channels)
+    return {
+        "us": _kept(trained["us"]["max_pixel"], US_ALLOWED),
+        "mri_same_slices_over_noise": _kept(over_noise, NOISE_ALLOWED),
+        "mri_as_trained_over_sd": _kept(over_sd, SLICES_ALLOWED),
+    }
+
+
+def _kept(largest: float, allowed: float) -> Found:
+    return {"largest": largest, "allowed": allowed, "kept": largest <= allowed}
