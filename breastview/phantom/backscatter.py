@@ -16,7 +16,7 @@ __all__ = ["STEP_MM", "Medium", "medium"]
 
 THIN = (Tissue.LIGAMENT, Tissue.FASCIA)  # seen in stretches
 BLEND_PX = (1.5, 3.0)  # over which tissues go over into each other
-STRAND_MRAYL = 0.25  # impedance of a strand of brightness 1
+STRAND_MRAYL = 0.18  # impedance of a strand of brightness 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,7 +106,7 @@ ACOUSTIC: dict[Tissue, Acoustic] = {
     Tissue.SKIN: Acoustic(0.95, 0.35, 1.99),
     Tissue.FAT: Acoustic(0.42, 0.73, 1.39),
     Tissue.GLAND: Acoustic(1.25, 0.75, 1.54),
-    Tissue.LIGAMENT: Acoustic(0.5, 1.2, 1.65),
+    Tissue.LIGAMENT: Acoustic(0.5, 1.2, 1.58),
     Tissue.MUSCLE: Acoustic(0.45, 0.96, 1.68),
     Tissue.CYST: Acoustic(0.006, 0.02, 1.5),
     Tissue.LESION: Acoustic(0.22, 0.8, 1.55),

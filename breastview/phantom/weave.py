@@ -45,8 +45,8 @@ class Weave:
 PLAIN = Weave(3.0, 1.0, 0.0, 0.1, 0.1, 0.1)
 WEAVES: dict[Tissue, Weave] = {
     Tissue.SKIN: Weave(2.5, 0.35, 0.15, 0.4, 0.15, 0.2),
-    Tissue.FAT: Weave(4.4, 0.7, 1.5, 0.08, 0.27, 0.13),
-    Tissue.GLAND: Weave(2.4, 0.65, 1.3, 0.28, 0.42, 0.22),
+    Tissue.FAT: Weave(4.4, 0.6, 0.9, 0.12, 0.3, 0.16),
+    Tissue.GLAND: Weave(3.0, 0.55, 1.9, 0.24, 0.45, 0.25),
     Tissue.MUSCLE: Weave(9.0, 0.6, 1.5, 0.20, 0.15, 0.4),
     Tissue.LIGAMENT: Weave(3.5, 1.0, 0.2, 0.3, 0.3, 0.3),
     Tissue.FASCIA: Weave(5.0, 1.5, 0.2, 0.3, 0.3, 0.3),
