@@ -1,0 +1,285 @@
+"""Snap: a better pose by intensity, from the present one. It proposes and says why not; a reader accepts.
+
+Poses within the reach of the present one are scattered, the best of them climb LC2 from coarse to fine, and
+what they reach is offered only if it explains the picture better, stands out from what the other starts
+reached, and contradicts nothing that is known otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+from scipy.stats import qmc
+
+from breastview.errors import RegistrationError
+from breastview.imaging.case import Role
+from breastview.imaging.volume import FrameStack, Volume
+from breastview.messages import Message, message
+from breastview.progress import Progress, silent
+from breastview.registration.landmarks import residuals_mm
+from breastview.registration.lc2 import Lc2, MriBlock, UsPatches, mri_block, us_patches
+from breastview.registration.parameters import Method, RegistrationParameters
+from breastview.registration.plane import us_plane
+from breastview.registration.transform import us_to_mri, with_matrix
+
+REACH = 10.0  # mm along and degrees about each axis of the US plane
+MARGIN_MM = 16.0  # of MRI around the picture: the reach, and what turning adds
+PULL = 0.01 / 36  # share of the picture that a mm² or deg² away from the present pose must explain
+SCATTERED = 1024
+STARTS = 8  # how many of the scattered climb
+FINALISTS = 3  # and how many of those to the top
+BATCH = 32
+APART = 4.0  # mm or degrees along one axis between starts
+COARSE, FINE = (2.0, 2.0, 10.0), (1.0, 0.6, 5.0)  # step, blur and patch in mm
+NUDGE = np.array([0.3, 0.3, 0.3, 0.6, 0.6, 0.6])  # mm and degrees of the numeric derivative
+# The gate
+LEAST_MM, LEAST_GAIN = 1.0, 0.02
+LEAST_HEIGHT = 0.06
+EDGE = 0.1
+RIVAL, SAME_PLACE_MM = 0.95, 3.0
+LEAST_SEEN = 0.7  # of the picture in the body
+MOST_GAP_MM = 8.0
+CLICK_MM = 2.0
+
+
+@dataclass(frozen=True)
+class SnapProposal:
+    """A pose for the reader to accept or not.
+
+    `before` and `after` are the shares of the picture's detail that MRI explains, 0…1; `moved_mm` is the
+    mean way of the picture's points; `reasons` say why it is not offered, and are empty where it is.
+    """
+
+    parameters: RegistrationParameters
+    before: float
+    after: float
+    moved_mm: float
+    reasons: tuple[Message, ...]
+
+    @property
+    def offered(self) -> bool:
+        """Whether measure and sanity gate both call it better."""
+        return not self.reasons
+
+
+@dataclass(frozen=True, eq=False)
+class _Peak:
+    """Where a climb ended: the move (6,), its height, and the SD in mm that its sharpness leaves in place."""
+
+    move: np.ndarray
+    height: float
+    sd_mm: float
+
+
+def propose_snap(
+    stack: FrameStack,
+    frame: int,
+    volumes: Sequence[Volume],
+    present: RegistrationParameters,
+    calibration: tuple[float, float] | None = None,
+    progress: Progress = silent,
+) -> SnapProposal:
+    """Look for the pose within `REACH` of the present one that explains a US frame best.
+
+    `volumes` are all regressed on at once (see `snap_volumes`). The same input gives the same answer.
+
+    Raises:
+        RegistrationError: the US image has no scale, or there is no volume.
+        Cancelled: the user cancelled; `progress` raises it.
+    """
+    if not volumes:
+        raise RegistrationError.of("registration.needs_mri")
+    plane = us_plane(stack, calibration)
+    coarse, fine = (us_patches(stack, frame, plane, present.warp, *detail) for detail in (COARSE, FINE))
+    matrix = us_to_mri(present)
+    block = mri_block(volumes, matrix, fine.points_mm, MARGIN_MM)
+    pivot = fine.points_mm.reshape(-1, 3).mean(axis=0)
+    rough, sharp = _Landscape(coarse, block, pivot), _Landscape(fine, block, pivot)
+    peaks = _search(rough, sharp, progress)
+    found = with_matrix(present, matrix @ _matrix(peaks[0].move, pivot))
+    return _judge(replace(found, method=Method.MANUAL), present, peaks, sharp)
+
+
+def snap_volumes(volumes: Sequence[Volume]) -> tuple[Volume, ...]:
+    """The volumes that tell tissues apart and are not distorted: T1WI, T2WI, DCE before and after medium."""
+    found: list[Volume] = []
+    for role, phase in ((Role.T1WI, None), (Role.T2WI, None), (Role.DCE, 1), (Role.DCE, 2)):
+        fits = [v for v in volumes if v.role.role is role and (phase is None or v.role.phase == phase)]
+        found += fits[:1]
+    return tuple(found)
+
+
+class _Landscape:
+    """Height over moves: the share explained less the pull toward the present pose.
+
+    Moves (n, 6) are mm along the US plane's axes, then a rotation vector in degrees about `pivot`.
+    """
+
+    def __init__(self, us: UsPatches, block: MriBlock, pivot: np.ndarray) -> None:
+        self.us, self.block = us, block
+        self._pivot = pivot
+        self._lc2 = Lc2(us, block)
+
+    def placed(self, moves: np.ndarray) -> np.ndarray:
+        """The picture's samples after each move, (n, row, column, 3)."""
+        turns = Rotation.from_rotvec(np.deg2rad(moves[:, 3:])).as_matrix()
+        away = self.us.points_mm - self._pivot
+        turned = np.einsum("nij,rcj->nrci", turns, away)
+        return turned + (self._pivot + moves[:, :3])[:, None, None]
+
+    def explained(self, moves: np.ndarray) -> np.ndarray:
+        """Share explained (n,)."""
+        return self._lc2.explained(self.placed(moves))
+
+    def height(self, moves: np.ndarray) -> np.ndarray:
+        """Height (n,)."""
+        return self.explained(moves) - PULL * (moves**2).sum(axis=1)
+
+    def residuals(self, moves: np.ndarray) -> np.ndarray:
+        """Residuals (n, samples + 6) whose squares sum to 1 − height."""
+        return np.concatenate([self._lc2.residuals(self.placed(moves)), np.sqrt(PULL) * moves], axis=1)
+
+
+def _search(rough: _Landscape, sharp: _Landscape, progress: Progress) -> list[_Peak]:
+    """The peaks that the starts reach, the highest first."""
+    scattered = np.concatenate([np.zeros((1, 6)), _scattered()])
+    heights = []
+    for first in range(0, len(scattered), BATCH):
+        progress(0.3 * first / len(scattered), message("doing.snap"))
+        heights.append(rough.height(scattered[first : first + BATCH]))
+    starts = _distinct(scattered, np.concatenate(heights), APART, STARTS)
+    climbed = []
+    for number, start in enumerate(starts):
+        progress(0.3 + 0.3 * number / len(starts), message("doing.snap"))
+        climbed.append(_climb(rough, start, steps=8))
+    moves = np.array(climbed)
+    peaks = []
+    for number, start in enumerate(_distinct(moves, sharp.height(moves), 1.0, FINALISTS)):
+        progress(0.6 + 0.4 * number / FINALISTS, message("doing.snap"))
+        peaks.append(_peak(sharp, _climb(sharp, start, steps=15)))
+    return sorted(peaks, key=lambda peak: -peak.height)
+
+
+def _scattered() -> np.ndarray:
+    """Moves spread evenly over the reach, (n, 6), always the same."""
+    sequence = qmc.Halton(6, scramble=True, rng=np.random.default_rng(0))
+    return (2 * sequence.random(SCATTERED) - 1) * REACH
+
+
+def _distinct(moves: np.ndarray, heights: np.ndarray, apart: float, count: int) -> list[np.ndarray]:
+    """The highest moves that keep their distance from each other."""
+    kept: list[np.ndarray] = []
+    for move in moves[np.argsort(-heights)]:
+        if all(np.abs(move - other).max() > apart for other in kept):
+            kept.append(move)
+        if len(kept) == count:
+            break
+    return kept
+
+
+def _climb(landscape: _Landscape, move: np.ndarray, steps: int) -> np.ndarray:
+    """Levenberg–Marquardt with numeric derivatives, several dampings tried at once, within the reach."""
+    damping, height = 1e-2, landscape.height(move[None])[0]
+    for _ in range(steps):
+        slope, residuals = _slope(landscape, move)
+        curvature = slope.T @ slope
+        dampings = damping * np.array([0.1, 1.0, 10.0, 100.0])
+        ways = [
+            np.linalg.solve(curvature + d * np.diag(np.diag(curvature)), slope.T @ residuals)
+            for d in dampings
+        ]
+        tried = np.clip(move - np.array(ways), -REACH, REACH)
+        heights = landscape.height(tried)
+        best = int(np.argmax(heights))
+        if heights[best] <= height:
+            damping *= 100
+            if damping > 1e4:
+                break
+            continue
+        way = np.abs(tried[best] - move).max()
+        move, height, damping = tried[best], heights[best], max(dampings[best], 1e-5)
+        if way < 0.03:
+            break
+    return move
+
+
+def _slope(landscape: _Landscape, move: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Derivative of the residuals (samples, 6), and the residuals."""
+    here, *there = landscape.residuals(move + np.concatenate([np.zeros((1, 6)), np.diag(NUDGE)]))
+    return (np.array(there) - here).T / NUDGE, here
+
+
+def _peak(landscape: _Landscape, move: np.ndarray) -> _Peak:
+    slope, residuals = _slope(landscape, move)
+    covariance = np.linalg.inv(slope.T @ slope) * (residuals @ residuals) / len(residuals)
+    return _Peak(move, float(landscape.height(move[None])[0]), float(np.sqrt(np.trace(covariance[:3, :3]))))
+
+
+def _matrix(move: np.ndarray, pivot: np.ndarray) -> np.ndarray:
+    """The (4, 4) of a move within the US frame."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_rotvec(np.deg2rad(move[3:])).as_matrix()
+    matrix[:3, 3] = pivot - matrix[:3, :3] @ pivot + move[:3]
+    return matrix
+
+
+def _judge(
+    found: RegistrationParameters, present: RegistrationParameters, peaks: Sequence[_Peak], sharp: _Landscape
+) -> SnapProposal:
+    """Measure the best peak against the present pose, and let every part of the gate speak."""
+    both = np.stack([np.zeros(6), peaks[0].move])
+    before, after = (float(share) for share in sharp.explained(both))
+    placed = sharp.placed(both)
+    moved_mm = float(np.linalg.norm(placed[1] - placed[0], axis=-1).mean())
+    reasons = [
+        *_of_peaks(peaks, moved_mm, float(sharp.height(both[:1])[0])),
+        *_of_body(sharp.block, placed),
+        *_of_landmarks(found, present),
+    ]
+    return SnapProposal(found, before, after, moved_mm, tuple(reasons))
+
+
+def _of_peaks(peaks: Sequence[_Peak], moved_mm: float, here: float) -> Iterator[Message]:
+    """What speaks against the best peak by itself, and against its height."""
+    best = peaks[0]
+    if moved_mm < LEAST_MM or best.height - here < LEAST_GAIN:
+        yield message("snap.stays")
+    if np.abs(best.move).max() > REACH - EDGE:
+        yield message("snap.at_edge")
+    if best.height < LEAST_HEIGHT:
+        yield message("snap.weak")
+    rivals = [p for p in peaks[1:] if np.linalg.norm(p.move[:3] - best.move[:3]) > SAME_PLACE_MM]
+    if any(rival.height > RIVAL * best.height for rival in rivals):
+        yield message("snap.rival")
+
+
+def _of_body(block: MriBlock, placed: np.ndarray) -> Iterator[Message]:
+    """Whether the picture, `placed` (present and found, row, column, 3), would leave the body or its skin."""
+    seen = [float((block.body_at(place) * block.inside_at(place)).mean()) for place in placed]
+    if seen[1] < min(LEAST_SEEN, seen[0]):
+        yield message("snap.outside", percent=round(100 * seen[1]))
+    gaps_mm = [_gap_mm(block, place) for place in placed]
+    if gaps_mm[1] > max(MOST_GAP_MM, gaps_mm[0]):
+        yield message("snap.skin", mm=round(gaps_mm[1]))
+
+
+def _gap_mm(block: MriBlock, placed: np.ndarray) -> float:
+    """Mean distance of the MRI's skin from the top of a placed picture (row, column, 3)."""
+    face = placed[0]
+    down = placed[1] - placed[0]
+    down = down / np.linalg.norm(down, axis=-1, keepdims=True)
+    depths_mm = np.arange(-MARGIN_MM, MARGIN_MM + 0.5, 0.5)
+    body = block.body_at(face + depths_mm[:, None, None] * down) > 0.5
+    return float(np.abs(depths_mm[np.argmax(body, axis=0)]).mean())
+
+
+def _of_landmarks(found: RegistrationParameters, present: RegistrationParameters) -> Iterator[Message]:
+    """Whether the landmark pairs would part by more than clicks explain."""
+    before, after = (
+        np.sqrt(np.mean(np.square(residuals_mm(p, present.landmarks) or 0.0))) for p in (present, found)
+    )
+    if after > max(before, CLICK_MM):
+        yield message("snap.landmarks", before=round(float(before), 1), after=round(float(after), 1))

@@ -1,0 +1,147 @@
+"""Snap finds a lost pose again, says why when it should not be trusted, and stops when told to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from breastview.errors import Cancelled, RegistrationError
+from breastview.imaging.case import PixelScale, Role, RoleChoice
+from breastview.imaging.geometry import apply, frozen
+from breastview.imaging.volume import FrameStack, Sector, Volume
+from breastview.messages import message
+from breastview.registration.parameters import LandmarkPair, RegistrationParameters
+from breastview.registration.snap import propose_snap, snap_volumes
+from breastview.registration.transform import map_points, moved, turned, us_to_mri
+
+TRUTH = RegistrationParameters((10.0, -40.0, 20.0), (4.0, -6.0, 3.0))
+STEP_MM, ROWS, COLUMNS = 0.2, 180, 200
+SECTOR = Sector(10, 12, 10 + COLUMNS, 12 + ROWS)
+MIDDLE = np.array([[0.0, 18.0]])
+
+
+def blobs(lps: np.ndarray) -> np.ndarray:
+    """Tissue 0…1 at LPS mm (..., 3): blobs of 6 mm, nowhere the same."""
+    noise = ndimage.gaussian_filter(np.random.default_rng(3).normal(size=(60, 60, 60)), 2.0, mode="wrap")
+    index = np.moveaxis((np.asarray(lps) - TRUTH.centre_mm) / 1.5 + 30, -1, 0)
+    return (ndimage.map_coordinates(noise, index, order=1, mode="grid-wrap") > 0).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def mri() -> Volume:
+    """Axial slices of 2 mm; the tissue is bright, what surrounds it half as bright."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.eye(3)[:, ::-1] * (2.0, 1.0, 1.0)
+    matrix[:3, 3] = np.array(TRUTH.centre_mm) - (45, 30, 40)
+    shape = (40, 85, 90)
+    index = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
+    array = 300 + 300 * ndimage.gaussian_filter(blobs(apply(matrix, index)), 0.4)
+    role = RoleChoice(Role.T1WI, message("role.user"))
+    return Volume("t1wi", role, frozen(array), frozen(matrix), (0.0, 1.0))
+
+
+@pytest.fixture(scope="module")
+def still() -> FrameStack:
+    """The same tissue dark on ultrasound, with speckle, darker with depth, in a black picture."""
+    x = (np.arange(COLUMNS) - (COLUMNS - 1) / 2) * STEP_MM
+    y = np.arange(ROWS) * STEP_MM
+    tissue = blobs(map_points(TRUTH, np.stack(np.meshgrid(x, y), axis=-1)))
+    speckle = np.random.default_rng(5).normal(size=tissue.shape)
+    grey = np.zeros((ROWS + 30, COLUMNS + 30), np.uint8)
+    sector = np.clip(150 - 60 * tissue + 25 * speckle - y[:, None], 1, 255)
+    grey[SECTOR.top : SECTOR.bottom, SECTOR.left : SECTOR.right] = sector
+    scale = PixelScale((STEP_MM, STEP_MM), message("scale.region"))
+    role = RoleChoice(Role.US_STILL, message("role.us_still"))
+    return FrameStack("us", role, frozen(grey[None]), scale, SECTOR)
+
+
+def lost() -> RegistrationParameters:
+    """The true pose, 7 mm and 5° off."""
+    return turned(moved(TRUTH, (4.0, -3.0, 5.0)), "y", 5.0, (0.0, 18.0, 0.0))
+
+
+def missed_mm(pose: RegistrationParameters) -> float:
+    return float(np.linalg.norm(map_points(pose, MIDDLE) - map_points(TRUTH, MIDDLE)))
+
+
+def codes(proposal) -> list[str]:
+    return [reason.code for reason in proposal.reasons]
+
+
+def test_a_lost_pose_is_found_again(still, mri):
+    proposal = propose_snap(still, 0, [mri], lost())
+    assert missed_mm(lost()) > 6.0
+    assert missed_mm(proposal.parameters) < 1.0
+    assert proposal.offered and proposal.reasons == ()
+    assert proposal.after > 2 * proposal.before
+    assert proposal.moved_mm == pytest.approx(missed_mm(lost()), abs=2.0)
+
+
+def test_the_same_input_gives_the_same_pose(still, mri):
+    assert propose_snap(still, 0, [mri], lost()) == propose_snap(still, 0, [mri], lost())
+
+
+def test_a_pose_that_is_right_stays(still, mri):
+    proposal = propose_snap(still, 0, [mri], TRUTH)
+    assert not proposal.offered
+    assert "snap.stays" in codes(proposal)
+
+
+def test_a_pose_out_of_reach_is_not_offered(still, mri):
+    proposal = propose_snap(still, 0, [mri], moved(TRUTH, (0.0, 0.0, 26.0)))
+    assert not proposal.offered
+
+
+def test_landmarks_that_would_part_speak_against_it(still, mri):
+    seen = tuple(
+        LandmarkPair((x, y), tuple(map(float, map_points(lost(), np.array([[x, y]]))[0])))
+        for x, y in ((-10.0, 10.0), (10.0, 12.0), (0.0, 28.0))
+    )
+    proposal = propose_snap(still, 0, [mri], replace(lost(), landmarks=seen))
+    assert "snap.landmarks" in codes(proposal)
+    assert proposal.parameters.landmarks == seen
+
+
+def test_a_picture_of_nothing_is_not_offered(still, mri):
+    noise = np.random.default_rng(1).integers(90, 110, still.frames.shape).astype(np.uint8)
+    proposal = propose_snap(replace(still, frames=frozen(noise)), 0, [mri], TRUTH)
+    assert not proposal.offered
+
+
+def test_the_scale_of_the_present_pose_is_kept(still, mri):
+    proposal = propose_snap(still, 0, [mri], replace(lost(), scale=1.05))
+    assert proposal.parameters.scale == pytest.approx(1.05)
+    assert np.linalg.det(us_to_mri(proposal.parameters)[:3, :3]) == pytest.approx(1.05**3)
+
+
+def test_it_tells_where_it_is_and_stops_when_told_to(still, mri):
+    told = []
+
+    def progress(fraction, doing):
+        told.append((fraction, doing.code))
+        if len(told) > 5:
+            raise Cancelled.of("job.cancelled")
+
+    with pytest.raises(Cancelled):
+        propose_snap(still, 0, [mri], lost(), progress=progress)
+    fractions, doing = zip(*told, strict=True)
+    assert list(fractions) == sorted(fractions) and set(doing) == {"doing.snap"}
+
+
+def test_no_mri_and_no_scale_are_refused(still, mri):
+    with pytest.raises(RegistrationError, match="no MRI"):
+        propose_snap(still, 0, [], lost())
+    with pytest.raises(RegistrationError):
+        propose_snap(replace(still, scale=None), 0, [mri], lost())
+
+
+def test_volumes_that_are_distorted_or_derived_take_no_part(mri):
+    def of(role, phase=None):
+        return replace(mri, role=RoleChoice(role, message("role.user"), phase=phase))
+
+    wanted = [of(Role.T1WI), of(Role.DCE, 1), of(Role.DCE, 2)]
+    offered = [of(Role.DWI), wanted[2], of(Role.MIP), wanted[1], of(Role.DCE, 3), wanted[0]]
+    assert snap_volumes(offered) == tuple(wanted)
