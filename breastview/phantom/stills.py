@@ -130,7 +130,7 @@ def _anatomy(patient: SimulatedPatient, points: np.ndarray) -> tuple[np.ndarray,
     flat = points.reshape(-1, 3)
     labels = body_tissue(flat, (patient.breast,), patient.trunk, "us").reshape(points.shape[:2])
     level = patient.lesion.level(flat, "us").reshape(labels.shape)
-    labels[labels == Tissue.AIR] = Tissue.SKIN
+    labels[labels == Tissue.AIR] = Tissue.CYST  # gel, which is as clear as water
     return labels, level
 
 
