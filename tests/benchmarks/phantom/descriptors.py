@@ -163,8 +163,10 @@ def _mean(values: np.ndarray) -> float:
 
 
 def of_simulated(patients: Sequence[Seen]) -> Found:
-    """Descriptors of all simulated stills, by label."""
-    return summary((seen.label, read(*cut(frame))) for seen in patients for frame in seen.case.frames)
+    """Descriptors of all simulated stills of masses, by label: cysts and non-mass lesions are left out, as
+    they were by those who published shares."""
+    masses = [seen for seen in patients if seen.patient.lesion.family == "mass"]
+    return summary((seen.label, read(*cut(frame))) for seen in masses for frame in seen.case.frames)
 
 
 def cut(frame: SimulatedFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from math import log
 from typing import Any
@@ -17,7 +18,15 @@ from breastview.imaging.volume import Volume
 from breastview.messages import message
 from breastview.phantom.maps import Grid
 from breastview.phantom.mri import Substance
-from breastview.phantom.scanner import ECHO_PLANAR, GRADIENT_ECHO, PHASE_DELAYS_S, SPIN_ECHO, Protocol
+from breastview.phantom.scanner import (
+    ECHO_PLANAR,
+    GRADIENT_ECHO,
+    PHASE_DELAYS_S,
+    SPIN_ECHO,
+    Protocol,
+    acquire,
+    series_of,
+)
 from breastview.phantom.tissue import Tissue
 from breastview.phantom.ultrasound import TGC_DB_PER_CM_MHZ, Medium, Settings, look
 from tests.benchmarks.phantom.seen import LABELS, Seen
@@ -26,6 +35,7 @@ PICTURES, PICTURE = 20, (300, 400)
 SPIN_ECHO_MS = {"t1wi": (450.0, 10.0), "t2wi": (4000.0, 85.0)}  # repetition and echo time
 B_VALUE = 0.8  # in 10³ s/mm²
 TISSUES = (Tissue.FAT, Tissue.GLAND, Tissue.MUSCLE, Tissue.CYST, Tissue.LESION)
+IMAGES = ("level", "as_seen", "without_noise")
 MIN_VOXELS = 15
 MIN_LESION_VOXELS = 3
 HOT_VOXELS = 9
@@ -48,38 +58,54 @@ def speckle_snr(seed: int) -> Found:
 def contrast(patients: Sequence[Seen]) -> Found:
     """Ratios of mean signal between tissues against the spin echo's equation, deviation in %, by series.
 
-    Both means are over the same voxels: those that one tissue fills, and their neighbours too. `median` is
-    over the patients that show both tissues, with the coil's known slope taken out; `as_seen` with it.
+    Both means are over the same voxels: those that one tissue fills, and their neighbours too. The quartiles
+    are over the patients that show both tissues, with the coil's known slope taken out; `as_seen` leaves it
+    in, `without_noise` shows what Rician noise adds to dark tissue.
     """
     return {name: _contrast(patients, name) for name in SPIN_ECHO_MS}
 
 
 def _contrast(patients: Sequence[Seen], name: str) -> Found:
-    level, as_seen = defaultdict(list), defaultdict(list)
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for seen in patients:
         means = _means(seen, name)
         for a, b in combinations(means, 2):
-            pair = f"{a.name.lower()}/{b.name.lower()}"
-            equation, flat, sloped = np.divide(means[a], means[b])
-            level[pair].append(100 * (flat / equation - 1))
-            as_seen[pair].append(100 * (sloped / equation - 1))
-    return {pair: _spread(values) | {"as_seen": _spread(as_seen[pair])} for pair, values in level.items()}
-
-
-def _means(seen: Seen, name: str) -> dict[Tissue, tuple[float, float, float]]:
-    """Mean of each tissue: by the equation, in the image without the coil's slope, in the image."""
-    image, matrix = seen.case.mri[name]
-    grid = _grid(image, matrix)
-    equation = slabs(seen.maps.paint(lambda s: spin_echo(s, *SPIN_ECHO_MS[name])), SPIN_ECHO)
-    coil, tissue = seen.patient.exam.coil.on(grid), pure(seen, SPIN_ECHO, 2)
-    if name == "t2wi" and seen.patient.exam.t2_fat_suppressed:
-        equation = np.where(tissue == Tissue.FAT, equation * seen.patient.exam.fat_left(grid), equation)
-    found = {kind: tissue == kind for kind in TISSUES}
+            for image in IMAGES:
+                ratio, equation = (means[a][of] / means[b][of] for of in (image, "equation"))
+                found[f"{a.name.lower()}/{b.name.lower()}"][image].append(100 * (ratio / equation - 1))
     return {
-        kind: tuple(float(values[there].mean()) for values in (equation, image / coil, image))
-        for kind, there in found.items()
-        if there.sum() >= MIN_VOXELS
+        pair: _spread(by["level"]) | {image: _spread(by[image]) for image in IMAGES[1:]}
+        for pair, by in found.items()
     }
+
+
+def _means(seen: Seen, name: str) -> dict[Tissue, dict[str, float]]:
+    """Mean of each tissue: by the equation, and in the images."""
+    (image, matrix), exam = seen.case.mri[name], seen.patient.exam
+    grid, tissue = _grid(image, matrix), pure(seen, SPIN_ECHO, 2)
+    equation = slabs(seen.maps.paint(lambda s: spin_echo(s, *SPIN_ECHO_MS[name])), SPIN_ECHO)
+    if name == "t2wi" and exam.t2_fat_suppressed:
+        equation = np.where(tissue == Tissue.FAT, equation * exam.fat_left(grid), equation)
+    level = 1 / exam.coil.on(grid)
+    values = {
+        "equation": equation,
+        "level": image * level,
+        "as_seen": image,
+        "without_noise": noiseless(seen, name) * level,
+    }
+    there = {kind: tissue == kind for kind in TISSUES}
+    return {
+        kind: {of: float(value[where].mean()) for of, value in values.items()}
+        for kind, where in there.items()
+        if where.sum() >= MIN_VOXELS
+    }
+
+
+def noiseless(seen: Seen, name: str) -> np.ndarray:
+    """A series as stored by a scanner without noise, uint16."""
+    series = series_of(seen.patient.exam, 1)[name]
+    silent = replace(series, protocol=replace(series.protocol, noise=0.0), pulsation=0.0)
+    return acquire(seen.maps, seen.patient.exam, silent, np.random.default_rng(0))[0]
 
 
 def spin_echo(of: Substance, repetition_ms: float, echo_ms: float) -> np.ndarray:

@@ -29,10 +29,11 @@ Found = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """One patient read back: the network's input float32 (channel, size, size), US first; where the first
-    voxel of T1WI lies, LPS mm; and a few slices of each series."""
+    """One patient read back: the network's input float32 (channel, size, size), US first; the sector of the
+    marked US picture, uint8; where the first voxel of T1WI lies, LPS mm; and a few slices of each series."""
 
     given: np.ndarray
+    sector: np.ndarray
     origin_mm: np.ndarray
     pieces: dict[str, list[Piece]]
 
@@ -81,7 +82,17 @@ def read_back(seed: int, spec: ModelSpec, clock: Clock) -> Whole:
         pieces = kept(loaded, f"sim {seed}")
     assert given.us is not None and given.mri is not None
     t1wi = loaded.volumes[channel_volumes(loaded.case.volumes)["t1wi"].key]
-    return Whole(np.concatenate([given.us, given.mri]), t1wi.index_to_lps[:3, 3], pieces)
+    sector = marked_sector(loaded, record)
+    return Whole(np.concatenate([given.us, given.mri]), sector, t1wi.index_to_lps[:3, 3], pieces)
+
+
+def marked_sector(loaded: LoadedCase, record: ReviewRecord) -> np.ndarray:
+    """The image part of the US picture that carries the mark."""
+    mark = record.lesions[0].us
+    assert mark is not None
+    stack = loaded.stacks[mark.frames_key]
+    place = stack.sector
+    return stack.grey(mark.frame)[place.top : place.bottom, place.left : place.right]
 
 
 def assembled(loaded: LoadedCase, record: ReviewRecord, spec: ModelSpec) -> ModelInput:
