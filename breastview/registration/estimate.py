@@ -21,8 +21,10 @@ from scipy.stats import chi2
 from breastview.registration.parameters import Contour, ContourKind, LandmarkPair
 
 ROUNDS = 8  # contours are matched anew this often
+CONTOUR_TRUST = 0.25  # weight of a point of a contour: its match is a guess, and its neighbours err with it
 NEIGHBOURS = 7  # MRI points of a contour that tell its direction at a place
-CLICKS_MM = (0.5, 0.7, 1.0, 1.5, 2.2)  # errors of a hand among which the correspondences choose
+CLICKS_MM = (0.5, 0.7, 1.0, 1.5, 2.2, 3.2, 4.6)  # errors of a hand among which the correspondences weigh
+USUAL_CLICK_MM, CLICK_SPREAD = 1.2, 0.6  # the error of most hands, and the spread of its logarithm
 CONFIDENCE = 0.90
 
 
@@ -37,8 +39,8 @@ class Population:
     """
 
     linear: tuple[tuple[float, ...], ...] = ((0.80, 0.0, 0.0), (0.0, 1.38, 0.0), (0.0, 0.0, 0.83))
-    linear_sd: tuple[tuple[float, ...], ...] = ((0.12, 0.32, 0.22), (0.42, 0.18, 0.36), (0.22, 0.34, 0.12))
-    field_mm: float = 4.0
+    linear_sd: tuple[tuple[float, ...], ...] = ((0.12, 0.32, 0.22), (0.42, 0.22, 0.36), (0.22, 0.34, 0.12))
+    field_mm: float = 4.5
     field_length_mm: float = 20.0
 
 
@@ -73,13 +75,12 @@ class Looks:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """The map after its correspondences. `click_mm` is the error of a click that fits them best."""
+    """The map after its correspondences. `click_mm` is the error of a click that they tell."""
 
     start: Start
     population: Population
     looks: Looks
     click_mm: float
-    log_evidence: float
     factor: tuple[np.ndarray, bool] | None = field(repr=False)
     weighted: np.ndarray = field(repr=False)
 
@@ -125,22 +126,29 @@ def radius(covariance_dimensions: int = 3) -> float:
 
 
 def _learn(looks: Looks, start: Start, population: Population) -> Estimate:
-    """The posterior under the click error that makes the looks most likely."""
+    """The posterior, under the click error that is expected once the looks are seen."""
     if not len(looks.seen):
-        return Estimate(start, population, looks, CLICKS_MM[2], 0.0, None, np.zeros(0))
+        return Estimate(start, population, looks, USUAL_CLICK_MM, None, np.zeros(0))
     kernel = _kernel(start, population, looks.us_mm, looks.us_mm)
     covariance = np.einsum("ki,ikl,li->kl", looks.along, kernel, looks.along)
     missed = looks.seen - (looks.along * _mean(start, population, looks.us_mm)).sum(axis=1)
-    best: Estimate | None = None
-    for click_mm in CLICKS_MM:
-        factor = cho_factor(covariance + np.diag(2 * click_mm**2 / looks.weight))
-        weighted = cho_solve(factor, missed)
-        log_evidence = -0.5 * float(missed @ weighted) - float(np.log(np.diag(factor[0])).sum())
-        log_evidence -= 2 * float(np.log(click_mm)) ** 2  # most hands err by about a millimetre
-        if best is None or log_evidence > best.log_evidence:
-            best = Estimate(start, population, looks, click_mm, log_evidence, factor, weighted)
-    assert best is not None
-    return best
+    clicks_mm = np.array(CLICKS_MM)
+    likely = np.array([_log_evidence(covariance, looks, missed, click) for click in clicks_mm])
+    likely -= 0.5 * (np.log(clicks_mm / USUAL_CLICK_MM) / CLICK_SPREAD) ** 2
+    share = np.exp(likely - likely.max())
+    click_mm = float(np.sqrt(share @ clicks_mm**2 / share.sum()))
+    factor = cho_factor(covariance + _noise(looks, click_mm))
+    return Estimate(start, population, looks, click_mm, factor, cho_solve(factor, missed))
+
+
+def _log_evidence(covariance: np.ndarray, looks: Looks, missed: np.ndarray, click_mm: float) -> float:
+    factor = cho_factor(covariance + _noise(looks, click_mm))
+    return -0.5 * float(missed @ cho_solve(factor, missed)) - float(np.log(np.diag(factor[0])).sum())
+
+
+def _noise(looks: Looks, click_mm: float) -> np.ndarray:
+    """A click errs in either image."""
+    return np.diag(2 * click_mm**2 / looks.weight)
 
 
 def _mean(start: Start, population: Population, us_mm: np.ndarray) -> np.ndarray:
@@ -184,7 +192,7 @@ def _matched(contour: Contour, present: Estimate, start: Start) -> Looks:
         np.repeat(us_mm, count, axis=0),
         across.reshape(-1, 3),
         np.einsum("nki,ni->nk", across, foot).ravel(),
-        np.full(len(us_mm) * count, contour.weight),
+        np.full(len(us_mm) * count, contour.weight * CONTOUR_TRUST),
     )
 
 

@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
+from scipy.stats import f
 
 from breastview.errors import RegistrationError
 from breastview.messages import Message, message
-from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters
+from breastview.registration.parameters import LandmarkPair, Method, Point2, RegistrationParameters
 from breastview.registration.transform import map_points, rotation, with_matrix
 from breastview.registration.warp import warped
 
 LINE_RATIO = 0.05  # pairs whose spread across is below this share of their spread along lie on a line
 COINCIDENT_MM = 1.0
+CONFIDENCE = 0.90
 MIN_LEFT_OUT = 4
 SCALE_BOUNDS = (0.5, 2.0)  # pairs that ask for more are no pairs; a scale of 0 would be no registration
 
@@ -58,6 +60,43 @@ def fit_landmarks(
         left_out_mm=_left_out(pairs, present, allow_scale),
         notes=_notes(pairs, fitted),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class TargetError:
+    """How sure a rigidly fitted place is: covariance (3, 3) in mm² of LPS, and how many standard deviations
+    the ellipsoid reaches that holds the truth nine times in ten."""
+
+    covariance_mm2: np.ndarray
+    radius: float
+
+
+def target_error(pairs: Sequence[LandmarkPair], fitted: RegistrationParameters, us_mm: Point2) -> TargetError:
+    """The error to expect at a US place after a rigid fit, from how well the pairs agree.
+
+    The pairs' own residuals tell the error of a click, so that the ellipsoid's reach follows the F
+    distribution (linear regression; Seber & Lee, Linear Regression Analysis, 2003, ch. 5).
+
+    Raises:
+        RegistrationError: fewer than three pairs, or all on a line: they leave the turn open.
+    """
+    if len(pairs) < 3 or _spread(pairs) < 2:
+        raise RegistrationError.of("registration.turn_open")
+    us = np.array([(*pair.us_mm, 0.0) for pair in pairs]) @ rotation(fitted).T * fitted.scale
+    weights = np.array([pair.weight for pair in pairs])
+    middle = weights @ us / weights.sum()
+    design = np.concatenate([_motion(p - middle) * np.sqrt(w) for p, w in zip(us, weights, strict=True)])
+    missed = np.array(residuals_mm(fitted, pairs)) ** 2 @ weights
+    freedom = 3 * len(pairs) - 6
+    at = _motion(np.array([*us_mm, 0.0]) @ rotation(fitted).T * fitted.scale - middle)
+    covariance = missed / freedom * at @ np.linalg.inv(design.T @ design) @ at.T
+    return TargetError(covariance, float(np.sqrt(3 * f.ppf(CONFIDENCE, 3, freedom))))
+
+
+def _motion(point: np.ndarray) -> np.ndarray:
+    """Derivative (3, 6) of a place by a small shift and a small turn about the origin."""
+    x, y, z = point
+    return np.hstack([np.eye(3), [[0, z, -y], [-z, 0, x], [y, -x, 0]]])
 
 
 def residuals_mm(parameters: RegistrationParameters, pairs: Sequence[LandmarkPair]) -> tuple[float, ...]:

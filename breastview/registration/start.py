@@ -23,19 +23,23 @@ from breastview.registration.transform import angles_deg, rotation
 # sagittal image the patient's head is at the left of the screen.
 ORIENTATIONS: dict[str, float] = {"transverse": 0.0, "sagittal": 90.0, "radial": 270.0, "antiradial": 0.0}
 BY_CLOCK_FACE = ("radial", "antiradial")
+BEYOND = 1.5  # of the way along the skin to the chest: no report means that
+AXIS_MM = 40.0  # from the nipple back to where the skin is looked at from
 USUAL_DEPTH_MM = 15.0  # where a report gives no depth
 
 
 @dataclass(frozen=True)
 class Shift:
-    """From supine to prone, in mm: radial distance from the nipple and depth under the skin as a constant and
-    a share of the report's; the spread of single patients along, across and under the skin."""
+    """From supine to prone, in mm: the way along the skin from the nipple as a constant, a share of the
+    report's distance and one of its depth; the depth under the skin as a constant and a share of the
+    report's; the spread of single patients along the skin, across the way (it grows with the distance) and in
+    depth."""
 
-    radial: tuple[float, float] = (6.0, 0.58)
-    depth: tuple[float, float] = (8.0, 0.62)
-    radial_sd_mm: float = 7.5
-    across_sd_mm: tuple[float, float] = (5.0, 0.13)
-    depth_sd_mm: float = 5.5
+    along: tuple[float, float, float] = (-9.0, 1.33, 1.31)
+    depth: tuple[float, float] = (5.9, 0.72)
+    along_sd_mm: float = 11.5
+    across_sd_mm: tuple[float, float] = (6.0, 0.15)
+    depth_sd_mm: float = 6.5
 
 
 SHIFT = Shift()
@@ -76,31 +80,66 @@ def expected_place(
     Raises:
         RegistrationError: no breast on that side, or the place lies outside the body.
     """
-    nipple = np.array(nipple_mm(body, side))
-    angle = np.deg2rad(clock_h % 12 * 30)
-    outward = np.array([np.sin(angle), 0.0, np.cos(angle)])
-    across = np.array([np.cos(angle), 0.0, -np.sin(angle)])
-    radial = min(SHIFT.radial[0] + SHIFT.radial[1] * nipple_distance_mm, 2.0 * nipple_distance_mm)
-    depth = SHIFT.depth[0] + SHIFT.depth[1] * (USUAL_DEPTH_MM if depth_mm is None else depth_mm)
-    place = nipple + radial * outward
-    place[1] = _y_at_depth(body, place[0], place[2], depth)
+    way = skin_from_nipple(body, side, clock_h)
+    told_mm = USUAL_DEPTH_MM if depth_mm is None else depth_mm
+    along = max(float(np.dot(SHIFT.along, [1.0, nipple_distance_mm, told_mm])), 0.0)
+    if along > BEYOND * way.arc_mm[-1]:
+        raise RegistrationError.of("registration.outside_body")
+    depth = SHIFT.depth[0] + SHIFT.depth[1] * told_mm
+    skin, inward, forth = (
+        np.array([np.interp(along, way.arc_mm, values[:, k]) for k in range(3)])
+        for values in (way.skin_mm, way.inward, way.forth)
+    )
+    inward /= np.linalg.norm(inward)
+    place = skin + depth * inward
+    axes = np.column_stack([forth, np.cross(forth, inward), inward])
     across_sd = SHIFT.across_sd_mm[0] + SHIFT.across_sd_mm[1] * nipple_distance_mm
-    axes = np.column_stack([outward, across, [0.0, 1.0, 0.0]])
-    spread = axes @ np.diag(np.square([SHIFT.radial_sd_mm, across_sd, SHIFT.depth_sd_mm])) @ axes.T
+    spread = axes @ np.diag(np.square([SHIFT.along_sd_mm, across_sd, SHIFT.depth_sd_mm])) @ axes.T
     return Expected((float(place[0]), float(place[1]), float(place[2])), spread)
 
 
-def _y_at_depth(body: Body, x_mm: float, z_mm: float, depth_mm: float) -> float:
-    """LPS y of the first place behind (x, z) that is as deep under the skin, any skin, or the deepest
-    there."""
-    i, k = np.round((np.array([x_mm, z_mm]) - body.corner_mm[[0, 2]]) / GRID_MM).astype(int)
-    if not (0 <= i < body.mask.shape[0] and 0 <= k < body.mask.shape[2]) or not body.mask[i, :, k].any():
-        raise RegistrationError.of("registration.outside_body")
-    under = ndimage.distance_transform_edt(body.mask, GRID_MM)[i, :, k] - GRID_MM / 2
-    front = int(np.argmax(body.mask[i, :, k]))
-    deep = np.flatnonzero(under[front:] >= depth_mm)
-    row = front + int(deep[0] if len(deep) else np.argmax(under[front:]))
-    return float(body.corner_mm[1] + GRID_MM * row)
+@dataclass(frozen=True, eq=False)
+class SkinWay:
+    """The skin from the nipple outward along one hour of the clock face.
+
+    `skin_mm` LPS points (n, 3), `arc_mm` (n,) how far along the skin they are, unit vectors `forth` along it
+    and `inward` square to it, (n, 3).
+    """
+
+    skin_mm: np.ndarray
+    arc_mm: np.ndarray
+    forth: np.ndarray
+    inward: np.ndarray
+
+
+def skin_from_nipple(body: Body, side: str, clock_h: float) -> SkinWay:
+    """Walk along the prone breast's skin from the nipple: a hanging breast's flank lies behind, not beside.
+
+    Raises:
+        RegistrationError: no breast on that side.
+    """
+    nipple = np.array(nipple_mm(body, side))
+    angle = np.deg2rad(clock_h % 12 * 30)
+    outward, back = np.array([np.sin(angle), 0.0, np.cos(angle)]), np.array([0.0, 1.0, 0.0])
+    middle = nipple + AXIS_MM * back
+    turn = np.deg2rad(np.arange(0.0, 115.0, 2.0))
+    rays = np.sin(turn)[:, None] * outward - np.cos(turn)[:, None] * back
+    reach = np.arange(2.0, 140.0, 1.0)
+    at = middle + reach[:, None, None] * rays[None]
+    inside = _inside(body, at.reshape(-1, 3)).reshape(at.shape[:2])
+    ends = np.where((inside < 0.5).any(axis=0), np.argmax(inside < 0.5, axis=0), len(reach) - 1)
+    skin = middle + ndimage.gaussian_filter1d(reach[ends], 2.0, mode="nearest")[:, None] * rays
+    skin = skin - (skin[0] - nipple)
+    forth = np.gradient(skin, axis=0)
+    forth /= np.linalg.norm(forth, axis=1)[:, None]
+    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(skin, axis=0), axis=1))])
+    return SkinWay(skin, arc, forth, np.cross(np.cross(outward, back), forth))
+
+
+def _inside(body: Body, points: np.ndarray) -> np.ndarray:
+    """Share of body at points (n, 3), between 0 and 1."""
+    index = ((points - body.corner_mm) / GRID_MM).T
+    return ndimage.map_coordinates(body.mask.astype(np.float32), index, order=1, mode="nearest")
 
 
 def start_of_estimate(expected: Expected, us_mm: Point2, orientation: Point3) -> Start:

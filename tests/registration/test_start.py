@@ -16,6 +16,7 @@ from breastview.registration.start import (
     SHIFT,
     USUAL_DEPTH_MM,
     expected_place,
+    skin_from_nipple,
     start_from_clock_face,
     start_from_mri_mark,
     usual_angles_deg,
@@ -117,18 +118,32 @@ def test_the_side_of_a_point_is_told_by_the_body_s_midline(body):
     [(12.0, (0, 1)), (3.0, (1, 0)), (6.0, (0, -1)), (9.0, (-1, 0)), (1.5, (0.7071, 0.7071))],
 )
 def test_the_clock_is_seen_facing_the_patient_in_either_breast(body, side, clock_h, towards):
-    """12 is superior; 3 is at the patient's left. Prone the lesion is nearer to the nipple and deeper."""
+    """12 is superior; 3 is at the patient's left."""
     nipple = np.array(nipple_mm(body, side))
-    x, y, z = expected_place(body, side, clock_h, 30.0, depth_mm=12.0).point_mm
-    away = SHIFT.radial[0] + SHIFT.radial[1] * 30.0
-    np.testing.assert_allclose((x - nipple[0], z - nipple[2]), away * np.array(towards), atol=1e-3)
-    assert y > skin_y_mm(body, x, z) + 12.0
+    place = np.array(expected_place(body, side, clock_h, 30.0, depth_mm=12.0).point_mm)
+    away = (place - nipple)[[0, 2]]
+    assert np.linalg.norm(away) > 15.0
+    np.testing.assert_allclose(away / np.linalg.norm(away), towards, atol=1e-3)
 
 
-def test_the_depth_is_measured_from_the_nearest_skin(body):
-    shallow, deep = (np.array(expected_place(body, "L", 12.0, 40.0, d).point_mm) for d in (8.0, 25.0))
-    assert np.array_equal(shallow[[0, 2]], deep[[0, 2]])
-    assert SHIFT.depth[1] * 17.0 < deep[1] - shallow[1] < 3 * 17.0
+def test_the_way_from_the_nipple_runs_along_the_skin(body):
+    way = skin_from_nipple(body, "L", 12.0)
+    shape = [CHEST_MM - 1.3 * np.sqrt(max(RADIUS_MM**2 - z**2, 0.0)) for z in way.skin_mm[:, 2]]
+    front = way.skin_mm[:, 1] < CHEST_MM - 50
+    assert way.skin_mm[front, 1] == pytest.approx(np.array(shape)[front], abs=2 * GRID_MM)
+    assert np.diff(way.arc_mm).min() > 0
+    assert np.abs((way.forth * way.inward).sum(axis=1)).max() < 1e-9
+    assert way.inward[0] == pytest.approx([0.0, 1.0, 0.0], abs=0.2)
+
+
+def test_prone_the_lesion_lies_farther_from_the_nipple_and_under_the_skin_as_the_shift_says(body):
+    way = skin_from_nipple(body, "L", 12.0)
+    place = np.array(expected_place(body, "L", 12.0, 20.0, 10.0).point_mm)
+    along = SHIFT.along @ np.array([1.0, 20.0, 10.0])
+    nearest = int(np.argmin(np.abs(way.arc_mm - along)))
+    depth = (place - way.skin_mm[nearest]) @ way.inward[nearest]
+    assert depth == pytest.approx(SHIFT.depth[0] + SHIFT.depth[1] * 10.0, abs=1.0)
+    assert 20.0 < along < way.arc_mm[-1]
 
 
 def test_a_report_without_depth_gets_the_usual_one(body):
@@ -139,13 +154,15 @@ def test_a_report_without_depth_gets_the_usual_one(body):
 
 def test_the_expected_place_is_a_region_that_grows_along_the_arc(body):
     near, far = (expected_place(body, "L", 12.0, d, 12.0).covariance_mm2 for d in (10.0, 50.0))
-    assert np.sqrt(np.diag(far)) == pytest.approx([11.5, 5.5, 7.5])
-    assert far[0, 0] > near[0, 0] and far[2, 2] == pytest.approx(near[2, 2])
+    assert np.sqrt(far[0, 0]) == pytest.approx(SHIFT.across_sd_mm[0] + SHIFT.across_sd_mm[1] * 50.0, rel=0.02)
+    assert far[0, 0] > near[0, 0]
+    spread = np.sqrt(np.linalg.eigvalsh(far))
+    assert spread == pytest.approx(sorted([SHIFT.depth_sd_mm, SHIFT.along_sd_mm, 13.5]), rel=0.02)
 
 
 def test_words_that_lead_outside_the_body_are_an_error(body):
     with pytest.raises(RegistrationError) as raised:
-        expected_place(body, "L", 3.0, 220.0, None)
+        expected_place(body, "L", 3.0, 320.0, None)
     assert raised.value.message.code == "registration.outside_body"
 
 

@@ -1,0 +1,88 @@
+"""From an estimate of the map to the parameters that a registration keeps: a pose, and a local warp."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from breastview.registration.estimate import Estimate
+from breastview.registration.parameters import Method, RegistrationParameters, WarpPoint
+from breastview.registration.transform import angles_deg, map_points, rotation
+from breastview.registration.warp import warped
+
+NODES_MM = np.arange(-2, 3) * 11.0  # of the warp, around the lesion, along x and y
+REACH_MM = 28.0  # of one node
+RIDGE = 0.02  # how much smaller displacements are preferred
+STEP_MM = 0.5
+FOLDED = 0.2  # least relative area that the warp may leave of a small square
+SMALLER = 0.8
+
+
+def rigid(estimate: Estimate, us_mm: np.ndarray, present: RegistrationParameters) -> RegistrationParameters:
+    """The pose that follows the estimate at a US place (x, y) exactly, and its turn there."""
+    here = np.array([*us_mm[:2], 0.0])
+    steps = np.concatenate([here + STEP_MM * np.eye(3), here - STEP_MM * np.eye(3)])
+    places, _ = estimate.at(np.concatenate([here[None], steps]))
+    linear = (places[1:4] - places[4:]).T / (2 * STEP_MM)
+    left, _, right = np.linalg.svd(linear)
+    turn = left @ np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))]) @ right
+    x, y, z = (float(c) for c in places[0] - turn @ here)
+    return replace(
+        present, centre_mm=(x, y, z), angles_deg=angles_deg(turn), scale=1.0, method=Method.LANDMARKS, warp=()
+    )
+
+
+def with_warp(estimate: Estimate, us_mm: np.ndarray, pose: RegistrationParameters) -> RegistrationParameters:
+    """Bend the plane around a US place (x, y) so that it follows the estimate there, as far as it folds
+    nowhere."""
+    x, y = np.meshgrid(us_mm[0] + NODES_MM, us_mm[1] + NODES_MM)
+    nodes = np.stack([x.ravel(), y.ravel()], axis=1)
+    nodes = nodes[nodes[:, 1] > -NODES_MM[-1] / 4]
+    plane = np.column_stack([nodes, np.zeros(len(nodes))])
+    wanted = (estimate.at(plane)[0] - pose.centre_mm) @ rotation(pose) / pose.scale - plane
+    reach = _bumps(nodes, nodes)
+    pull = reach.T @ wanted
+    shifts = np.linalg.solve(reach.T @ reach + RIDGE * np.eye(len(nodes)), pull)
+    while folds(_warp(nodes, shifts), nodes):
+        shifts = shifts * SMALLER
+    return replace(pose, warp=_warp(nodes, shifts))
+
+
+def folds(warp: tuple[WarpPoint, ...], us_mm: np.ndarray) -> bool:
+    """Whether a warp folds the plane at points (n, 2), or nearly."""
+    return bool((relative_area(warp, us_mm) < FOLDED).any())
+
+
+def relative_area(warp: tuple[WarpPoint, ...], us_mm: np.ndarray) -> np.ndarray:
+    """What a warp leaves of a small square of the plane at points (n, 2), as a share of it; negative where it
+    is turned over."""
+    plane = np.column_stack([us_mm, np.zeros(len(us_mm))])
+    across, down = (
+        (warped(warp, plane + STEP_MM * axis) - warped(warp, plane - STEP_MM * axis)) / (2 * STEP_MM)
+        for axis in np.eye(3)[:2]
+    )
+    return across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
+
+
+def error_ellipse_mm(
+    estimate: Estimate, us_mm: np.ndarray, parameters: RegistrationParameters
+) -> tuple[np.ndarray, np.ndarray]:
+    """How sure the place of a US point (x, y) is, in its own plane's axes: covariance (3, 3) in mm², and how
+    far the registration itself lies from the expected place (3,)."""
+    here = np.array([[*us_mm[:2], 0.0]])
+    place, covariance = estimate.at(here)
+    turn = rotation(parameters)
+    return turn.T @ covariance[0] @ turn, turn.T @ (map_points(parameters, here)[0] - place[0])
+
+
+def _bumps(points: np.ndarray, nodes: np.ndarray) -> np.ndarray:
+    apart2 = ((points[:, None] - nodes[None]) ** 2).sum(axis=2) / REACH_MM**2
+    return np.clip(1 - apart2, 0, None) ** 2
+
+
+def _warp(nodes: np.ndarray, shifts: np.ndarray) -> tuple[WarpPoint, ...]:
+    return tuple(
+        WarpPoint((float(x), float(y)), (float(dx), float(dy), float(dz)), REACH_MM)
+        for (x, y), (dx, dy, dz) in zip(nodes, shifts, strict=True)
+    )
