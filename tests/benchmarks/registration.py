@@ -116,7 +116,7 @@ def _surfaces(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Skin and, where it is in the picture, pectoral fascia: US points (n, 3), and points of it in MRI (m,
     3)."""
-    plane = stills.plane_points(size_mm)[::4, :: round(40)]
+    plane = stills.plane_points(size_mm)[::4, ::40]
     prone = probe.to_prone(plane.reshape(-1, 3))
     depth = patient.breast.depth_mm(prone).reshape(plane.shape[:2])
     height = chest.height_mm(prone).reshape(plane.shape[:2])
@@ -210,7 +210,9 @@ def _clickable(case: Case, count: int, rng: np.random.Generator) -> np.ndarray:
     return case.points_us[[*chosen, *rng.choice(others, count - len(chosen), replace=False)]]
 
 
-def _clicked(us: np.ndarray, mri: np.ndarray, click_mm: float, rng: np.random.Generator) -> list[LandmarkPair]:
+def _clicked(
+    us: np.ndarray, mri: np.ndarray, click_mm: float, rng: np.random.Generator
+) -> list[LandmarkPair]:
     us = us[:, :2] + rng.normal(0, click_mm, (len(us), 2))
     mri = mri + rng.normal(0, click_mm, mri.shape)
     return [LandmarkPair(_two(u), _three(m)) for u, m in zip(us, mri, strict=True)]
