@@ -34,7 +34,7 @@ from breastview.report.content import ReportContent, build_content
 from breastview.report.files import write_whole
 from breastview.report.images import PLANE_STEP_MM, KeyImage, labelled, plane_images, slice_image, us_images
 from breastview.report.pdf import write_pdf
-from breastview.review.actions import SetRegistration
+from breastview.review.registering import SetRegistration
 from breastview.review.state import open_state
 
 DEMONSTRATION = Path(__file__).resolve().parent.parent / "resources" / "models" / "demonstration"

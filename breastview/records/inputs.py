@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from breastview.records.values import KeptReading, ReviewRecord
@@ -21,7 +21,8 @@ def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
     }
     if lesion.us is not None:
         key = lesion.us.frames_key
-        parts["registration"] = _plain(record.registration(key, lesion.us.frame))
+        parameters = record.registration(key, lesion.us.frame)
+        parts["registration"] = _plain(replace(parameters, confirmed=False) if parameters else None)
         parts["scale"] = [_plain(c) for c in record.calibrations if c.frames_key == key]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -92,6 +92,16 @@ class FrameRegistration:
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """A registration of a US frame that was put aside under a name, to be compared or taken up again."""
+
+    name: str
+    frames_key: str
+    frame: int
+    parameters: RegistrationParameters
+
+
+@dataclass(frozen=True)
 class RoleOverride:
     """The user's word on a volume's role."""
 
@@ -147,6 +157,7 @@ class ReviewRecord:
     modified: datetime.datetime | None = None
     lesions: tuple[Lesion, ...] = ()
     registrations: tuple[FrameRegistration, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
     roles: tuple[RoleOverride, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     readings: tuple[KeptReading, ...] = ()

@@ -70,7 +70,7 @@ class RegistrationParameters:
 
     `centre_mm` is t: where the middle of the probe face lies, in LPS mm. `angles_deg` turn the reference
     pose (US x along patient left, y posterior, z superior) about the US plane's own x, then y, then z axis
-    (intrinsic).
+    (intrinsic). `confirmed` is the reader's word on just these numbers: any change takes it back.
     """
 
     centre_mm: Point3
@@ -80,6 +80,7 @@ class RegistrationParameters:
     landmarks: tuple[LandmarkPair, ...] = ()
     warp: tuple[WarpPoint, ...] = ()
     contours: tuple[Contour, ...] = ()
+    confirmed: bool = False
 
     @property
     def scale_flagged(self) -> bool:

@@ -15,7 +15,6 @@ from breastview.records.inputs import is_current
 from breastview.records.values import (
     BiRads,
     Calibration,
-    FrameRegistration,
     KeptReading,
     Lesion,
     MriMark,
@@ -25,8 +24,7 @@ from breastview.records.values import (
     Side,
     UsMark,
 )
-from breastview.registration.landmarks import fit_landmarks
-from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters
+from breastview.registration.parameters import RegistrationParameters
 from breastview.review.state import Part, ReviewState
 
 Applied = tuple[ReviewState, frozenset[Part]]
@@ -46,7 +44,7 @@ class Action(Protocol):
 
 
 @dataclass(frozen=True)
-class _Plain:
+class Plain:
     """An ordinary change: enters the history, and undo may cross it."""
 
     is_barrier = False
@@ -54,7 +52,7 @@ class _Plain:
 
 
 @dataclass(frozen=True)
-class AddLesion(_Plain):
+class AddLesion(Plain):
     """Add the next lesion (L1, L2, …) and choose it."""
 
     def __call__(self, state: ReviewState) -> Applied:
@@ -66,7 +64,7 @@ class AddLesion(_Plain):
 
 
 @dataclass(frozen=True)
-class RemoveLesion(_Plain):
+class RemoveLesion(Plain):
     """Remove a lesion with its marks and readings."""
 
     lesion_id: str
@@ -95,7 +93,7 @@ class SelectLesion:
 
 
 @dataclass(frozen=True)
-class MarkUs(_Plain):
+class MarkUs(Plain):
     """Set a lesion's box on a US frame."""
 
     lesion_id: str
@@ -107,7 +105,7 @@ class MarkUs(_Plain):
 
 
 @dataclass(frozen=True)
-class MarkMri(_Plain):
+class MarkMri(Plain):
     """Set a lesion's place in the MRI."""
 
     lesion_id: str
@@ -119,7 +117,7 @@ class MarkMri(_Plain):
 
 
 @dataclass(frozen=True)
-class ConfirmSide(_Plain):
+class ConfirmSide(Plain):
     """The reader's word on the side."""
 
     lesion_id: str
@@ -131,7 +129,7 @@ class ConfirmSide(_Plain):
 
 
 @dataclass(frozen=True)
-class SetPlace(_Plain):
+class SetPlace(Plain):
     """Clock face (hours) and distances (mm) as the US report gives them."""
 
     lesion_id: str
@@ -150,7 +148,7 @@ class SetPlace(_Plain):
 
 
 @dataclass(frozen=True)
-class SetFinding(_Plain):
+class SetFinding(Plain):
     """The reader's assessment of a lesion."""
 
     lesion_id: str
@@ -163,7 +161,7 @@ class SetFinding(_Plain):
 
 
 @dataclass(frozen=True)
-class SetPathology(_Plain):
+class SetPathology(Plain):
     """What histology or follow-up said."""
 
     lesion_id: str
@@ -175,82 +173,7 @@ class SetPathology(_Plain):
 
 
 @dataclass(frozen=True)
-class SetRegistration(_Plain):
-    """Set the registration of a US frame's plane."""
-
-    frames_key: str
-    frame: int
-    parameters: RegistrationParameters
-
-    def __call__(self, state: ReviewState) -> Applied:
-        entry = FrameRegistration(self.frames_key, self.frame, self.parameters)
-        return _registered(state, state.record.with_registration(entry), self.frames_key, self.frame)
-
-
-@dataclass(frozen=True)
-class RemoveRegistration(_Plain):
-    """Forget the registration of a US frame's plane."""
-
-    frames_key: str
-    frame: int
-
-    def __call__(self, state: ReviewState) -> Applied:
-        kept = tuple(
-            entry
-            for entry in state.record.registrations
-            if (entry.frames_key, entry.frame) != (self.frames_key, self.frame)
-        )
-        return _registered(state, replace(state.record, registrations=kept), self.frames_key, self.frame)
-
-
-@dataclass(frozen=True)
-class AddLandmark(_Plain):
-    """Add a landmark pair to a US frame's registration; the pose stays until the pairs are fitted."""
-
-    frames_key: str
-    frame: int
-    pair: LandmarkPair
-
-    def __call__(self, state: ReviewState) -> Applied:
-        present = _present(state, self.frames_key, self.frame)
-        changed = replace(present, landmarks=(*present.landmarks, self.pair))
-        return SetRegistration(self.frames_key, self.frame, changed)(state)
-
-
-@dataclass(frozen=True)
-class RemoveLandmark(_Plain):
-    """Remove the landmark pair at `place` (0-based)."""
-
-    frames_key: str
-    frame: int
-    place: int
-
-    def __call__(self, state: ReviewState) -> Applied:
-        present = _present(state, self.frames_key, self.frame)
-        if not 0 <= self.place < len(present.landmarks):
-            raise IndexError(self.place)
-        rest = (*present.landmarks[: self.place], *present.landmarks[self.place + 1 :])
-        method = Method.MANUAL if present.method is Method.LANDMARKS else present.method
-        changed = replace(present, landmarks=rest, method=method)
-        return SetRegistration(self.frames_key, self.frame, changed)(state)
-
-
-@dataclass(frozen=True)
-class FitLandmarks(_Plain):
-    """Set the pose to the best fit of the landmark pairs."""
-
-    frames_key: str
-    frame: int
-    allow_scale: bool = False
-
-    def __call__(self, state: ReviewState) -> Applied:
-        present = _present(state, self.frames_key, self.frame)
-        fit = fit_landmarks(present.landmarks, present, self.allow_scale)
-        return SetRegistration(self.frames_key, self.frame, fit.parameters)(state)
-
-
-@dataclass(frozen=True)
-class OverrideRole(_Plain):
+class OverrideRole(Plain):
     """The user's word on what a volume is."""
 
     key: str
@@ -267,7 +190,7 @@ class OverrideRole(_Plain):
 
 
 @dataclass(frozen=True)
-class Calibrate(_Plain):
+class Calibrate(Plain):
     """Millimetres a pixel (row, column) that the reader measured on a US image; places clicked there stay."""
 
     frames_key: str
@@ -289,7 +212,7 @@ class Calibrate(_Plain):
             )
         others = tuple(c for c in record.calibrations if c.frames_key != self.frames_key)
         calibrations = (*others, Calibration(self.frames_key, self.spacing_mm))
-        record = _without_readings_of(replace(record, calibrations=calibrations), self.frames_key, None)
+        record = without_readings_of(replace(record, calibrations=calibrations), self.frames_key, None)
         return state.with_record(record), frozenset({Part.SCALE, Part.REGISTRATION, Part.READING})
 
 
@@ -336,13 +259,6 @@ class KeepReading:
         return state.with_record(record), frozenset({Part.READING})
 
 
-def _present(state: ReviewState, frames_key: str, frame: int) -> RegistrationParameters:
-    parameters = state.record.registration(frames_key, frame)
-    if parameters is None:
-        raise Refused(message("review.no_registration"))
-    return parameters
-
-
 def _first_read(record: ReviewRecord) -> ReviewRecord:
     """The record with every lesion's first category fixed; raises `Refused` where one has none."""
     if not record.lesions or any(lesion.bi_rads is None for lesion in record.lesions):
@@ -370,6 +286,10 @@ def _rescaled(parameters: RegistrationParameters, by: tuple[float, float]) -> Re
             replace(p, us_mm=(p.us_mm[0] * by[0], p.us_mm[1] * by[1])) for p in parameters.landmarks
         ),
         warp=tuple(replace(p, us_mm=(p.us_mm[0] * by[0], p.us_mm[1] * by[1])) for p in parameters.warp),
+        contours=tuple(
+            replace(c, us_mm=tuple((x * by[0], y * by[1]) for x, y in c.us_mm)) for c in parameters.contours
+        ),
+        confirmed=False,
     )
 
 
@@ -377,16 +297,11 @@ def _changed_input(state: ReviewState, record: ReviewRecord, lesion_id: str, par
     return state.with_record(_without_reading(record, lesion_id)), frozenset({part, Part.READING})
 
 
-def _registered(state: ReviewState, record: ReviewRecord, frames_key: str, frame: int) -> Applied:
-    record = _without_readings_of(record, frames_key, frame)
-    return state.with_record(record), frozenset({Part.REGISTRATION, Part.READING})
-
-
 def _without_reading(record: ReviewRecord, lesion_id: str) -> ReviewRecord:
     return replace(record, readings=tuple(r for r in record.readings if r.lesion_id != lesion_id))
 
 
-def _without_readings_of(record: ReviewRecord, frames_key: str, frame: int | None) -> ReviewRecord:
+def without_readings_of(record: ReviewRecord, frames_key: str, frame: int | None) -> ReviewRecord:
     """Drop the readings of every lesion that is marked on this US image (and frame, unless None)."""
     for lesion in record.lesions:
         mark = lesion.us

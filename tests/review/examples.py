@@ -20,7 +20,7 @@ from breastview.messages import message
 from breastview.records.inputs import input_hash
 from breastview.records.values import BiRads, KeptReading, MriMark, Side, UsMark
 from breastview.registration.parameters import RegistrationParameters
-from breastview.review import actions
+from breastview.review import actions, registering
 from breastview.review.history import Review
 from breastview.review.state import open_state
 from tests.records.examples import FINGERPRINT, MRI, READING, STILL
@@ -78,7 +78,7 @@ def marked() -> Review:
         actions.ConfirmSide("L1", Side.LEFT),
         actions.MarkUs("L1", US_MARK),
         actions.MarkMri("L1", MRI_MARK),
-        actions.SetRegistration(STILL, 0, POSE),
+        registering.SetRegistration(STILL, 0, POSE),
         actions.SetFinding("L1", BiRads.C4A),
     ):
         review.dispatch(action)

@@ -10,7 +10,7 @@ from breastview.imaging.case import Role
 from breastview.records.values import BiRads, Calibration, Pathology, RoleOverride, Side
 from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters, WarpPoint
 from breastview.registration.transform import map_points
-from breastview.review import actions
+from breastview.review import actions, registering
 from breastview.review.actions import Refused
 from breastview.review.history import Review
 from breastview.review.state import Part, open_state
@@ -95,12 +95,12 @@ def test_what_the_reading_depends_on_drops_it_in_the_same_action(action, field, 
 @pytest.mark.parametrize(
     ("action", "changed"),
     [
-        (actions.SetRegistration(STILL, 0, ELSEWHERE), parts(Part.REGISTRATION, Part.READING)),
-        (actions.RemoveRegistration(STILL, 0), parts(Part.REGISTRATION, Part.READING)),
+        (registering.SetRegistration(STILL, 0, ELSEWHERE), parts(Part.REGISTRATION, Part.READING)),
+        (registering.RemoveRegistration(STILL, 0), parts(Part.REGISTRATION, Part.READING)),
         (actions.OverrideRole("1.2.3.51", Role.T2WI), parts(Part.ROLES, Part.READING)),
         (actions.Calibrate(STILL, (0.2, 0.2)), parts(Part.SCALE, Part.REGISTRATION, Part.READING)),
         (
-            actions.AddLandmark(STILL, 0, LandmarkPair((0.0, 0.0), (1.0, 2.0, 3.0))),
+            registering.AddLandmark(STILL, 0, LandmarkPair((0.0, 0.0), (1.0, 2.0, 3.0))),
             parts(Part.REGISTRATION, Part.READING),
         ),
     ],
@@ -114,8 +114,8 @@ def test_registration_role_and_scale_drop_the_reading_in_the_same_action(action,
 @pytest.mark.parametrize(
     "action",
     [
-        actions.SetRegistration(STILL, 3, ELSEWHERE),
-        actions.RemoveRegistration("9.9", 0),
+        registering.SetRegistration(STILL, 3, ELSEWHERE),
+        registering.RemoveRegistration("9.9", 0),
         actions.SetPlace("L1", 3.0, 20.0, None),
         actions.SetFinding("L1", BiRads.C5, "larger now"),
         actions.SetPathology("L1", Pathology.MALIGNANT),
@@ -132,7 +132,7 @@ def test_the_reading_of_another_lesion_stays():
     review = read()
     review.dispatch(actions.AddLesion())
     review.dispatch(actions.MarkUs("L2", replace(US_MARK, frame=1)))
-    review.dispatch(actions.SetRegistration(STILL, 1, ELSEWHERE))
+    review.dispatch(registering.SetRegistration(STILL, 1, ELSEWHERE))
     assert [kept.lesion_id for kept in review.state.record.readings] == ["L1"]
 
 
@@ -148,10 +148,10 @@ def test_the_report_s_words_and_the_assessment_are_kept():
 
 def test_a_registration_is_set_and_removed_for_its_frame():
     review = marked()
-    review.dispatch(actions.SetRegistration(STILL, 1, ELSEWHERE))
+    review.dispatch(registering.SetRegistration(STILL, 1, ELSEWHERE))
     assert review.state.record.registration(STILL, 0) == POSE
     assert review.state.record.registration(STILL, 1) == ELSEWHERE
-    review.dispatch(actions.RemoveRegistration(STILL, 0))
+    review.dispatch(registering.RemoveRegistration(STILL, 0))
     assert review.state.record.registration(STILL, 0) is None
     assert review.state.record.registration(STILL, 1) == ELSEWHERE
 
@@ -160,9 +160,11 @@ def test_pairs_leave_the_pose_until_they_are_fitted():
     review = marked()
     for us in ((-15.0, 5.0), (12.0, 8.0), (3.0, 30.0), (-6.0, 22.0)):
         pair = LandmarkPair(us, tuple(map_points(ELSEWHERE, us).tolist()))
-        assert review.dispatch(actions.AddLandmark(STILL, 0, pair)) == parts(Part.REGISTRATION, Part.READING)
+        assert review.dispatch(registering.AddLandmark(STILL, 0, pair)) == parts(
+            Part.REGISTRATION, Part.READING
+        )
     assert review.state.record.registration(STILL, 0).centre_mm == POSE.centre_mm
-    assert review.dispatch(actions.FitLandmarks(STILL, 0)) == parts(Part.REGISTRATION, Part.READING)
+    assert review.dispatch(registering.FitLandmarks(STILL, 0)) == parts(Part.REGISTRATION, Part.READING)
     fitted = review.state.record.registration(STILL, 0)
     assert fitted.centre_mm == pytest.approx(ELSEWHERE.centre_mm)
     assert fitted.angles_deg == pytest.approx(ELSEWHERE.angles_deg)
@@ -173,24 +175,24 @@ def test_a_pose_whose_pairs_were_changed_is_no_longer_called_fitted():
     review = marked()
     pairs = tuple(LandmarkPair((float(n), 0.0), (0.0, 0.0, 0.0)) for n in range(3))
     review.dispatch(
-        actions.SetRegistration(STILL, 0, replace(POSE, method=Method.LANDMARKS, landmarks=pairs))
+        registering.SetRegistration(STILL, 0, replace(POSE, method=Method.LANDMARKS, landmarks=pairs))
     )
-    review.dispatch(actions.RemoveLandmark(STILL, 0, 1))
+    review.dispatch(registering.RemoveLandmark(STILL, 0, 1))
     left = review.state.record.registration(STILL, 0)
     assert left.landmarks == (pairs[0], pairs[2])
     assert left.method is Method.MANUAL
     for place in (-1, 2):
         with pytest.raises(IndexError):
-            review.dispatch(actions.RemoveLandmark(STILL, 0, place))
+            review.dispatch(registering.RemoveLandmark(STILL, 0, place))
     assert review.state.record.registration(STILL, 0) is left
 
 
 @pytest.mark.parametrize(
     "action",
     [
-        actions.AddLandmark(STILL, 4, LandmarkPair((0.0, 0.0), (0.0, 0.0, 0.0))),
-        actions.RemoveLandmark(STILL, 4, 0),
-        actions.FitLandmarks(STILL, 4),
+        registering.AddLandmark(STILL, 4, LandmarkPair((0.0, 0.0), (0.0, 0.0, 0.0))),
+        registering.RemoveLandmark(STILL, 4, 0),
+        registering.FitLandmarks(STILL, 4),
     ],
 )
 def test_pairs_need_a_registration_first(action):
@@ -226,8 +228,8 @@ def test_places_clicked_on_ultrasound_stay_on_their_pixels_when_the_scale_change
         warp=(WarpPoint((4.0, 15.0), (1.0, 0.0, 0.0), 10.0),),
     )
     review = marked()
-    review.dispatch(actions.SetRegistration(STILL, 0, pose))
-    review.dispatch(actions.SetRegistration("other", 0, pose))
+    review.dispatch(registering.SetRegistration(STILL, 0, pose))
+    review.dispatch(registering.SetRegistration("other", 0, pose))
     review.dispatch(actions.Calibrate(STILL, (0.2, 0.2)))
     review.dispatch(actions.Calibrate(STILL, (0.2, 0.3)))
     kept = review.state.record.registration(STILL, 0)
@@ -240,7 +242,7 @@ def test_places_clicked_on_ultrasound_stay_on_their_pixels_when_the_scale_change
 
 def test_a_first_scale_has_nothing_to_move():
     review = Review(open_state(case(us_still(spacing_mm=None)), None))
-    review.dispatch(actions.SetRegistration(STILL, 0, POSE))
+    review.dispatch(registering.SetRegistration(STILL, 0, POSE))
     review.dispatch(actions.Calibrate(STILL, (0.2, 0.2)))
     assert review.state.record.registration(STILL, 0) == POSE
 

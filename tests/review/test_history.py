@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from breastview.imaging.case import Role
 from breastview.records.inputs import is_current
 from breastview.records.values import BiRads, Side
-from breastview.review import actions
+from breastview.review import actions, registering
 from breastview.review.actions import Refused
 from breastview.review.history import EVERYTHING
 from breastview.review.state import Part
@@ -19,8 +19,8 @@ from tests.records.examples import MRI, STILL
 from tests.review.examples import MRI_MARK, POSE, US_MARK, marked, opened, read, reading
 
 
-def shifted(x: float) -> actions.SetRegistration:
-    return actions.SetRegistration(STILL, 0, replace(POSE, centre_mm=(x, -120.0, 12.0)))
+def shifted(x: float) -> registering.SetRegistration:
+    return registering.SetRegistration(STILL, 0, replace(POSE, centre_mm=(x, -120.0, 12.0)))
 
 
 def x_mm(review) -> float:
@@ -169,7 +169,7 @@ def test_what_is_refused_changes_neither_state_nor_history():
     review.dispatch(shifted(1.0))
     review.undo()
     before = review.state
-    for action in (actions.RevealModel(), actions.FitLandmarks(STILL, 7)):
+    for action in (actions.RevealModel(), registering.FitLandmarks(STILL, 7)):
         with pytest.raises(Refused):
             review.dispatch(action)
     assert review.state is before and review.can_redo
@@ -193,9 +193,9 @@ EDITS = st.sampled_from(
         actions.MarkMri("L1", MRI_MARK),
         actions.MarkMri("L1", None),
         actions.ConfirmSide("L1", Side.RIGHT),
-        actions.SetRegistration(STILL, 0, POSE),
-        actions.SetRegistration(STILL, 1, replace(POSE, scale=1.1)),
-        actions.RemoveRegistration(STILL, 0),
+        registering.SetRegistration(STILL, 0, POSE),
+        registering.SetRegistration(STILL, 1, replace(POSE, scale=1.1)),
+        registering.RemoveRegistration(STILL, 0),
         actions.OverrideRole(MRI, Role.T2WI),
         actions.Calibrate(STILL, (0.2, 0.2)),
         actions.SetFinding("L1", BiRads.C3),

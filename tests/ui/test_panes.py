@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolButton
 
 from breastview.registration.start import start_from_mri_mark
-from breastview.review.actions import SetRegistration
+from breastview.review.registering import SetRegistration
 from breastview.ui.panes.canvas import Tool
 from tests.imaging.dicom_files import save_all, us_pixels, us_still
 from tests.ui.hands import CTRL, LEFT, PLAIN, RIGHT, click, drag, press, push, texts, wheel

@@ -11,7 +11,7 @@ from breastview.records.values import BiRads, Side
 from breastview.registration.parameters import LandmarkPair, Method
 from breastview.registration.start import start_from_mri_mark
 from breastview.registration.transform import map_points
-from breastview.review.actions import AddLandmark, SetRegistration
+from breastview.review.registering import AddLandmark, SetRegistration
 from breastview.ui.panes.canvas import Tool
 from tests.imaging.dicom_files import dce_series, save_all, us_still
 from tests.ui.conftest import say

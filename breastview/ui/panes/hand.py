@@ -8,7 +8,7 @@ from breastview.records.concordance import us_centre_px
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.transform import dragged, moved, spun
-from breastview.review.actions import SetRegistration
+from breastview.review.registering import SetRegistration
 from breastview.ui.session import Session
 
 USUAL_PIVOT_MM = (0.0, 15.0)  # where no lesion is marked: the middle of the probe, at a usual depth

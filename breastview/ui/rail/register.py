@@ -19,7 +19,8 @@ from breastview.registration.parameters import LandmarkPair, Method, Point2, Poi
 from breastview.registration.plane import UsPlane
 from breastview.registration.start import start_from_clock_face, start_from_mri_mark, usual_angles_deg
 from breastview.registration.transform import moved, turned
-from breastview.review.actions import AddLandmark, Calibrate, FitLandmarks, RemoveLandmark, SetRegistration
+from breastview.review.actions import Calibrate
+from breastview.review.registering import AddLandmark, FitLandmarks, RemoveLandmark, SetRegistration
 from breastview.review.state import Part
 from breastview.ui.panes.tools import Tools
 from breastview.ui.rail.parts import Panel, button, number, put

@@ -1,0 +1,39 @@
+"""What a registration is worth: from the side alone to a place that a reader confirmed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from breastview.registration.parameters import Method, RegistrationParameters
+from breastview.registration.region import Region
+
+SURE_MM = 10.0  # radius of the lesion's region below which correspondences are called enough
+
+
+class Grade(StrEnum):
+    """How far a registration can be trusted; each allows what the ones before it do."""
+
+    SIDE = "side"
+    REGION = "region"
+    LANDMARKS = "landmarks"
+    CONFIRMED = "confirmed"
+
+    @property
+    def allows_measuring(self) -> bool:
+        """Whether distances between places of both images mean something."""
+        return self in (Grade.LANDMARKS, Grade.CONFIRMED)
+
+
+def grade_of(parameters: RegistrationParameters, region: Region | None) -> Grade:
+    """The grade of a registration; `region` is where it has the lesion, None where there is no US mark.
+
+    A reader can confirm what correspondences bear out, and nothing less.
+    """
+    if parameters.method is Method.TRUTH:
+        return Grade.CONFIRMED
+    borne_out = bool(parameters.landmarks or parameters.contours) and region is not None
+    if borne_out and region is not None and region.radius_mm <= SURE_MM:
+        return Grade.CONFIRMED if parameters.confirmed else Grade.LANDMARKS
+    return (
+        Grade.REGION if parameters.method in (Method.CLOCK_FACE, Method.MRI_MARK) or borne_out else Grade.SIDE
+    )

@@ -1,0 +1,70 @@
+"""Regions: where a place may lie, as ellipsoids in the MRI and as ellipses in a plane."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from breastview.imaging.geometry import apply
+from breastview.registration.estimate import Start, estimate, radius
+from breastview.registration.parameters import Point2, RegistrationParameters
+from breastview.registration.transform import map_points, rotation
+
+OUTLINE_POINTS = 48
+UNKNOWN_MM = 20.0  # spread of a place that nothing but a hand-held pose tells
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Nine in ten: the ellipsoid that holds the place of a lesion. LPS mm, covariance (3, 3) in mm²."""
+
+    centre_mm: np.ndarray
+    covariance_mm2: np.ndarray
+
+    @property
+    def radius_mm(self) -> float:
+        """Mean semi-axis: one number for how far the place may be off."""
+        return float(radius() * np.sqrt(np.linalg.eigvalsh(self.covariance_mm2)).mean())
+
+    def section(self, plane: np.ndarray) -> np.ndarray:
+        """Outline (n, 2) in a plane whose (4, 4) takes (u, v, 0, 1) to LPS mm; empty where it passes by."""
+        inverse = np.linalg.inv(self.covariance_mm2 * radius() ** 2)
+        axes, away = plane[:3, :2], plane[:3, 3] - self.centre_mm
+        shape, slope = axes.T @ inverse @ axes, axes.T @ inverse @ away
+        middle = -np.linalg.solve(shape, slope)
+        left = 1.0 - away @ inverse @ away + middle @ shape @ middle
+        if left <= 0:
+            return np.zeros((0, 2))
+        values, vectors = np.linalg.eigh(shape)
+        turn = np.linspace(0, 2 * np.pi, OUTLINE_POINTS)
+        circle = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+        return middle + circle * np.sqrt(left / values) @ vectors.T
+
+
+def region_of(parameters: RegistrationParameters, us_mm: Point2, start: Start | None = None) -> Region:
+    """Where a US place (x, y) lies in the MRI, by the correspondences of a registration.
+
+    `start` is what the report's words say; without it the present pose stands in, and is believed to
+    `UNKNOWN_MM` alone.
+    """
+    start = start or unsure_start(parameters, us_mm)
+    place, covariance = estimate(parameters.landmarks, parameters.contours, start).at(np.array([*us_mm, 0.0]))
+    return Region(place[0], covariance[0])
+
+
+def unsure_start(parameters: RegistrationParameters, us_mm: Point2) -> Start:
+    """A start that trusts the present pose's turn, and hardly its place."""
+    place = map_points(parameters, np.array(us_mm))
+    return Start(np.array([*us_mm, 0.0]), place, np.eye(3) * UNKNOWN_MM**2, rotation(parameters))
+
+
+def missed_mm(parameters: RegistrationParameters, us_mm: Point2, region: Region) -> float:
+    """How far the registration puts a US place from the middle of its region."""
+    return float(np.linalg.norm(map_points(parameters, np.array(us_mm)) - region.centre_mm))
+
+
+def region_in_us(parameters: RegistrationParameters, region: Region, matrix: np.ndarray) -> Region:
+    """A region of the MRI as it is seen from a US plane, whose (4, 4) to LPS is `matrix`: in US-plane mm."""
+    back = np.linalg.inv(matrix)
+    return Region(apply(back, region.centre_mm), back[:3, :3] @ region.covariance_mm2 @ back[:3, :3].T)

@@ -1,0 +1,205 @@
+"""What can be done to the registration of a US frame: set, fit, confirm, put aside and take up again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from breastview.messages import message
+from breastview.records.values import FrameRegistration, ReviewRecord, Snapshot
+from breastview.registration import adopt
+from breastview.registration.estimate import Start, estimate
+from breastview.registration.landmarks import fit_landmarks
+from breastview.registration.parameters import Contour, LandmarkPair, Method, Point2, RegistrationParameters
+from breastview.registration.region import unsure_start
+from breastview.review.actions import Applied, Plain, Refused, without_readings_of
+from breastview.review.state import Part, ReviewState
+
+
+@dataclass(frozen=True)
+class SetRegistration(Plain):
+    """Set the registration of a US frame's plane."""
+
+    frames_key: str
+    frame: int
+    parameters: RegistrationParameters
+
+    def __call__(self, state: ReviewState) -> Applied:
+        entry = FrameRegistration(self.frames_key, self.frame, replace(self.parameters, confirmed=False))
+        return _registered(state, state.record.with_registration(entry), self.frames_key, self.frame)
+
+
+@dataclass(frozen=True)
+class RemoveRegistration(Plain):
+    """Forget the registration of a US frame's plane."""
+
+    frames_key: str
+    frame: int
+
+    def __call__(self, state: ReviewState) -> Applied:
+        kept = tuple(
+            entry
+            for entry in state.record.registrations
+            if (entry.frames_key, entry.frame) != (self.frames_key, self.frame)
+        )
+        return _registered(state, replace(state.record, registrations=kept), self.frames_key, self.frame)
+
+
+@dataclass(frozen=True)
+class AddLandmark(Plain):
+    """Add a landmark pair to a US frame's registration; the pose stays until the pairs are fitted."""
+
+    frames_key: str
+    frame: int
+    pair: LandmarkPair
+
+    def __call__(self, state: ReviewState) -> Applied:
+        present = _present(state, self.frames_key, self.frame)
+        changed = replace(present, landmarks=(*present.landmarks, self.pair))
+        return SetRegistration(self.frames_key, self.frame, changed)(state)
+
+
+@dataclass(frozen=True)
+class RemoveLandmark(Plain):
+    """Remove the landmark pair at `place` (0-based)."""
+
+    frames_key: str
+    frame: int
+    place: int
+
+    def __call__(self, state: ReviewState) -> Applied:
+        present = _present(state, self.frames_key, self.frame)
+        if not 0 <= self.place < len(present.landmarks):
+            raise IndexError(self.place)
+        rest = (*present.landmarks[: self.place], *present.landmarks[self.place + 1 :])
+        method = Method.MANUAL if present.method is Method.LANDMARKS else present.method
+        changed = replace(present, landmarks=rest, method=method)
+        return SetRegistration(self.frames_key, self.frame, changed)(state)
+
+
+@dataclass(frozen=True)
+class FitLandmarks(Plain):
+    """Set the pose to the best fit of the landmark pairs."""
+
+    frames_key: str
+    frame: int
+    allow_scale: bool = False
+
+    def __call__(self, state: ReviewState) -> Applied:
+        present = _present(state, self.frames_key, self.frame)
+        fit = fit_landmarks(present.landmarks, present, self.allow_scale)
+        return SetRegistration(self.frames_key, self.frame, fit.parameters)(state)
+
+
+@dataclass(frozen=True)
+class AddContour(Plain):
+    """Add a line or a surface that both images show; the pose stays until everything is fitted."""
+
+    frames_key: str
+    frame: int
+    contour: Contour
+
+    def __call__(self, state: ReviewState) -> Applied:
+        present = _present(state, self.frames_key, self.frame)
+        changed = replace(present, contours=(*present.contours, self.contour))
+        return SetRegistration(self.frames_key, self.frame, changed)(state)
+
+
+@dataclass(frozen=True)
+class RemoveContour(Plain):
+    """Remove the contour at `place` (0-based)."""
+
+    frames_key: str
+    frame: int
+    place: int
+
+    def __call__(self, state: ReviewState) -> Applied:
+        present = _present(state, self.frames_key, self.frame)
+        if not 0 <= self.place < len(present.contours):
+            raise IndexError(self.place)
+        rest = (*present.contours[: self.place], *present.contours[self.place + 1 :])
+        return SetRegistration(self.frames_key, self.frame, replace(present, contours=rest))(state)
+
+
+@dataclass(frozen=True, eq=False)
+class FitCorrespondences(Plain):
+    """Set the pose, and with `bend` a local warp, to what points, lines and surfaces tell of the lesion's
+    place.
+
+    `us_mm` is the lesion's place in the US plane, `start` where the report's words put it.
+    """
+
+    frames_key: str
+    frame: int
+    us_mm: Point2
+    start: Start | None = None
+    bend: bool = False
+
+    def __call__(self, state: ReviewState) -> Applied:
+        present = _present(state, self.frames_key, self.frame)
+        if not present.landmarks and not present.contours:
+            raise Refused(message("registration.no_pairs"))
+        start = self.start or unsure_start(present, self.us_mm)
+        found = estimate(present.landmarks, present.contours, start)
+        fitted = adopt.rigid(found, np.array(self.us_mm), present)
+        if self.bend:
+            fitted = adopt.with_warp(found, np.array(self.us_mm), fitted)
+        return SetRegistration(self.frames_key, self.frame, fitted)(state)
+
+
+@dataclass(frozen=True)
+class ConfirmRegistration(Plain):
+    """The reader's word that a registration is right; any change of it takes the word back."""
+
+    frames_key: str
+    frame: int
+    confirmed: bool = True
+
+    def __call__(self, state: ReviewState) -> Applied:
+        parameters = replace(_present(state, self.frames_key, self.frame), confirmed=self.confirmed)
+        record = state.record.with_registration(FrameRegistration(self.frames_key, self.frame, parameters))
+        return state.with_record(record), frozenset({Part.REGISTRATION})
+
+
+@dataclass(frozen=True)
+class KeepSnapshot(Plain):
+    """Put the registration of a US frame aside under a name; one of that name is replaced."""
+
+    frames_key: str
+    frame: int
+    name: str
+
+    def __call__(self, state: ReviewState) -> Applied:
+        kept = Snapshot(self.name, self.frames_key, self.frame, _present(state, self.frames_key, self.frame))
+        named = (kept.name, kept.frames_key, kept.frame)
+        others = tuple(s for s in state.record.snapshots if (s.name, s.frames_key, s.frame) != named)
+        record = replace(state.record, snapshots=(*others, kept))
+        return state.with_record(record), frozenset({Part.REGISTRATION})
+
+
+@dataclass(frozen=True)
+class TakeSnapshot(Plain):
+    """Take a registration up again that was put aside."""
+
+    frames_key: str
+    frame: int
+    name: str
+
+    def __call__(self, state: ReviewState) -> Applied:
+        for kept in state.record.snapshots:
+            if (kept.name, kept.frames_key, kept.frame) == (self.name, self.frames_key, self.frame):
+                return SetRegistration(self.frames_key, self.frame, kept.parameters)(state)
+        raise KeyError(self.name)
+
+
+def _present(state: ReviewState, frames_key: str, frame: int) -> RegistrationParameters:
+    parameters = state.record.registration(frames_key, frame)
+    if parameters is None:
+        raise Refused(message("review.no_registration"))
+    return parameters
+
+
+def _registered(state: ReviewState, record: ReviewRecord, frames_key: str, frame: int) -> Applied:
+    record = without_readings_of(record, frames_key, frame)
+    return state.with_record(record), frozenset({Part.REGISTRATION, Part.READING})

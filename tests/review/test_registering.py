@@ -1,0 +1,181 @@
+"""Correspondences, confirmation and snapshots of a registration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from breastview.records.store import decode, encode
+from breastview.registration.grade import Grade, grade_of
+from breastview.registration.parameters import (
+    Contour,
+    ContourKind,
+    LandmarkPair,
+    Method,
+    RegistrationParameters,
+)
+from breastview.registration.region import Region, region_of
+from breastview.registration.transform import map_points, us_to_mri
+from breastview.review import actions, registering
+from breastview.review.actions import Refused
+from breastview.review.history import Review
+from breastview.review.state import Part
+from tests.review.examples import POSE, STILL, marked, opened, read
+
+TRUE = RegistrationParameters((64.0, -112.0, 9.0), (5.0, 12.0, -4.0))
+LESION_MM = (3.0, 16.0)
+AROUND = ((-12.0, 8.0), (14.0, 9.0), (-9.0, 27.0), (11.0, 26.0), (1.0, 30.0))
+
+
+def pair(us_mm: tuple[float, float]) -> LandmarkPair:
+    x, y, z = map_points(TRUE, np.array(us_mm))
+    return LandmarkPair(us_mm, (float(x), float(y), float(z)))
+
+
+def layer(depth_mm: float) -> Contour:
+    us = tuple((float(x), depth_mm) for x in np.linspace(-15, 15, 6))
+    x, z = (g.ravel() for g in np.meshgrid(np.linspace(-24, 24, 9), np.linspace(-24, 24, 9)))
+    cloud = map_points(TRUE, np.column_stack([x, np.full(len(x), depth_mm), z]))
+    return Contour(ContourKind.SURFACE, us, tuple((float(a), float(b), float(c)) for a, b, c in cloud))
+
+
+def present(review: Review) -> RegistrationParameters:
+    found = review.state.record.registration(STILL, 0)
+    assert found is not None
+    return found
+
+
+def matched() -> Review:
+    """A review whose registration has five pairs."""
+    review = marked()
+    for us_mm in AROUND:
+        review.dispatch(registering.AddLandmark(STILL, 0, pair(us_mm)))
+    return review
+
+
+def test_fitting_correspondences_brings_the_lesion_where_they_say():
+    review = matched()
+    review.dispatch(registering.FitCorrespondences(STILL, 0, LESION_MM))
+    off = map_points(present(review), np.array(LESION_MM)) - map_points(TRUE, np.array(LESION_MM))
+    assert np.linalg.norm(off) < 1.5
+    assert (present(review).method, present(review).warp) == (Method.LANDMARKS, ())
+
+
+def test_bending_adds_a_local_warp_that_can_be_taken_away_again():
+    review = matched()
+    review.dispatch(registering.FitCorrespondences(STILL, 0, LESION_MM, bend=True))
+    bent = present(review)
+    review.dispatch(registering.SetRegistration(STILL, 0, replace(bent, warp=())))
+    assert bent.warp and not present(review).warp
+    assert present(review).landmarks == bent.landmarks
+
+
+def test_a_surface_can_be_all_that_there_is():
+    review = marked()
+    review.dispatch(registering.AddContour(STILL, 0, layer(0.0)))
+    review.dispatch(registering.FitCorrespondences(STILL, 0, LESION_MM))
+    depth = (map_points(present(review), np.array(LESION_MM)) - map_points(TRUE, np.array(LESION_MM)))[1]
+    assert (
+        abs(depth)
+        < 6.0
+        < abs((map_points(POSE, np.array(LESION_MM)) - map_points(TRUE, np.array(LESION_MM)))[1])
+    )
+
+
+def test_without_correspondences_there_is_nothing_to_fit():
+    with pytest.raises(Refused) as raised:
+        marked().dispatch(registering.FitCorrespondences(STILL, 0, LESION_MM))
+    assert raised.value.message.code == "registration.no_pairs"
+
+
+def test_contours_are_removed_by_their_place_and_survive_the_disk():
+    review = marked()
+    for depth in (0.0, 30.0):
+        review.dispatch(registering.AddContour(STILL, 0, layer(depth)))
+    assert decode(encode(review.state.record)).registration(STILL, 0) == present(review)
+    review.dispatch(registering.RemoveContour(STILL, 0, 0))
+    assert present(review).contours == (layer(30.0),)
+    with pytest.raises(IndexError):
+        review.dispatch(registering.RemoveContour(STILL, 0, 5))
+
+
+def test_a_change_of_scale_leaves_contours_on_their_pixels():
+    review = marked()
+    review.dispatch(registering.AddContour(STILL, 0, layer(10.0)))
+    review.dispatch(actions.Calibrate(STILL, (0.2, 0.1)))
+    assert present(review).contours[0].us_mm == tuple((x, 20.0) for x, _ in layer(10.0).us_mm)
+
+
+def test_confirming_keeps_the_reading_and_any_change_takes_it_back():
+    review = read()
+    assert review.dispatch(registering.ConfirmRegistration(STILL, 0)) == {Part.REGISTRATION}
+    assert present(review).confirmed and review.state.record.readings
+    review.dispatch(registering.SetRegistration(STILL, 0, present(review)))
+    assert not present(review).confirmed
+
+
+def test_grades_rise_from_the_side_to_a_confirmed_place():
+    region = region_of(matched_parameters(), LESION_MM)
+    wide = Region(region.centre_mm, np.eye(3) * 400.0)
+    by_hand = replace(POSE, method=Method.MANUAL)
+    assert grade_of(by_hand, wide) is Grade.SIDE
+    assert grade_of(replace(POSE, method=Method.CLOCK_FACE), wide) is Grade.REGION
+    assert grade_of(matched_parameters(), wide) is Grade.REGION
+    assert grade_of(matched_parameters(), region) is Grade.LANDMARKS
+    assert grade_of(replace(matched_parameters(), confirmed=True), region) is Grade.CONFIRMED
+    assert grade_of(replace(by_hand, confirmed=True), wide) is Grade.SIDE
+    assert [g.allows_measuring for g in Grade] == [False, False, True, True]
+
+
+def matched_parameters() -> RegistrationParameters:
+    return present(matched())
+
+
+def test_the_region_shrinks_with_every_correspondence_and_holds_the_lesion():
+    alone = region_of(POSE, LESION_MM)
+    told = region_of(matched_parameters(), LESION_MM)
+    assert told.radius_mm < 8.0 < alone.radius_mm
+    off = told.centre_mm - map_points(TRUE, np.array(LESION_MM))
+    assert off @ np.linalg.solve(told.covariance_mm2, off) < 6.25
+
+
+def test_a_regions_section_is_an_ellipse_in_the_plane_and_nothing_beside_it():
+    region = Region(np.array([10.0, 20.0, 30.0]), np.diag([4.0, 9.0, 16.0]))
+    plane = np.eye(4)
+    plane[:3, 3] = (0.0, 0.0, 30.0)
+    outline = region.section(plane)
+    half = np.ptp(outline, axis=0) / 2
+    assert outline.mean(axis=0) == pytest.approx([10.0, 20.0], abs=0.3)
+    assert half == pytest.approx([5.0, 7.5], rel=0.01)
+    plane[2, 3] = 30.0 + 10.1
+    assert region.section(plane).shape == (0, 2)
+
+
+def test_a_snapshot_brings_a_registration_back():
+    review = matched()
+    review.dispatch(registering.KeepSnapshot(STILL, 0, "pairs"))
+    before = present(review)
+    review.dispatch(registering.SetRegistration(STILL, 0, TRUE))
+    review.dispatch(registering.TakeSnapshot(STILL, 0, "pairs"))
+    assert present(review) == before
+    assert us_to_mri(present(review)) == pytest.approx(us_to_mri(before))
+    with pytest.raises(KeyError):
+        review.dispatch(registering.TakeSnapshot(STILL, 0, "other"))
+
+
+def test_a_snapshot_of_the_same_name_is_replaced_and_undo_brings_it_back():
+    review = marked()
+    review.dispatch(registering.KeepSnapshot(STILL, 0, "mine"))
+    review.dispatch(registering.SetRegistration(STILL, 0, TRUE))
+    review.dispatch(registering.KeepSnapshot(STILL, 0, "mine"))
+    (kept,) = review.state.record.snapshots
+    assert kept.parameters == TRUE
+    review.undo()
+    assert review.state.record.snapshots[0].parameters == POSE
+
+
+def test_there_is_nothing_to_put_aside_without_a_registration():
+    with pytest.raises(Refused):
+        opened().dispatch(registering.KeepSnapshot(STILL, 0, "none"))
