@@ -124,7 +124,10 @@ class ScannedVolume:
 
 @dataclass(frozen=True, eq=False)
 class ScannedFrames:
-    """One US still, cine or volume, found by its header and not yet loaded. `key` is its SOPInstanceUID."""
+    """One US still, cine or volume, found by its header and not yet loaded.
+
+    `key` is its SOPInstanceUID; `doppler` says that colour flow is laid over a part of it.
+    """
 
     key: str
     series_uid: str
@@ -136,6 +139,7 @@ class ScannedFrames:
     columns: int
     scale: PixelScale | None
     region: tuple[int, int, int, int] | None = None
+    doppler: bool = False
     laterality: str = ""
     exam_date: datetime.date | None = None
     manufacturer: str = ""

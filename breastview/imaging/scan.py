@@ -207,16 +207,16 @@ def _assemble(found: _Found) -> ScannedCase:
     images, notes = _of_one_patient(found)
     headers = [image.header for image in images]
     volumes = (*_volumes(images), *found.volumes)
-    frames = {us.key: us for us in (*(image.us for image in images), *found.frames) if us is not None}
+    frames = _frames(images, found.frames)
     if found.strangers:
         notes.append(message("case.strangers", count=found.strangers))
     return ScannedCase(
         folder=found.folder,
         patient=identify(headers),
         volumes=volumes,
-        frames=tuple(sorted(frames.values(), key=lambda item: (item.description, item.sources[0].path))),
+        frames=frames,
         problems=tuple(sorted(found.problems, key=lambda problem: problem.path)),
-        fingerprint=_fingerprint(headers, (*volumes, *frames.values())),
+        fingerprint=_fingerprint(headers, (*volumes, *frames)),
         notes=tuple(notes),
     )
 
@@ -237,6 +237,23 @@ def _of_one_patient(found: _Found) -> tuple[list[_Image], list[Message]]:
 def _fingerprint(headers: Sequence[Header], items: Sequence[ScannedVolume | ScannedFrames]) -> str:
     uids = {header.text("SOPInstanceUID") for header in headers} | {item.key for item in items}
     return hashlib.sha256("\n".join(sorted(uids)).encode()).hexdigest()
+
+
+def _frames(images: Sequence[_Image], loose: Sequence[ScannedFrames]) -> tuple[ScannedFrames, ...]:
+    """Each US image once, in the order in which they were taken; loose pictures follow by their names."""
+    taken = [image.us for image in sorted(images, key=_when_taken) if image.us is not None]
+    named = sorted(loose, key=lambda item: (item.description, item.sources[0].path))
+    return tuple({us.key: us for us in (*taken, *named)}.values())
+
+
+def _when_taken(image: _Image) -> tuple[str, float, float, Path]:
+    header = image.header
+    return (
+        str(exam_date(header) or ""),
+        header.number("SeriesNumber"),
+        header.number("InstanceNumber"),
+        header.path,
+    )
 
 
 def _volumes(images: Sequence[_Image]) -> list[ScannedVolume]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from pydicom.dataset import Dataset
 
@@ -23,12 +24,20 @@ US_CLASSES = {
 US_VOLUME_CLASSES = {"1.2.840.10008.5.1.4.1.1.6.2", "1.2.840.10008.5.1.4.1.1.6.3"}
 PLAUSIBLE_MM = (0.005, 2.0)  # a pixel of a breast picture is neither smaller nor larger
 _CENTIMETRES = 3
-_IMAGES = (1, 2)  # tissue and colour flow, of PS3.3 C.8.5.5.1.1
+_TISSUE, _COLOUR_FLOW = 1, 2  # the regions that are images, of PS3.3 C.8.5.5.1.1
 _MM_PER_CM = 10.0
 _LEFT = re.compile(r"(?<![a-z])(left|lt)(?![a-z])|左")
 _RIGHT = re.compile(r"(?<![a-z])(right|rt)(?![a-z])|右")
 
 Place = tuple[int, int, int, int]
+
+
+class _Region(NamedTuple):
+    """A part of the picture that is image: its RegionDataType, its place in pixels, mm a (row, column)."""
+
+    kind: int
+    place: Place
+    spacing_mm: tuple[float, float]
 
 
 def is_ultrasound(header: Header) -> bool:
@@ -39,7 +48,8 @@ def is_ultrasound(header: Header) -> bool:
 def scanned_frames(header: Header) -> ScannedFrames:
     """Describe one US file."""
     count = header.frame_count
-    region, scale, notes = _scale(header)
+    regions = list(_image_regions(header.dataset))
+    region, scale, notes = _scale(header, regions)
     uid = header.text("SOPInstanceUID")
     return ScannedFrames(
         key=uid,
@@ -53,6 +63,7 @@ def scanned_frames(header: Header) -> ScannedFrames:
         scale=scale,
         region=region,
         laterality=laterality(header),
+        doppler=any(region.kind == _COLOUR_FLOW for region in regions),
         exam_date=exam_date(header),
         manufacturer=header.text("Manufacturer"),
         simulated=is_simulated(header),
@@ -87,13 +98,14 @@ def _role(header: Header, count: int) -> RoleChoice:
     return RoleChoice(Role.US_STILL, message("role.us_still"))
 
 
-def _scale(header: Header) -> tuple[Place | None, PixelScale | None, list[Message]]:
+def _scale(
+    header: Header, regions: Sequence[_Region]
+) -> tuple[Place | None, PixelScale | None, list[Message]]:
     """(region in pixels, scale, notes): from the image regions, else from PixelSpacing that US may carry."""
-    regions = list(_image_regions(header.dataset))
     if not regions:
         return _scale_without_region(header)
-    place, _ = max(regions, key=lambda region: _area(region[0]))
-    spacings = {spacing for _, spacing in regions}
+    place = max((region.place for region in regions), key=_area)
+    spacings = {region.spacing_mm for region in regions}
     if len(spacings) > 1:
         return place, None, [message("scan.regions_disagree")]
     notes = []
@@ -119,15 +131,16 @@ def _measured_spacing(dataset: Dataset | None) -> tuple[float, ...]:
     return tuple(float(mm) for mm in measures[0].get("PixelSpacing") or ()) if measures else ()
 
 
-def _image_regions(dataset: Dataset | None) -> Iterator[tuple[Place, tuple[float, float]]]:
-    """(place, spacing in mm) of the regions that are images and measured in centimetres both ways."""
+def _image_regions(dataset: Dataset | None) -> Iterator[_Region]:
+    """The regions that are images and measured in centimetres both ways."""
     for region in (dataset.get("SequenceOfUltrasoundRegions") or ()) if dataset else ():
         try:
             units = region.get("PhysicalUnitsXDirection"), region.get("PhysicalUnitsYDirection")
-            if units == (_CENTIMETRES, _CENTIMETRES) and region.get("RegionDataType", 1) in _IMAGES:
+            kind = region.get("RegionDataType", _TISSUE)
+            if units == (_CENTIMETRES, _CENTIMETRES) and kind in (_TISSUE, _COLOUR_FLOW):
                 spacing = _spacing(region)
                 if all(map(_is_plausible, spacing)):
-                    yield _place(region), spacing
+                    yield _Region(kind, _place(region), spacing)
         except Exception:  # noqa: BLE001  pydicom raises anything on a damaged region: it is no region
             continue
 

@@ -114,6 +114,24 @@ def test_a_doppler_trace_beside_the_image_does_not_matter(tmp_path):
     assert said(frames) == []
 
 
+@pytest.mark.parametrize(("kind", "doppler"), [(1, False), (2, True)], ids=["tissue", "colour flow"])
+def test_colour_flow_in_a_part_of_the_picture_is_told(tmp_path, kind, doppler):
+    box = region(50, 30, 99, 69)
+    box.RegionDataType = kind
+    frames = scanned(tmp_path, us_still(regions=[region(*IMAGE), box]))
+    assert frames.doppler is doppler
+    assert frames.region == (20, 10, 140, 110)
+
+
+def test_images_stand_in_the_order_in_which_they_were_taken(tmp_path):
+    numbers = {1: (2, 1), 2: (1, 10), 3: (1, 9)}  # name of the image: number of its series, and in there
+    for name, (series, instance) in numbers.items():
+        save_all(tmp_path / str(name), us_still(name, SeriesNumber=series, InstanceNumber=instance))
+    earlier = us_still(4, SeriesNumber=5, InstanceNumber=1, StudyDate="20200101")
+    save_all(tmp_path / "4", earlier)
+    assert [frames.key[-1] for frames in scan_folder(tmp_path).frames] == ["4", "3", "2", "1"]
+
+
 def test_a_region_that_overruns_the_cropped_picture(tmp_path):
     frames = scanned(tmp_path, us_still(regions=[region(60, 40, 300, 200, delta_cm=0.0105)]))
     assert frames.scale.spacing_mm == pytest.approx((0.105, 0.105))

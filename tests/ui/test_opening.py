@@ -14,7 +14,7 @@ import breastview.ui.session as session_module
 from breastview.imaging.scan import scan_folder
 from breastview.messages import message
 from breastview.registration.skin import find_body
-from tests.imaging.dicom_files import dce_series, save_all, us_still
+from tests.imaging.dicom_files import dce_series, region, save_all, us_pixels, us_still
 from tests.ui.conftest import WAIT_MS, say
 from tests.ui.hands import LEFT, drop, push, texts
 
@@ -192,6 +192,18 @@ def test_a_folder_without_an_exam_is_refused_and_the_case_before_it_stays(
     assert application.window.view.error == "✖ " + say(code, **params)
     assert session.case is before
     QTest.keyClick(application.window.view, "\x1b")
+
+
+def test_the_column_tells_doppler_and_cine_from_plain_stills(application, open_exam, tmp_path):
+    flow = region(50, 30, 99, 69)
+    flow.RegionDataType = 2
+    coloured = us_still(2, regions=[region(20, 10, 139, 109), flow])
+    cine = us_still(3, pixels=np.stack([us_pixels()] * 3), frames=True)
+    save_all(tmp_path, us_still(1), coloured, cine)
+    open_exam(application, tmp_path)
+    ultrasound = application.window.view.case.tree.topLevelItem(0)
+    told = [[ultrasound.child(n).text(k) for k in (0, 1)] for n in range(ultrasound.childCount())]
+    assert told == [["US still 1", ""], ["US still 2", "Doppler"], ["US cine 3", "3"]]
 
 
 def test_the_context_menu_overrules_a_role(application, exam, open_exam):

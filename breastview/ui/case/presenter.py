@@ -67,7 +67,9 @@ class CasePresenter(QObject):
         tip = self._tip(frames.role, frames.notes, frames.description)
         count = len(frames.sources)
         name = f"{role_name(frames.role, self._language)} {number}"
-        return Row(frames.key, name, str(count) if count > 1 else "", tip, frames.scale is None)
+        detail = [self._language.text("Doppler")] if frames.doppler else []
+        detail += [str(count)] if count > 1 else []
+        return Row(frames.key, name, " ".join(detail), tip, frames.scale is None)
 
     def _mri_rows(self) -> list[Row]:
         case = self._session.case
