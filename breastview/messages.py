@@ -192,6 +192,13 @@ TEXTS: dict[str, str] = {
     "concordance.side_not_computed": "The side could not be computed from the MRI.",
     "concordance.no_scale": "The ultrasound image has no scale.",
     "concordance.no_registration": "Ultrasound and MRI are not registered.",
+    "concordance.match": "The marks are one lesion, as far as side, place and size tell.",
+    "concordance.doubtful": "It is doubtful that the marks are one lesion.",
+    "concordance.no_correlate": "The marks are not one lesion.",
+    "concordance.report_elsewhere": "The report's words lead {mm} mm away from the MRI mark, farther than "
+    "turning over explains.",
+    "concordance.outside_region": "The MRI mark lies {mm} mm from where the correspondences expect the lesion.",
+    "concordance.sizes_differ": "The lesion measures {us} mm on ultrasound and {mri} mm in the MRI.",
     "concordance.far_apart": "The registration puts the ultrasound lesion {mm} mm from the MRI mark: "
     "not the same place.",
     # fusion

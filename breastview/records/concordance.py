@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
+
 import numpy as np
+from scipy.stats import chi2
 
 from breastview.messages import Message, message
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.plane import UsPlane
+from breastview.registration.region import Region, region_of
 from breastview.registration.transform import map_points
 
 SAME_LESION_MM = 15.0
+DOUBTFUL_MM2 = float(chi2.ppf(0.99, 3))  # squared distance in SD: one in a hundred exceeds it
+SIZE_RATIO = 2.0  # sizes of one lesion in the two images differ by less
+
+
+class Verdict(StrEnum):
+    """Whether the two marks are one lesion."""
+
+    MATCH = "match"
+    DOUBTFUL = "doubtful"
+    NO_CORRELATE = "no_correlate"
+
+
+@dataclass(frozen=True)
+class Concordance:
+    """The verdict, and every reason against a match."""
+
+    verdict: Verdict
+    reasons: tuple[Message, ...]
 
 
 def us_centre_px(lesion: Lesion) -> tuple[float, float]:
@@ -71,3 +94,59 @@ def _about_registration(record: ReviewRecord, lesion: Lesion, plane: UsPlane | N
     if distance is not None and distance > SAME_LESION_MM:
         return [message("concordance.far_apart", mm=round(distance))]
     return []
+
+
+def same_lesion(
+    record: ReviewRecord,
+    lesion: Lesion,
+    plane: UsPlane | None,
+    mri_side: str | None,
+    reported: Region | None = None,
+) -> Concordance | None:
+    """Compare side, place and size of a lesion's two marks; None while one of them is missing.
+
+    A side that differs, or a registration that puts the marks far apart, makes them no correlates; a place
+    that the correspondences or the report's words (`reported`) hardly allow, or another size, is doubtful.
+    """
+    if lesion.us is None or lesion.mri is None:
+        return None
+    place = np.array(lesion.mri.point_mm)
+    against = [] if plane is None else _about_registration(record, lesion, plane)
+    against = [reason for reason in against if reason.code == "concordance.far_apart"]
+    if lesion.side is not None and mri_side is not None and lesion.side != mri_side:
+        against.append(message("concordance.sides_differ", us=str(lesion.side), mri=mri_side))
+    doubts = []
+    if reported is not None and _unlikely(reported, place):
+        doubts.append(message("concordance.report_elsewhere", mm=_away_mm(reported, place)))
+    if plane is not None:
+        doubts += _doubts_of_images(record, lesion, plane, place)
+    verdict = Verdict.NO_CORRELATE if against else Verdict.DOUBTFUL if doubts else Verdict.MATCH
+    return Concordance(verdict, (*against, *doubts))
+
+
+def _doubts_of_images(
+    record: ReviewRecord, lesion: Lesion, plane: UsPlane, place: np.ndarray
+) -> list[Message]:
+    assert lesion.us is not None and lesion.mri is not None
+    doubts = []
+    parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
+    if parameters is not None and (parameters.landmarks or parameters.contours):
+        x, y = plane.px_to_mm(np.array(us_centre_px(lesion)))
+        region = region_of(parameters, (float(x), float(y)))
+        if _unlikely(region, place):
+            doubts.append(message("concordance.outside_region", mm=_away_mm(region, place)))
+    us_mm, extent = max(us_size_mm(lesion, plane)), lesion.mri.extent_mm
+    if extent and min(max(extent), us_mm) > 0:
+        ratio = max(extent) / us_mm
+        if not 1 / SIZE_RATIO <= ratio <= SIZE_RATIO:
+            doubts.append(message("concordance.sizes_differ", us=round(us_mm), mri=round(max(extent))))
+    return doubts
+
+
+def _unlikely(region: Region, place: np.ndarray) -> bool:
+    away = place - region.centre_mm
+    return float(away @ np.linalg.solve(region.covariance_mm2, away)) > DOUBTFUL_MM2
+
+
+def _away_mm(region: Region, place: np.ndarray) -> int:
+    return round(float(np.linalg.norm(place - region.centre_mm)))

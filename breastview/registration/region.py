@@ -8,7 +8,7 @@ import numpy as np
 
 from breastview.imaging.geometry import apply
 from breastview.registration.estimate import Start, estimate, radius
-from breastview.registration.parameters import Point2, RegistrationParameters
+from breastview.registration.parameters import Point2, Point3, RegistrationParameters
 from breastview.registration.transform import map_points, rotation
 
 OUTLINE_POINTS = 48
@@ -21,6 +21,12 @@ class Region:
 
     centre_mm: np.ndarray
     covariance_mm2: np.ndarray
+
+    @property
+    def point_mm(self) -> Point3:
+        """The middle, as a mark holds it."""
+        x, y, z = self.centre_mm
+        return float(x), float(y), float(z)
 
     @property
     def radius_mm(self) -> float:

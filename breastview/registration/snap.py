@@ -28,12 +28,13 @@ from breastview.registration.transform import us_to_mri, with_matrix
 REACH = 10.0  # mm along and degrees about each axis of the US plane
 MARGIN_MM = 16.0  # of MRI around the picture: the reach, and what turning adds
 PULL = 0.01 / 36  # share of the picture that a mm² or deg² away from the present pose must explain
-SCATTERED = 1024
-STARTS = 8  # how many of the scattered climb
-FINALISTS = 3  # and how many of those to the top
+SCATTERED = 2048
+STARTS = 16  # how many of the scattered climb
+FINALISTS = 6  # and how many of those to the top
 BATCH = 32
 APART = 4.0  # mm or degrees along one axis between starts
-COARSE, FINE = (2.0, 2.0, 10.0), (1.0, 0.6, 5.0)  # step, blur and patch in mm
+# Step, blur and patch in mm of what is looked at: first from afar, then margins and broad shapes together.
+FAR, NEAR = ((2.0, 2.0, 10.0),), ((1.25, 0.6, 5.0), (2.0, 1.0, 12.0))
 NUDGE = np.array([0.3, 0.3, 0.3, 0.6, 0.6, 0.6])  # mm and degrees of the numeric derivative
 # The gate
 LEAST_MM, LEAST_GAIN = 1.0, 0.02
@@ -93,11 +94,13 @@ def propose_snap(
     if not volumes:
         raise RegistrationError.of("registration.needs_mri")
     plane = us_plane(stack, calibration)
-    coarse, fine = (us_patches(stack, frame, plane, present.warp, *detail) for detail in (COARSE, FINE))
+    far, near = (
+        [us_patches(stack, frame, plane, present.warp, *look) for look in looks] for looks in (FAR, NEAR)
+    )
     matrix = us_to_mri(present)
-    block = mri_block(volumes, matrix, fine.points_mm, MARGIN_MM)
-    pivot = fine.points_mm.reshape(-1, 3).mean(axis=0)
-    rough, sharp = _Landscape(coarse, block, pivot), _Landscape(fine, block, pivot)
+    block = mri_block(volumes, matrix, near[0].points_mm, MARGIN_MM)
+    pivot = near[0].points_mm.reshape(-1, 3).mean(axis=0)
+    rough, sharp = _Landscape(far, block, pivot), _Landscape(near, block, pivot)
     peaks = _search(rough, sharp, progress)
     found = with_matrix(present, matrix @ _matrix(peaks[0].move, pivot))
     return _judge(replace(found, method=Method.MANUAL), present, peaks, sharp)
@@ -118,21 +121,22 @@ class _Landscape:
     Moves (n, 6) are mm along the US plane's axes, then a rotation vector in degrees about `pivot`.
     """
 
-    def __init__(self, us: UsPatches, block: MriBlock, pivot: np.ndarray) -> None:
-        self.us, self.block = us, block
+    def __init__(self, looks: Sequence[UsPatches], block: MriBlock, pivot: np.ndarray) -> None:
+        """`looks` at the same picture count alike."""
+        self.block = block
         self._pivot = pivot
-        self._lc2 = Lc2(us, block)
+        self._looks = [(look.points_mm, Lc2(look, block)) for look in looks]
 
-    def placed(self, moves: np.ndarray) -> np.ndarray:
-        """The picture's samples after each move, (n, row, column, 3)."""
+    def placed(self, moves: np.ndarray, look: int = 0) -> np.ndarray:
+        """The samples of a look after each move, (n, row, column, 3)."""
         turns = Rotation.from_rotvec(np.deg2rad(moves[:, 3:])).as_matrix()
-        away = self.us.points_mm - self._pivot
-        turned = np.einsum("nij,rcj->nrci", turns, away)
+        turned = (self._looks[look][0] - self._pivot) @ np.swapaxes(turns, 1, 2)[:, None]
         return turned + (self._pivot + moves[:, :3])[:, None, None]
 
     def explained(self, moves: np.ndarray) -> np.ndarray:
-        """Share explained (n,)."""
-        return self._lc2.explained(self.placed(moves))
+        """Share explained (n,), mean of the looks."""
+        shares = [lc2.explained(self.placed(moves, k)) for k, (_, lc2) in enumerate(self._looks)]
+        return np.mean(shares, axis=0)
 
     def height(self, moves: np.ndarray) -> np.ndarray:
         """Height (n,)."""
@@ -140,7 +144,8 @@ class _Landscape:
 
     def residuals(self, moves: np.ndarray) -> np.ndarray:
         """Residuals (n, samples + 6) whose squares sum to 1 − height."""
-        return np.concatenate([self._lc2.residuals(self.placed(moves)), np.sqrt(PULL) * moves], axis=1)
+        left = [lc2.residuals(self.placed(moves, k)) for k, (_, lc2) in enumerate(self._looks)]
+        return np.concatenate([*(part / np.sqrt(len(left)) for part in left), np.sqrt(PULL) * moves], axis=1)
 
 
 def _search(rough: _Landscape, sharp: _Landscape, progress: Progress) -> list[_Peak]:
@@ -157,7 +162,7 @@ def _search(rough: _Landscape, sharp: _Landscape, progress: Progress) -> list[_P
         climbed.append(_climb(rough, start, steps=8))
     moves = np.array(climbed)
     peaks = []
-    for number, start in enumerate(_distinct(moves, sharp.height(moves), 1.0, FINALISTS)):
+    for number, start in enumerate(_distinct(moves, sharp.height(moves), APART / 2, FINALISTS)):
         progress(0.6 + 0.4 * number / FINALISTS, message("doing.snap"))
         peaks.append(_peak(sharp, _climb(sharp, start, steps=15)))
     return sorted(peaks, key=lambda peak: -peak.height)

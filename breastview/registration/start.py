@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from breastview.errors import RegistrationError
 from breastview.registration.estimate import Start
 from breastview.registration.parameters import Method, Point2, Point3, RegistrationParameters
+from breastview.registration.region import Region
 from breastview.registration.skin import GRID_MM, Body, nipple_mm
 from breastview.registration.transform import angles_deg, rotation
 
@@ -45,15 +46,6 @@ class Shift:
 SHIFT = Shift()
 
 
-@dataclass(frozen=True, eq=False)
-class Expected:
-    """Where a report's words put a lesion in the prone MRI: LPS mm, and the covariance (3, 3) of the
-    guess."""
-
-    point_mm: Point3
-    covariance_mm2: np.ndarray
-
-
 def usual_angles_deg(orientation: str, clock_h: float | None = None) -> Point3:
     """Angles of a probe held as `ORIENTATIONS` names it, its beam straight back; radial at a clock face."""
     about_beam = ORIENTATIONS[orientation]
@@ -71,7 +63,7 @@ def start_from_mri_mark(
 
 def expected_place(
     body: Body, side: str, clock_h: float, nipple_distance_mm: float, depth_mm: float | None
-) -> Expected:
+) -> Region:
     """Where a report's words put a lesion in the prone MRI.
 
     The clock is seen facing the patient: 12 is superior, 3 is at the patient's left in either breast.
@@ -95,7 +87,7 @@ def expected_place(
     axes = np.column_stack([forth, np.cross(forth, inward), inward])
     across_sd = SHIFT.across_sd_mm[0] + SHIFT.across_sd_mm[1] * nipple_distance_mm
     spread = axes @ np.diag(np.square([SHIFT.along_sd_mm, across_sd, SHIFT.depth_sd_mm])) @ axes.T
-    return Expected((float(place[0]), float(place[1]), float(place[2])), spread)
+    return Region(place, spread)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,11 +134,11 @@ def _inside(body: Body, points: np.ndarray) -> np.ndarray:
     return ndimage.map_coordinates(body.mask.astype(np.float32), index, order=1, mode="nearest")
 
 
-def start_of_estimate(expected: Expected, us_mm: Point2, orientation: Point3) -> Start:
+def start_of_estimate(expected: Region, us_mm: Point2, orientation: Point3) -> Start:
     """Where an estimate begins that has the report's words alone: the US lesion (x, y), and the probe's
     angles."""
     turn = rotation(RegistrationParameters((0.0, 0.0, 0.0), orientation))
-    return Start(np.array([*us_mm, 0.0]), np.array(expected.point_mm), expected.covariance_mm2, turn)
+    return Start(np.array([*us_mm, 0.0]), expected.centre_mm, expected.covariance_mm2, turn)
 
 
 def start_from_clock_face(

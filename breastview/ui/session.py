@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from breastview.errors import BreastViewError, Cancelled, RecordError
+from breastview.errors import BreastViewError, Cancelled, RecordError, RegistrationError
 from breastview.fusion.reading import Reading, keep, restored
 from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.dynamic import phases, subtraction
@@ -25,7 +25,9 @@ from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane, us_plane
+from breastview.registration.region import Region
 from breastview.registration.skin import Body, find_body, side_of
+from breastview.registration.start import expected_place
 from breastview.review.actions import Action, KeepReading
 from breastview.review.history import Review
 from breastview.review.state import Part, ReviewState, open_state
@@ -358,6 +360,16 @@ class Session(QObject):
         if lesion.mri is None or self.body is None:
             return None
         return side_of(lesion.mri.point_mm, self.body)
+
+    def region_by_report(self, lesion: Lesion) -> Region | None:
+        """Where the report's words put a lesion in the MRI; None while they, or the body, are unknown."""
+        side, clock_h, distance_mm = lesion.side, lesion.clock_h, lesion.nipple_distance_mm
+        if self.body is None or side is None or clock_h is None or distance_mm is None:
+            return None
+        try:
+            return expected_place(self.body, side, clock_h, distance_mm, lesion.depth_mm)
+        except RegistrationError:
+            return None
 
     def tell(self, told: Message) -> None:
         """Show a sentence where errors are shown."""

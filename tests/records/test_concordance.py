@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from breastview.records.concordance import mark_distance_mm, objections_to_fusing, us_centre_px, us_size_mm
+from breastview.records.concordance import (
+    Verdict,
+    mark_distance_mm,
+    objections_to_fusing,
+    same_lesion,
+    us_centre_px,
+    us_size_mm,
+)
 from breastview.records.values import FrameRegistration, Lesion, MriMark, ReviewRecord, Side, UsMark
-from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.parameters import LandmarkPair, RegistrationParameters
 from breastview.registration.plane import UsPlane
+from breastview.registration.region import Region
 from tests.records.examples import MRI, RECORD, STILL
 
 PLANE = UsPlane(origin_px=(100.0, 0.0), spacing_mm=(0.2, 0.1))
@@ -89,3 +98,45 @@ def test_there_is_no_distance_without_both_marks_and_a_registration():
     assert mark_distance_mm(reviewed(AGREES, None), AGREES, PLANE) is None
     for missing in (replace(AGREES, us=None), replace(AGREES, mri=None)):
         assert mark_distance_mm(reviewed(missing), missing, PLANE) is None
+
+
+def verdict(lesion: Lesion, pose=POSE, mri_side="L", reported=None) -> tuple[Verdict, list[str]]:
+    found = same_lesion(reviewed(lesion, pose), lesion, PLANE, mri_side, reported)
+    assert found is not None
+    return found.verdict, [reason.code for reason in found.reasons]
+
+
+def test_marks_that_agree_in_side_place_and_size_are_one_lesion():
+    sized = replace(AGREES, mri=MriMark(MRI, (54.0, -85.0, 20.0), (5.0, 6.0, 5.0)))
+    assert verdict(AGREES) == verdict(sized) == (Verdict.MATCH, [])
+
+
+def test_there_is_no_verdict_while_a_mark_is_missing():
+    assert same_lesion(reviewed(AGREES), replace(AGREES, mri=None), PLANE, None) is None
+    assert same_lesion(reviewed(AGREES), replace(AGREES, us=None), PLANE, "L") is None
+
+
+def test_the_other_side_or_a_place_far_away_is_no_correlate():
+    assert verdict(AGREES, mri_side="R") == (Verdict.NO_CORRELATE, ["concordance.sides_differ"])
+    away = replace(AGREES, mri=MriMark(MRI, (54.0, -85.0, 40.0)))
+    assert verdict(away) == (Verdict.NO_CORRELATE, ["concordance.far_apart"])
+
+
+def test_another_size_is_doubtful():
+    large = replace(AGREES, mri=MriMark(MRI, (54.0, -85.0, 20.0), (20.0, 9.0, 9.0)))
+    assert verdict(large) == (Verdict.DOUBTFUL, ["concordance.sizes_differ"])
+
+
+def test_a_place_that_the_reports_words_hardly_allow_is_doubtful():
+    region = Region(np.array([54.0, -85.0, 60.0]), np.eye(3) * 100.0)
+    near = Region(np.array([54.0, -85.0, 40.0]), np.eye(3) * 100.0)
+    assert verdict(AGREES, reported=region) == (Verdict.DOUBTFUL, ["concordance.report_elsewhere"])
+    assert verdict(AGREES, reported=near) == (Verdict.MATCH, [])
+
+
+def test_a_place_outside_the_region_of_the_correspondences_is_doubtful():
+    around = [(-6.0, 5.0), (14.0, 6.0), (-5.0, 26.0), (13.0, 25.0), (4.0, 30.0), (5.0, 4.0)]
+    pairs = tuple(LandmarkPair((x, y), (50.0 + x, -100.0 + y, 20.0)) for x, y in around)
+    off = replace(AGREES, mri=MriMark(MRI, (54.0, -85.0, 33.0)))
+    assert verdict(off, replace(POSE, landmarks=pairs)) == (Verdict.DOUBTFUL, ["concordance.outside_region"])
+    assert verdict(AGREES, replace(POSE, landmarks=pairs)) == (Verdict.MATCH, [])

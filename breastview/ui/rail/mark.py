@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QButtonGroup, QComboBox, QPushButton
 
 from breastview.imaging.geometry import lps_text
 from breastview.language import Language
-from breastview.records.concordance import us_size_mm
+from breastview.messages import message
+from breastview.records.concordance import Verdict, same_lesion, us_size_mm
 from breastview.records.values import Lesion, Side
 from breastview.review.actions import (
     AddLesion,
@@ -62,6 +63,7 @@ class MarkPanel(Panel):
             self.sides.addButton(side)
         self.row(self.right, self.left, label=text("Side"))
         self.side_told = self.label("caution")
+        self.same = self.label()
         self.clock = number(1, 12.5, "h", 0.5, 1, optional=True)
         self.distance = number(0, 150, "mm", 1, 0, optional=True)
         self.lesion_depth = number(0, 100, "mm", 1, 0, optional=True)
@@ -144,7 +146,22 @@ class MarkPresenter(QObject):
         put(panel.lesion_depth, lesion.depth_mm if lesion else None)
         if lesion:
             panel.lesions.setCurrentText(lesion.lesion_id)
+        self._show_concordance(lesion)
         self._show_state(lesion)
+
+    def _show_concordance(self, lesion: Lesion | None) -> None:
+        """Whether the two marks are one lesion, with every reason against it."""
+        session = self._session
+        plane = session.plane_of(lesion.us.frames_key) if lesion and lesion.us else None
+        told = lesion and same_lesion(
+            session.state.record, lesion, plane, session.mri_side(lesion), session.region_by_report(lesion)
+        )
+        self._panel.same.setVisible(bool(told))
+        if told:
+            sign = "✓ " if told.verdict is Verdict.MATCH else "⚠ "
+            verdict = message(f"concordance.{told.verdict}")
+            words = [sign + self._language.say(verdict), *map(self._language.say, told.reasons)]
+            self._panel.same.setText("\n".join(words))
 
     def _us_line(self, lesion: Lesion | None) -> str:
         text = self._language.text
@@ -224,7 +241,7 @@ class MarkPresenter(QObject):
         self._panel.point.setChecked(self._tools.name == "mri_point")
 
     def _changed(self, parts: frozenset[Part]) -> None:
-        if parts & {Part.LESIONS, Part.MARKS, Part.SELECTION, Part.SCALE}:
+        if parts & {Part.LESIONS, Part.MARKS, Part.SELECTION, Part.SCALE, Part.REGISTRATION}:
             self.show()
 
 
