@@ -32,15 +32,16 @@ SCATTERED = 2048
 STARTS = 16  # how many of the scattered climb
 FINALISTS = 6  # and how many of those to the top
 BATCH = 32
+DOUBT = 0.012  # how much less of the picture a pose explains that is e times less likely the true one
 APART = 4.0  # mm or degrees along one axis between starts
 # Step, blur and patch in mm of what is looked at: first from afar, then margins and broad shapes together.
 FAR, NEAR = ((2.0, 2.0, 10.0),), ((1.25, 0.6, 5.0), (2.0, 1.0, 12.0))
 NUDGE = np.array([0.3, 0.3, 0.3, 0.6, 0.6, 0.6])  # mm and degrees of the numeric derivative
 # The gate
-LEAST_MM, LEAST_GAIN = 1.0, 0.02
-LEAST_HEIGHT = 0.06
-EDGE = 0.1
-RIVAL, SAME_PLACE_MM = 0.95, 3.0
+LEAST_MM, LEAST_GAIN = 1.0, 0.02  # beyond the spread; share of the picture
+LEAST_SHARE = 0.1
+MOST_SPREAD_MM = 3.0
+EDGE = 0.1  # mm or degrees
 LEAST_SEEN = 0.7  # of the picture in the body
 MOST_GAP_MM = 8.0
 CLICK_MM = 2.0
@@ -51,13 +52,15 @@ class SnapProposal:
     """A pose for the reader to accept or not.
 
     `before` and `after` are the shares of the picture's detail that MRI explains, 0…1; `moved_mm` is the
-    mean way of the picture's points; `reasons` say why it is not offered, and are empty where it is.
+    mean way of the picture's points, `spread_mm` how far apart the poses lie that explain it nearly as well;
+    `reasons` say why it is not offered, and are empty where it is.
     """
 
     parameters: RegistrationParameters
     before: float
     after: float
     moved_mm: float
+    spread_mm: float
     reasons: tuple[Message, ...]
 
     @property
@@ -68,11 +71,10 @@ class SnapProposal:
 
 @dataclass(frozen=True, eq=False)
 class _Peak:
-    """Where a climb ended: the move (6,), its height, and the SD in mm that its sharpness leaves in place."""
+    """Where a climb ended: the move (6,) and its height."""
 
     move: np.ndarray
     height: float
-    sd_mm: float
 
 
 def propose_snap(
@@ -102,8 +104,9 @@ def propose_snap(
     pivot = near[0].points_mm.reshape(-1, 3).mean(axis=0)
     rough, sharp = _Landscape(far, block, pivot), _Landscape(near, block, pivot)
     peaks = _search(rough, sharp, progress)
-    found = with_matrix(present, matrix @ _matrix(peaks[0].move, pivot))
-    return _judge(replace(found, method=Method.MANUAL), present, peaks, sharp)
+    move, spread_mm = _weighed(peaks, sharp)
+    found = replace(with_matrix(present, matrix @ _matrix(move, pivot)), method=Method.MANUAL)
+    return _judge(found, present, move, spread_mm, sharp)
 
 
 def snap_volumes(volumes: Sequence[Volume]) -> tuple[Volume, ...]:
@@ -149,7 +152,7 @@ class _Landscape:
 
 
 def _search(rough: _Landscape, sharp: _Landscape, progress: Progress) -> list[_Peak]:
-    """The peaks that the starts reach, the highest first."""
+    """The peaks that the starts reach."""
     scattered = np.concatenate([np.zeros((1, 6)), _scattered()])
     heights = []
     for first in range(0, len(scattered), BATCH):
@@ -164,8 +167,9 @@ def _search(rough: _Landscape, sharp: _Landscape, progress: Progress) -> list[_P
     peaks = []
     for number, start in enumerate(_distinct(moves, sharp.height(moves), APART / 2, FINALISTS)):
         progress(0.6 + 0.4 * number / FINALISTS, message("doing.snap"))
-        peaks.append(_peak(sharp, _climb(sharp, start, steps=15)))
-    return sorted(peaks, key=lambda peak: -peak.height)
+        top = _climb(sharp, start, steps=15)
+        peaks.append(_Peak(top, float(sharp.height(top[None])[0])))
+    return peaks
 
 
 def _scattered() -> np.ndarray:
@@ -217,10 +221,17 @@ def _slope(landscape: _Landscape, move: np.ndarray) -> tuple[np.ndarray, np.ndar
     return (np.array(there) - here).T / NUDGE, here
 
 
-def _peak(landscape: _Landscape, move: np.ndarray) -> _Peak:
-    slope, residuals = _slope(landscape, move)
-    covariance = np.linalg.inv(slope.T @ slope) * (residuals @ residuals) / len(residuals)
-    return _Peak(move, float(landscape.height(move[None])[0]), float(np.sqrt(np.trace(covariance[:3, :3]))))
+def _weighed(peaks: Sequence[_Peak], landscape: _Landscape) -> tuple[np.ndarray, float]:
+    """The mean of the peaks' moves (6,), and how far they spread the picture in mm; higher peaks weigh more.
+
+    Peaks nearly as high as the highest are nearly as likely the true one: their mean errs less than any.
+    """
+    moves, heights = np.array([p.move for p in peaks]), np.array([p.height for p in peaks])
+    weights = np.exp((heights - heights.max()) / DOUBT)
+    weights /= weights.sum()
+    placed = landscape.placed(moves)
+    away2 = ((placed - np.tensordot(weights, placed, 1)) ** 2).sum(axis=-1).mean(axis=(1, 2))
+    return weights @ moves, float(np.sqrt(weights @ away2))
 
 
 def _matrix(move: np.ndarray, pivot: np.ndarray) -> np.ndarray:
@@ -232,33 +243,34 @@ def _matrix(move: np.ndarray, pivot: np.ndarray) -> np.ndarray:
 
 
 def _judge(
-    found: RegistrationParameters, present: RegistrationParameters, peaks: Sequence[_Peak], sharp: _Landscape
+    found: RegistrationParameters,
+    present: RegistrationParameters,
+    move: np.ndarray,
+    spread_mm: float,
+    sharp: _Landscape,
 ) -> SnapProposal:
-    """Measure the best peak against the present pose, and let every part of the gate speak."""
-    both = np.stack([np.zeros(6), peaks[0].move])
+    """Measure the pose found against the present one, and let every part of the gate speak."""
+    both = np.stack([np.zeros(6), move])
     before, after = (float(share) for share in sharp.explained(both))
     placed = sharp.placed(both)
     moved_mm = float(np.linalg.norm(placed[1] - placed[0], axis=-1).mean())
     reasons = [
-        *_of_peaks(peaks, moved_mm, float(sharp.height(both[:1])[0])),
+        *_of_measure(before, after, moved_mm, spread_mm),
+        *((message("snap.at_edge"),) if np.abs(move).max() > REACH - EDGE else ()),
         *_of_body(sharp.block, placed),
         *_of_landmarks(found, present),
     ]
-    return SnapProposal(found, before, after, moved_mm, tuple(reasons))
+    return SnapProposal(found, before, after, moved_mm, spread_mm, tuple(reasons))
 
 
-def _of_peaks(peaks: Sequence[_Peak], moved_mm: float, here: float) -> Iterator[Message]:
-    """What speaks against the best peak by itself, and against its height."""
-    best = peaks[0]
-    if moved_mm < LEAST_MM or best.height - here < LEAST_GAIN:
-        yield message("snap.stays")
-    if np.abs(best.move).max() > REACH - EDGE:
-        yield message("snap.at_edge")
-    if best.height < LEAST_HEIGHT:
+def _of_measure(before: float, after: float, moved_mm: float, spread_mm: float) -> Iterator[Message]:
+    """Whether the picture is explained, better than before, and in one place only."""
+    if after < LEAST_SHARE:
         yield message("snap.weak")
-    rivals = [p for p in peaks[1:] if np.linalg.norm(p.move[:3] - best.move[:3]) > SAME_PLACE_MM]
-    if any(rival.height > RIVAL * best.height for rival in rivals):
-        yield message("snap.rival")
+    if after - before < LEAST_GAIN or moved_mm < spread_mm + LEAST_MM:
+        yield message("snap.stays")
+    if spread_mm > MOST_SPREAD_MM:
+        yield message("snap.rival", mm=round(2 * spread_mm))
 
 
 def _of_body(block: MriBlock, placed: np.ndarray) -> Iterator[Message]:
