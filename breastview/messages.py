@@ -119,6 +119,10 @@ TEXTS: dict[str, str] = {
     # registration
     "registration.no_scale": "The ultrasound image has no scale. Calibrate it first.",
     "registration.no_pairs": "There is no landmark pair to fit.",
+    "registration.contour_short": "Two places at least are needed in each image.",
+    "registration.surface_on_line": "These places lie on one line, which no surface is fixed by: "
+    "add places on another slice.",
+    "registration.no_skin": "No skin was found in this MRI near the plane. Draw it as a surface.",
     "registration.no_breast": "No breast was found on this side of the MRI. Mark the lesion in the MRI instead.",
     "registration.outside_body": "The report's words lead outside the body in this MRI. "
     "Check side, clock face and distance.",
@@ -132,6 +136,7 @@ TEXTS: dict[str, str] = {
     "registration.needs_clock": "Enter side, clock face and nipple distance first.",
     "registration.needs_mri": "There is no MRI to register with yet.",
     "doing.snap": "Looking for the best fit",
+    "snap.stale": "The registration changed, so the search from it was dropped. Snap again from here.",
     "snap.stays": "The present pose fits as well as any other nearby.",
     "snap.at_edge": "The best fit lies at the edge of what was searched. Come closer by hand, then snap again.",
     "snap.weak": "The picture shows too little that the MRI shows too.",
@@ -139,6 +144,10 @@ TEXTS: dict[str, str] = {
     "snap.outside": "Only {percent} % of the picture would lie in the body that the MRI covers.",
     "snap.skin": "The skin would lie {mm} mm from the probe's face.",
     "snap.landmarks": "The landmarks would fit worse: {after} mm apart instead of {before} mm.",
+    "doing.import": "Reading the registration",
+    "doing.export": "Writing the registration",
+    "registration.imported": "{file} was taken up; undo brings back what was here.",
+    "registration.exported": "{file} is written.",
     "registration.file_unreadable": "{file} cannot be read as a registration. Choose a .tfm file or a DICOM registration object.",
     "registration.file_closed": "{file} cannot be opened. Check its permissions.",
     "registration.file_unwritable": "The registration cannot be written there. Choose another folder.",
@@ -163,12 +172,18 @@ TEXTS: dict[str, str] = {
     "registration.file_scale": "{file} scales by {scale}, which is implausible. Check its units: they must be mm.",
     "registration.file_foreign_warp": "{file} holds a deformation that BreastView did not make and cannot keep. "
     "Export the rigid part alone.",
+    "registration.file_folded": "{file} holds a local warp that folds the picture over itself, which no tissue does. "
+    "Reduce the warp where it was made, and export it again.",
     "registration.file_contradicts": "{file} was changed after BreastView wrote it: its transform and BreastView's own words differ. "
     "Export it again.",
     "registration.file_unnamed": "{file} does not say which images it joins: it was taken as ultrasound plane to MRI. Check it on screen.",
     "registration.file_needs_dicom": "A DICOM registration needs DICOM images with a frame of reference, which this case lacks. "
     "Export a .tfm file instead.",
     "registration.file_no_source": "The headers of the registered images cannot be read any more. Open the case again.",
+    "grade.side": "side only",
+    "grade.region": "region",
+    "grade.landmarks": "landmarks",
+    "grade.confirmed": "confirmed",
     "method.clock_face": "from the clock face",
     "method.mri_mark": "from the lesion marks",
     "method.manual": "by hand",

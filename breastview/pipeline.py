@@ -156,22 +156,24 @@ def with_registration_from(
 
 
 def images_registered(
-    case: ScannedCase, record: ReviewRecord, frames_key: str, frame: int
+    case: ScannedCase, record: ReviewRecord, frames_key: str, frame: int, plane: UsPlane | None = None
 ) -> RegisteredImages:
     """The images that a registration of this US frame joins: with the MRI in which its lesion is marked.
+
+    Without its `plane`, the US image is loaded for it.
 
     Raises:
         BreastViewError: the case holds no MRI, or the US image cannot be loaded or has no scale.
     """
-    stack = load_frames(case.frame_set(frames_key))
-    calibrated = {c.frames_key: c.spacing_mm for c in record.calibrations}
+    if plane is None:
+        calibrated = {c.frames_key: c.spacing_mm for c in record.calibrations}
+        plane = us_plane(load_frames(case.frame_set(frames_key)), calibrated.get(frames_key))
     known = {volume.key for volume in case.volumes}
     marked = [
         lesion.mri.volume_key
         for lesion in record.lesions
         if lesion.us and lesion.us.frames_key == frames_key and lesion.mri and lesion.mri.volume_key in known
     ]
-    plane = us_plane(stack, calibrated.get(frames_key))
     return registered_images(case, frames_key, frame, plane, next(iter(marked), None))
 
 
@@ -284,7 +286,17 @@ def report_content(
     images = key_images(record, loaded.stacks, loaded.volumes, readings)
     sides = {lesion.lesion_id: _mri_side(loaded, lesion) for lesion in record.lesions}
     planes = planes_of(loaded, record)
-    return build_content(loaded.case, record, images, readings, spec, sides, planes, problems=loaded.problems)
+    return build_content(
+        loaded.case,
+        record,
+        images,
+        readings,
+        spec,
+        sides,
+        planes,
+        problems=loaded.problems,
+        body=loaded.body,
+    )
 
 
 def key_images(

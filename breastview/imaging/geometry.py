@@ -81,6 +81,30 @@ def slice_through(matrix: np.ndarray, point_mm: Sequence[float]) -> tuple[float,
     return float(index[0]), float(index[1]), float(index[2])
 
 
+def slice_plane(matrix: np.ndarray, number: int) -> np.ndarray:
+    """The (4, 4) from picture pixels (column, row, 0, 1) of a slice to LPS mm.
+
+    A picture's pixel has its middle at a half: (0.5, 0.5) is the middle of the first. The third axis is a
+    step to the next slice.
+    """
+    plane = matrix[:, [2, 1, 0, 3]].copy()
+    plane[:, 3] = matrix @ [number, -0.5, -0.5, 1.0]
+    return plane
+
+
+def beside(plane: np.ndarray, point_mm: Sequence[float], steps_mm: Sequence[float]) -> np.ndarray:
+    """The LPS point (3,) some mm to the right of, below and behind another in a picture whose (4, 4) is
+    `plane`."""
+    axes = plane[:3, :3] / np.linalg.norm(plane[:3, :3], axis=0)
+    return np.asarray(point_mm, float) + axes @ np.asarray(steps_mm, float)
+
+
+def in_picture(plane: np.ndarray, points_mm: np.ndarray, within: float) -> np.ndarray:
+    """Pixels (m, 2) of the LPS points (n, 3) that lie `within` steps of a picture whose (4, 4) is `plane`."""
+    places = apply(np.linalg.inv(plane), np.asarray(points_mm, float).reshape(-1, 3))
+    return places[np.abs(places[:, 2]) <= within, :2]
+
+
 def frozen(array: np.ndarray) -> np.ndarray:
     """Make an array read-only and return it."""
     array.setflags(write=False)

@@ -15,6 +15,7 @@ NODES_MM = np.arange(-2, 3) * 11.0  # of the warp, around the lesion, along x an
 REACH_MM = 28.0  # of one node
 RIDGE = 0.02  # how much smaller displacements are preferred
 STEP_MM = 0.5
+LOOK_MM = 4.0  # a warp is looked at this closely
 FOLDED = 0.2  # least relative area that the warp may leave of a small square
 SMALLER = 0.8
 
@@ -44,7 +45,7 @@ def with_warp(estimate: Estimate, us_mm: np.ndarray, pose: RegistrationParameter
     reach = _bumps(nodes, nodes)
     pull = reach.T @ wanted
     shifts = np.linalg.solve(reach.T @ reach + RIDGE * np.eye(len(nodes)), pull)
-    while folds(_warp(nodes, shifts), nodes):
+    while least_area(_warp(nodes, shifts)) < FOLDED:
         shifts = shifts * SMALLER
     return replace(pose, warp=_warp(nodes, shifts))
 
@@ -52,6 +53,16 @@ def with_warp(estimate: Estimate, us_mm: np.ndarray, pose: RegistrationParameter
 def folds(warp: tuple[WarpPoint, ...], us_mm: np.ndarray) -> bool:
     """Whether a warp folds the plane at points (n, 2), or nearly."""
     return bool((relative_area(warp, us_mm) < FOLDED).any())
+
+
+def least_area(warp: tuple[WarpPoint, ...]) -> float:
+    """The least that a warp leaves of a small square of the plane, as a share of it; 1 without a warp."""
+    if not warp:
+        return 1.0
+    nodes = np.array([point.us_mm for point in warp])
+    low, high = nodes.min(axis=0) - REACH_MM, nodes.max(axis=0) + REACH_MM
+    x, y = (np.arange(a, b, LOOK_MM) for a, b in zip(low, high, strict=True))
+    return float(relative_area(warp, np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)).min())
 
 
 def relative_area(warp: tuple[WarpPoint, ...], us_mm: np.ndarray) -> np.ndarray:

@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.spatial import KDTree
 from scipy.stats import chi2
 
-from breastview.registration.parameters import Contour, ContourKind, LandmarkPair
+from breastview.registration.contours import across
+from breastview.registration.parameters import Contour, LandmarkPair
 
 ROUNDS = 8  # contours are matched anew this often
 CONTOUR_TRUST = 0.25  # weight of a point of a contour: its match is a guess, and its neighbours err with it
-NEIGHBOURS = 7  # MRI points of a contour that tell its direction at a place
 CLICKS_MM = (0.5, 0.7, 1.0, 1.5, 2.2, 3.2, 4.6)  # errors of a hand among which the correspondences weigh
 USUAL_CLICK_MM, CLICK_SPREAD = 1.2, 0.6  # the error of most hands, and the spread of its logarithm
 CONFIDENCE = 0.90
@@ -182,16 +181,12 @@ def _matched(contour: Contour, present: Estimate, start: Start) -> Looks:
     us_mm = np.array([(*p, 0.0) for p in contour.us_mm])
     partner = (np.array(contour.mri_mm) - start.mri_mm) @ start.turn
     expected = (present.at(us_mm)[0] - start.mri_mm) @ start.turn
-    _, near = KDTree(partner).query(expected, min(NEIGHBOURS, len(partner)))
-    around = partner[near]
-    foot = around.mean(axis=1)
-    axes = np.linalg.svd(around - foot[:, None])[2]
-    across = axes[:, 2:] if contour.kind is ContourKind.SURFACE else axes[:, 1:]
-    count = across.shape[1]
+    foot, directions = across(contour.kind, partner, expected)
+    count = directions.shape[1]
     return Looks(
         np.repeat(us_mm, count, axis=0),
-        across.reshape(-1, 3),
-        np.einsum("nki,ni->nk", across, foot).ravel(),
+        directions.reshape(-1, 3),
+        np.einsum("nki,ni->nk", directions, foot).ravel(),
         np.full(len(us_mm) * count, contour.weight * CONTOUR_TRUST),
     )
 

@@ -8,6 +8,9 @@ import numpy as np
 
 from breastview.errors import RegistrationError
 from breastview.imaging.volume import FrameStack
+from breastview.registration.parameters import Point2
+
+FACE_POINTS = 7
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,12 @@ class UsPlane:
     def mm_to_px(self, mm: np.ndarray) -> np.ndarray:
         """Map (..., (x, y)) mm to (..., (column, row)) pixels."""
         return np.asarray(mm, float) / self.spacing_mm[::-1] + self.origin_px
+
+    def matrix(self) -> np.ndarray:
+        """The (4, 4) from pixels (column, row, 0, 1) to US-plane mm; the third axis stays in mm."""
+        matrix = np.diag([self.spacing_mm[1], self.spacing_mm[0], 1.0, 1.0])
+        matrix[:2, 3] = self.px_to_mm(np.zeros(2))
+        return matrix
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,15 @@ class PlaneGrid:
     def height_mm(self) -> float:
         """Height of the grid, pixel edges included."""
         return self.rows * self.spacing_mm
+
+
+def probe_face_mm(stack: FrameStack, plane: UsPlane) -> tuple[Point2, ...]:
+    """Points (x, y) along the probe's face, where the skin is: the top of the sector, its very ends left
+    out."""
+    sector = stack.sector
+    columns = np.linspace(sector.left, sector.right, FACE_POINTS + 2)[1:-1]
+    face = plane.px_to_mm(np.column_stack([columns, np.full(FACE_POINTS, float(sector.top))]))
+    return tuple((float(x), float(y)) for x, y in face)
 
 
 def section_in_slice(corners_index: np.ndarray, number: int) -> np.ndarray:

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breastview.imaging.geometry import apply
 from breastview.registration.estimate import Start, estimate, radius
 from breastview.registration.parameters import Point2, Point3, RegistrationParameters
-from breastview.registration.transform import map_points, rotation
+from breastview.registration.transform import map_points, rotation, to_us_plane
 
 OUTLINE_POINTS = 48
+STEP_MM = 0.5
+MUCH_LONGER = 1.6
 UNKNOWN_MM = 20.0  # spread of a place that nothing but a hand-held pose tells
 
 
@@ -70,7 +71,22 @@ def missed_mm(parameters: RegistrationParameters, us_mm: Point2, region: Region)
     return float(np.linalg.norm(map_points(parameters, np.array(us_mm)) - region.centre_mm))
 
 
-def region_in_us(parameters: RegistrationParameters, region: Region, matrix: np.ndarray) -> Region:
-    """A region of the MRI as it is seen from a US plane, whose (4, 4) to LPS is `matrix`: in US-plane mm."""
-    back = np.linalg.inv(matrix)
-    return Region(apply(back, region.centre_mm), back[:3, :3] @ region.covariance_mm2 @ back[:3, :3].T)
+def region_in_us(parameters: RegistrationParameters, region: Region) -> Region:
+    """A region of the MRI as it is seen from the US plane, local warp included: in US-plane mm (x, y, z)."""
+    steps = STEP_MM * np.concatenate([np.eye(3), -np.eye(3)])
+    seen = to_us_plane(parameters, region.centre_mm + np.concatenate([np.zeros((1, 3)), steps]))
+    slope = (seen[1:4] - seen[4:]).T / (2 * STEP_MM)
+    return Region(seen[0], slope @ region.covariance_mm2 @ slope.T)
+
+
+def partner_region(parameters: RegistrationParameters, mri_mm: Point3, start: Start | None = None) -> Region:
+    """Where in the US plane's frame, in mm (x, y, z), a place of the MRI may be seen."""
+    seen = to_us_plane(parameters, np.array(mri_mm))
+    spread = region_of(parameters, (float(seen[0]), float(seen[1])), start).covariance_mm2
+    return region_in_us(parameters, Region(np.array(mri_mm), spread))
+
+
+def is_open_through_plane(seen: Region) -> bool:
+    """Whether a region, as the US plane sees it, is much longer through the plane than in it."""
+    in_plane = np.linalg.eigvalsh(seen.covariance_mm2[:2, :2])[-1]
+    return bool(seen.covariance_mm2[2, 2] > MUCH_LONGER**2 * in_plane)

@@ -17,6 +17,11 @@ FOREGROUND = 0.08  # share of the 99th percentile above which a voxel is body
 BILATERAL_MM = 220.0  # a body seen narrower than this along left–right is one breast only
 SEARCH_MM = 40.0
 MIN_COLUMN_MM = 6.0  # a line of body shorter than this is noise
+SKIN_REACH_MM = 35.0  # the skin under a probe and somewhat beside it
+SKIN_POINTS = 200
+GROWN = 1.0  # voxels by which the mean over three of them, which `find_body` looks at, reaches too far
+MIN_SLOPE = 0.05  # of the body's edge, per voxel
+BACKWARD = 0.3  # cosine: a surface that faces further back than this is no skin of a breast
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +97,27 @@ def skin_y_mm(body: Body, x_mm: float, z_mm: float) -> float:
     if not (0 <= i < body.mask.shape[0] and 0 <= k < body.mask.shape[2]) or not body.mask[i, :, k].any():
         raise RegistrationError.of("registration.outside_body")
     return float(body.corner_mm[1] + GRID_MM * np.flatnonzero(body.mask[i, :, k])[0])
+
+
+def skin_near(body: Body, place_mm: Point3, reach_mm: float = SKIN_REACH_MM) -> np.ndarray:
+    """Points (n, 3) of the skin around the part of it that is nearest to a place, in LPS mm; n is 0 where
+    there is no skin.
+
+    Only what faces forward or aside is skin: the far side of a hole, as the lung is one, faces back.
+    """
+    soft = ndimage.gaussian_filter(body.mask.astype(np.float32), 1.0)
+    index = np.argwhere(body.mask & ~ndimage.binary_erosion(body.mask, border_value=1))
+    slope = np.stack([g[tuple(index.T)] for g in np.gradient(soft)], axis=1)
+    steep = np.linalg.norm(slope, axis=1)
+    facing = (steep > MIN_SLOPE) & (slope[:, 1] > -BACKWARD * steep)
+    index, slope, steep = index[facing], slope[facing], steep[facing]
+    if not len(index):
+        return np.zeros((0, 3))
+    out = (0.5 - soft[tuple(index.T)]) / steep + GROWN  # from the voxel's middle inward to where body ends
+    skin = body.corner_mm + GRID_MM * (index + (out / steep)[:, None] * slope)
+    apart = np.linalg.norm(skin - np.asarray(place_mm), axis=1)
+    around = skin[np.linalg.norm(skin - skin[np.argmin(apart)], axis=1) <= reach_mm]
+    return around[:: -(-len(around) // SKIN_POINTS)]
 
 
 def side_of(point_mm: Point3, body: Body) -> str:

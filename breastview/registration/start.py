@@ -54,6 +54,14 @@ def usual_angles_deg(orientation: str, clock_h: float | None = None) -> Point3:
     return angles_deg(Rotation.from_euler("y", about_beam, degrees=True).as_matrix())
 
 
+def orientation_of(angles: Point3, clock_h: float | None = None) -> str:
+    """Which of `ORIENTATIONS` a plane's angles in degrees are nearest to."""
+    names = list(ORIENTATIONS)
+    usual = Rotation.from_euler("XYZ", [usual_angles_deg(name, clock_h) for name in names], degrees=True)
+    apart = (Rotation.from_euler("XYZ", angles, degrees=True).inv() * usual).magnitude()
+    return names[int(np.argmin(apart))]
+
+
 def start_from_mri_mark(
     us_lesion_mm: Point2, mri_point_mm: Point3, angles_deg: Point3 = (0.0, 0.0, 0.0)
 ) -> RegistrationParameters:

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from enum import StrEnum
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from breastview.imaging.geometry import apply
-from breastview.registration.parameters import Method, Point3, RegistrationParameters
+from breastview.registration.parameters import Method, Point2, Point3, RegistrationParameters
 from breastview.registration.warp import unwarped, warped
 
 LOCKED = 1e-7  # cosine of the y angle below which x and z are one
+
+
+class Pivot(StrEnum):
+    """What a turn leaves in place."""
+
+    PROBE = "probe"
+    LESION = "lesion"
+    LANDMARK = "landmark"
 
 
 def rotation(parameters: RegistrationParameters) -> np.ndarray:
@@ -65,6 +74,12 @@ def to_us_plane(parameters: RegistrationParameters, mri_mm: np.ndarray) -> np.nd
     return unwarped(parameters.warp, apply(np.linalg.inv(us_to_mri(parameters)), mri_mm))
 
 
+def turn_deg(first: RegistrationParameters, second: RegistrationParameters) -> float:
+    """The angle between two poses, 0…180°."""
+    between = Rotation.from_matrix(rotation(first).T @ rotation(second))
+    return float(np.rad2deg(between.magnitude()))
+
+
 def moved(parameters: RegistrationParameters, shift_mm: Sequence[float]) -> RegistrationParameters:
     """Shift by (x, y, z) mm along the US plane's own axes."""
     centre = np.asarray(parameters.centre_mm) + rotation(parameters) @ np.asarray(shift_mm, float)
@@ -80,6 +95,26 @@ def turned(
     pivot = np.asarray(pivot_us_mm, float) * parameters.scale
     centre = np.asarray(parameters.centre_mm) + own @ pivot - turn @ pivot
     return replace(parameters, centre_mm=_point(centre), angles_deg=angles_deg(turn), method=Method.MANUAL)
+
+
+def with_angles(
+    parameters: RegistrationParameters, angles: Point3, pivot_us_mm: Sequence[float] = (0, 0, 0)
+) -> RegistrationParameters:
+    """Set the angles in degrees; a point of the plane stays where it is."""
+    set_ = replace(parameters, angles_deg=angles, method=Method.MANUAL)
+    pivot = np.asarray(pivot_us_mm, float) * parameters.scale
+    centre = np.asarray(parameters.centre_mm) + rotation(parameters) @ pivot - rotation(set_) @ pivot
+    return replace(set_, centre_mm=_point(centre))
+
+
+def pivot_us_mm(pivot: Pivot, parameters: RegistrationParameters, lesion_us_mm: Point2 | None) -> Point3:
+    """The point of the US plane that a turn leaves in place; the probe's middle where what was chosen is not
+    there."""
+    if pivot is Pivot.LANDMARK and parameters.landmarks:
+        return (*parameters.landmarks[-1].us_mm, 0.0)
+    if pivot is Pivot.LESION and lesion_us_mm is not None:
+        return (*lesion_us_mm, 0.0)
+    return 0.0, 0.0, 0.0
 
 
 def dragged(

@@ -11,10 +11,14 @@ from breastview.fusion.spec import ModelSpec
 from breastview.imaging.case import Patient, Role, ScannedCase
 from breastview.messages import Message
 from breastview.records.concordance import mark_distance_mm, us_size_mm
+from breastview.records.expected import lesion_grade
 from breastview.records.values import Lesion, ReviewRecord
-from breastview.registration.landmarks import fit_landmarks, residuals_mm
+from breastview.registration.agreement import correspondence_residuals_mm, rms_mm
+from breastview.registration.grade import Grade
+from breastview.registration.landmarks import fit_landmarks
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
+from breastview.registration.skin import Body
 from breastview.report.images import KeyImage
 
 UNREAD_ROLES = frozenset({Role.LOCALIZER, Role.MIP, Role.SUBTRACTION})
@@ -30,10 +34,13 @@ class Note:
 
 @dataclass(frozen=True)
 class RegistrationContent:
-    """How US and MRI were brought together: method, pairs, residual in mm, and what stays open."""
+    """How US and MRI were brought together: what that is worth, method, correspondences, residual in mm, and
+    what stays open."""
 
+    grade: str
     method: str
     pairs: int
+    contours: int
     rms_mm: float | None
     left_out_mm: float | None
     marks_apart_mm: float | None
@@ -81,17 +88,18 @@ def build_content(
     planes: Mapping[str, UsPlane] | None = None,
     printed: datetime.datetime | None = None,
     problems: Sequence[Message] = (),
+    body: Body | None = None,
 ) -> ReportContent:
     """Gather a report; `sides`: each lesion's side by the MRI midline, `planes`: US images with a scale.
 
-    `problems` are what went wrong in loading.
+    `problems` are what went wrong in loading; `body` is where the MRI shows the patient.
     """
     lesions = tuple(
         LesionContent(
             lesion=lesion,
             mri_side=sides.get(lesion.lesion_id),
             size_mm=_size(lesion, planes or {}),
-            registration=_registration(record, lesion, planes or {}),
+            registration=_registration(record, lesion, planes or {}, body),
             reading=readings.get(lesion.lesion_id),
             images=tuple(image for image in images if image.lesion_id == lesion.lesion_id),
         )
@@ -129,28 +137,35 @@ def _size(lesion: Lesion, planes: Mapping[str, UsPlane]) -> tuple[float, float] 
 
 
 def _registration(
-    record: ReviewRecord, lesion: Lesion, planes: Mapping[str, UsPlane]
+    record: ReviewRecord, lesion: Lesion, planes: Mapping[str, UsPlane], body: Body | None
 ) -> RegistrationContent | None:
     if lesion.us is None:
         return None
     parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
-    if parameters is None:
-        return None
     plane = planes.get(lesion.us.frames_key)
+    grade = lesion_grade(record, lesion, plane, body)
+    if parameters is None or grade is None:
+        return None
     apart = mark_distance_mm(record, lesion, plane) if plane else None
-    return _described(parameters, apart)
+    return _described(parameters, grade, apart)
 
 
-def _described(parameters: RegistrationParameters, apart: float | None) -> RegistrationContent:
+def _described(parameters: RegistrationParameters, grade: Grade, apart: float | None) -> RegistrationContent:
     pairs = parameters.landmarks
     notes: tuple[Message, ...] = ()
-    rms = left_out = None
+    left_out = None
     if pairs:
-        residuals = residuals_mm(parameters, pairs)
-        rms = (sum(r * r for r in residuals) / len(residuals)) ** 0.5
         fit = fit_landmarks(pairs, parameters)
         notes = fit.notes
         left_out = max(fit.left_out_mm) if fit.left_out_mm else None
     return RegistrationContent(
-        parameters.method.value, len(pairs), rms, left_out, apart, parameters.scale, notes
+        grade=grade.value,
+        method=parameters.method.value,
+        pairs=len(pairs),
+        contours=len(parameters.contours),
+        rms_mm=rms_mm(correspondence_residuals_mm(parameters)),
+        left_out_mm=left_out,
+        marks_apart_mm=apart,
+        scale=parameters.scale,
+        notes=notes,
     )

@@ -220,11 +220,13 @@ class _Page:
         text = self._text
         if item is None:
             return text("ultrasound and MRI are not registered")
-        words = [self._say(Message(f"method.{item.method}"))]
-        if item.pairs and item.rms_mm is not None:
-            words.append(
-                text("{count} pairs, residual {rms:.1f} mm rms").format(count=item.pairs, rms=item.rms_mm)
-            )
+        words = [self._say(Message(f"grade.{item.grade}")), self._say(Message(f"method.{item.method}"))]
+        if item.contours and item.rms_mm is not None:
+            told = text("{pairs} pairs and {contours} lines or surfaces, residual {rms:.1f} mm rms")
+            words.append(told.format(pairs=item.pairs, contours=item.contours, rms=item.rms_mm))
+        elif item.rms_mm is not None:
+            told = text("{count} pairs, residual {rms:.1f} mm rms")
+            words.append(told.format(count=item.pairs, rms=item.rms_mm))
         if item.left_out_mm is not None:
             words.append(text("leave-one-out error up to {mm:.1f} mm").format(mm=item.left_out_mm))
         if item.marks_apart_mm is not None:

@@ -122,6 +122,27 @@ class RemoveContour(Plain):
         return SetRegistration(self.frames_key, self.frame, replace(present, contours=rest))(state)
 
 
+@dataclass(frozen=True)
+class Weigh(Plain):
+    """Set the weight of the correspondence at `place` (0-based; contours are counted on from the pairs)."""
+
+    frames_key: str
+    frame: int
+    place: int
+    weight: float
+
+    def __call__(self, state: ReviewState) -> Applied:
+        present = _present(state, self.frames_key, self.frame)
+        pairs, contours = list(present.landmarks), list(present.contours)
+        contour = self.place - len(pairs)
+        if contour < 0:
+            pairs[self.place] = replace(pairs[self.place], weight=self.weight)
+        else:
+            contours[contour] = replace(contours[contour], weight=self.weight)
+        changed = replace(present, landmarks=tuple(pairs), contours=tuple(contours))
+        return SetRegistration(self.frames_key, self.frame, changed)(state)
+
+
 @dataclass(frozen=True, eq=False)
 class FitCorrespondences(Plain):
     """Set the pose, and with `bend` a local warp, to what points, lines and surfaces tell of the lesion's

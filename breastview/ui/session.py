@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from breastview.errors import BreastViewError, Cancelled, RecordError, RegistrationError
+from breastview.errors import BreastViewError, Cancelled, RecordError
 from breastview.fusion.reading import Reading, keep, restored
 from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.dynamic import phases, subtraction
@@ -21,13 +21,13 @@ from breastview.messages import Message
 from breastview.pipeline import SUBTRACTION
 from breastview.progress import Progress
 from breastview.records.autosave import Autosaver
+from breastview.records.expected import told_place
 from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane, us_plane
 from breastview.registration.region import Region
 from breastview.registration.skin import Body, find_body, side_of
-from breastview.registration.start import expected_place
 from breastview.review.actions import Action, KeepReading
 from breastview.review.history import Review
 from breastview.review.state import Part, ReviewState, open_state
@@ -43,6 +43,8 @@ OF_ONE_CASE = (
     "body",
     "model",
     "report",
+    "snap",
+    "registration file",
 )
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
@@ -60,6 +62,9 @@ class Session(QObject):
     failed = Signal(object)  # Message
     saved = Signal()
     reported = Signal(Path)  # the report is written
+    progressed = Signal(str, object, object)  # kind, fraction, Message; no Message: that work has ended
+    glanced = Signal(str)  # the name of the pose that is shown for a moment; empty: its own again
+    exchanged = Signal(tuple)  # Messages: what a registration file was, or became
 
     def __init__(self, tasks: Tasks, store: RecordStore, post: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
@@ -74,6 +79,7 @@ class Session(QObject):
         self.mri_key: str | None = None
         self.readings: dict[str, Reading] = {}
         self.device = ""  # what the model runs on, once it is warm
+        self._glance: RegistrationParameters | None = None
         self._store = store
         self._autosaver = Autosaver(
             store, lambda: post(self.saved.emit), lambda error: post(lambda: self.failed.emit(error.message))
@@ -136,6 +142,7 @@ class Session(QObject):
             self.tasks.cancel(kind)
         self.volumes, self.stacks, self.body, self.readings, self.preview = {}, {}, None, {}, None
         self.review = Review(open_state(case, record))
+        self.glance(None)
         self._follow_readings()
         self.us_key = self._first_us()
         self.us_frame = 0
@@ -230,6 +237,7 @@ class Session(QObject):
 
     def show_us(self, key: str, frame: int = 0) -> None:
         """Hang another US image or frame."""
+        self.glance(None)
         self.us_key, self.us_frame = key, frame
         self.changed.emit(frozenset({Part.SELECTION, Part.REGISTRATION}))
 
@@ -283,6 +291,7 @@ class Session(QObject):
     def _announce(self, parts: frozenset[Part]) -> None:
         if not parts:
             return
+        self.glance(None)
         self._follow_readings()
         self._autosaver.changed(self.state.record)
         self.changed.emit(parts)
@@ -295,6 +304,15 @@ class Session(QObject):
             own = known.get(kept.lesion_id)
             same = own is not None and own.input_sha256 == kept.input_sha256
             self.readings[kept.lesion_id] = own if own is not None and same else restored(kept)
+
+    def glance(self, pose: RegistrationParameters | None, name: str = "") -> None:
+        """Let the panes show the hung frame in another pose for a moment, None: in its own again.
+
+        The review stays as it is; whatever changes it ends the moment.
+        """
+        if pose is not self._glance:
+            self._glance = pose
+            self.glanced.emit(name if pose is not None else "")
 
     def take_reading(self, reading: Reading) -> None:
         """Keep the model's answer; a stale one is dropped with a sentence."""
@@ -349,10 +367,10 @@ class Session(QObject):
 
     @property
     def registered(self) -> tuple[RegistrationParameters, UsPlane] | None:
-        """The registration of the hung US frame with its plane, once both are there."""
+        """The pose that the hung US frame is shown in with its plane, once both are there."""
         if self.review is None or self.stack is None:
             return None
-        parameters, plane = self.registration, self.plane
+        parameters, plane = self._glance or self.registration, self.plane
         return (parameters, plane) if parameters is not None and plane is not None else None
 
     def mri_side(self, lesion: Lesion) -> str | None:
@@ -363,13 +381,7 @@ class Session(QObject):
 
     def region_by_report(self, lesion: Lesion) -> Region | None:
         """Where the report's words put a lesion in the MRI; None while they, or the body, are unknown."""
-        side, clock_h, distance_mm = lesion.side, lesion.clock_h, lesion.nipple_distance_mm
-        if self.body is None or side is None or clock_h is None or distance_mm is None:
-            return None
-        try:
-            return expected_place(self.body, side, clock_h, distance_mm, lesion.depth_mm)
-        except RegistrationError:
-            return None
+        return told_place(lesion, self.body)
 
     def tell(self, told: Message) -> None:
         """Show a sentence where errors are shown."""

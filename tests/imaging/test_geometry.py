@@ -10,14 +10,17 @@ from scipy.spatial.transform import Rotation
 
 from breastview.imaging.geometry import (
     apply,
+    beside,
     direction_letter,
     edge_letters,
+    in_picture,
     index_to_lps,
     lps_text,
     orientation_name,
     plane_normal,
     ras_to_lps,
     same_orientation,
+    slice_plane,
     slice_through,
 )
 
@@ -100,3 +103,13 @@ def test_direction_letters(number):
 def test_a_point_as_a_reader_says_it():
     assert lps_text(np.array([-34.21, -18.0, 71.46])) == "R 34.2 A 18.0 S 71.5 mm"
     assert lps_text(np.array([1.0, 2.0, -3.0])) == "L 1.0 P 2.0 I 3.0 mm"
+
+
+def test_a_slice_s_picture_has_the_middle_of_its_first_pixel_at_a_half():
+    matrix = index_to_lps((10.0, 20.0, 30.0), SAGITTAL, (2.0, 0.5), (4.0, 0.0, 0.0))
+    plane = slice_plane(matrix, 3)
+    np.testing.assert_allclose(apply(plane, np.array([0.5, 0.5, 0.0])), [22.0, 20.0, 30.0])
+    np.testing.assert_allclose(apply(plane, np.array([2.5, 1.5, 0.0])), [22.0, 21.0, 28.0])
+    np.testing.assert_allclose(beside(plane, (0.0, 0.0, 0.0), (1.0, 2.0, 3.0)), [3.0, 1.0, -2.0])
+    points = np.array([[22.0, 20.0, 30.0], [23.9, 20.5, 30.0], [24.1, 20.0, 30.0]])
+    np.testing.assert_allclose(in_picture(plane, points, 0.5), [[0.5, 0.5], [1.5, 0.5]])

@@ -8,8 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breastview.errors import RegistrationError
+from breastview.imaging.geometry import apply
 from breastview.imaging.volume import Sector
-from breastview.registration.plane import PlaneGrid, UsPlane, section_in_slice, sector_grid, us_plane
+from breastview.registration.plane import (
+    FACE_POINTS,
+    PlaneGrid,
+    UsPlane,
+    probe_face_mm,
+    section_in_slice,
+    sector_grid,
+    us_plane,
+)
 from tests.registration.examples import still
 
 SECTOR = Sector(left=50, top=20, right=251, bottom=180)
@@ -33,6 +42,18 @@ def test_columns_run_along_x_and_rows_along_depth():
 def test_a_pixel_comes_back_from_millimetres(origin, spacing, px):
     plane = UsPlane(origin, spacing)
     np.testing.assert_allclose(plane.mm_to_px(plane.px_to_mm(px)), px, atol=1e-9)
+
+
+def test_the_plane_s_matrix_is_the_same_map():
+    plane = us_plane(still((0.1, 0.2), SECTOR))
+    np.testing.assert_allclose(apply(plane.matrix(), np.array([160.0, 70.0, 3.0])), [2.0, 5.0, 3.0])
+
+
+def test_the_probe_s_face_is_the_top_of_the_sector_without_its_ends():
+    face = np.array(probe_face_mm(still((0.1, 0.2), SECTOR), us_plane(still((0.1, 0.2), SECTOR))))
+    assert len(face) == FACE_POINTS and np.abs(face[:, 1]).max() == 0.0
+    assert np.diff(face[:, 0]) == pytest.approx(0.2 * 201 / (FACE_POINTS + 1))
+    assert face[:, 0].mean() == pytest.approx(0.1)
 
 
 def test_millimetres_are_never_invented():

@@ -10,18 +10,28 @@ from hypothesis import strategies as st
 from breastview.errors import RegistrationError
 from breastview.imaging.geometry import frozen
 from breastview.registration.parameters import Method, RegistrationParameters
-from breastview.registration.skin import GRID_MM, find_body, midline_x_mm, nipple_mm, side_of, skin_y_mm
+from breastview.registration.skin import (
+    GRID_MM,
+    SKIN_REACH_MM,
+    find_body,
+    midline_x_mm,
+    nipple_mm,
+    side_of,
+    skin_near,
+    skin_y_mm,
+)
 from breastview.registration.start import (
     ORIENTATIONS,
     SHIFT,
     USUAL_DEPTH_MM,
     expected_place,
+    orientation_of,
     skin_from_nipple,
     start_from_clock_face,
     start_from_mri_mark,
     usual_angles_deg,
 )
-from breastview.registration.transform import map_points, rotation
+from breastview.registration.transform import angles_deg, map_points, rotation
 from tests.registration.examples import angles, places, volume_of
 
 MIDDLE_MM = 10.0  # the simulated woman does not lie in the scanner's middle
@@ -211,3 +221,20 @@ def test_a_transverse_start_looks_straight_from_the_front():
     start = start_from_mri_mark((0.0, 20.0), (60.0, -40.0, 5.0))
     np.testing.assert_array_equal(rotation(start), np.eye(3))
     assert start.centre_mm == (60.0, -60.0, 5.0)
+
+
+def test_the_skin_around_a_place_lies_on_the_breast_and_nowhere_else(body):
+    middle = np.array([MIDDLE_MM + APART_MM, CHEST_MM, 0.0])
+    skin = skin_near(body, (MIDDLE_MM + APART_MM, TIP_Y_MM + 20.0, 10.0))
+    out = np.linalg.norm((skin - middle) / [RADIUS_MM, 1.3 * RADIUS_MM, RADIUS_MM], axis=1)
+    assert len(skin) > 50 and np.abs(out - 1).mean() * RADIUS_MM < GRID_MM
+    assert np.linalg.norm(skin - skin.mean(axis=0), axis=1).max() <= 2 * SKIN_REACH_MM
+
+
+@pytest.mark.parametrize("clock_h", [None, 2.0, 10.0])
+@pytest.mark.parametrize("name", ["transverse", "sagittal", "radial"])
+def test_a_pose_tilted_by_the_hand_still_says_how_the_probe_was_held(name, clock_h):
+    tilted = rotation(RegistrationParameters((0.0, 0.0, 0.0), usual_angles_deg(name, clock_h)))
+    tilted = tilted @ rotation(RegistrationParameters((0.0, 0.0, 0.0), (10.0, 0.0, -12.0)))
+    found = orientation_of(angles_deg(tilted), clock_h)
+    assert usual_angles_deg(found, clock_h) == pytest.approx(usual_angles_deg(name, clock_h), abs=1e-6)

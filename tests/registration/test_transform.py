@@ -10,18 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from breastview.registration.parameters import Method, RegistrationParameters, WarpPoint
+from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters, WarpPoint
 from breastview.registration.start import usual_angles_deg
 from breastview.registration.transform import (
+    Pivot,
     angles_deg,
     dragged,
     map_points,
     moved,
+    pivot_us_mm,
     rotation,
     spun,
     to_us_plane,
     turned,
     us_to_mri,
+    with_angles,
     with_matrix,
 )
 from tests.registration.examples import angles, places, poses
@@ -148,3 +151,22 @@ def test_a_point_comes_back_through_a_warp(pose, x, y):
 )
 def test_a_scale_beyond_ten_percent_is_flagged(scale, flagged):
     assert replace(REFERENCE, scale=scale).scale_flagged is flagged
+
+
+@given(pose=poses, wanted=st.tuples(*[st.floats(-180, 180)] * 3), pivot=spots)
+def test_typed_angles_leave_the_pivot_where_it_is(pose, wanted, pivot):
+    there = with_angles(pose, wanted, (*pivot, 0.0))
+    assert there.angles_deg == wanted and there.method is Method.MANUAL
+    np.testing.assert_allclose(
+        map_points(there, np.array(pivot)), map_points(pose, np.array(pivot)), atol=1e-9
+    )
+
+
+def test_the_pivot_is_what_was_chosen_or_else_the_probe():
+    pairs = (LandmarkPair((1.0, 2.0), (0.0, 0.0, 0.0)), LandmarkPair((-3.0, 4.0), (0.0, 0.0, 0.0)))
+    matched = replace(REFERENCE, landmarks=pairs)
+    assert pivot_us_mm(Pivot.LANDMARK, matched, (5.0, 6.0)) == (-3.0, 4.0, 0.0)
+    assert pivot_us_mm(Pivot.LESION, matched, (5.0, 6.0)) == (5.0, 6.0, 0.0)
+    assert pivot_us_mm(Pivot.PROBE, matched, (5.0, 6.0)) == (0.0, 0.0, 0.0)
+    assert pivot_us_mm(Pivot.LESION, matched, None) == (0.0, 0.0, 0.0)
+    assert pivot_us_mm(Pivot.LANDMARK, REFERENCE, (5.0, 6.0)) == (0.0, 0.0, 0.0)

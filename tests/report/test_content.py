@@ -64,7 +64,8 @@ def test_without_a_scale_nothing_has_a_size():
 def test_the_distance_of_the_marks_is_the_registrations_own():
     shifted = RegistrationParameters((0.0, 0.0, 4.0), method=Method.MANUAL)
     registration = content_of(parameters=shifted, planes={"us": PLANE}).lesions[0].registration
-    assert registration.method == "manual" and registration.pairs == 0 and registration.rms_mm is None
+    assert (registration.grade, registration.method) == ("side", "manual")
+    assert registration.pairs == 0 and registration.rms_mm is None
     assert registration.marks_apart_mm == pytest.approx(5.0)  # 3 mm in depth, 4 mm through the plane
 
 
@@ -74,7 +75,7 @@ def test_landmarks_bring_their_residual_and_the_honest_error():
     pairs = tuple(LandmarkPair(p, (p[0], p[1], e)) for p, e in zip(us, errors, strict=True))
     fitted = RegistrationParameters((0.0, 0.0, 0.0), method=Method.LANDMARKS, landmarks=pairs)
     registration = content_of(parameters=fitted, planes={"us": PLANE}).lesions[0].registration
-    assert (registration.method, registration.pairs) == ("landmarks", 4)
+    assert (registration.grade, registration.method, registration.pairs) == ("landmarks", "landmarks", 4)
     assert registration.rms_mm == pytest.approx(1.0)
     assert registration.left_out_mm > 2.0
     assert "registration.plane_only" in [note.code for note in registration.notes]

@@ -41,7 +41,7 @@ LESION = Lesion(
     mri=MriMark("dce", (0.0, 0.0, 0.0), (12.0, 9.0, 11.0)),
     bi_rads=BiRads.C4B,
 )
-REGISTRATION = RegistrationContent("landmarks", 5, 1.24, 2.71, 3.1, 1.0, ())
+REGISTRATION = RegistrationContent("confirmed", "landmarks", 5, 0, 1.24, 2.71, 3.1, 1.0, ())
 SPEC = ModelSpec(
     name="TEST, untrained",
     demonstration=True,
@@ -134,7 +134,8 @@ def test_one_page_says_who_when_where_and_how_large():
         "Size in the MRI 12 × 9 × 11 mm",
         "Place 31 mm from nipple, 14 mm deep",
         "BI-RADS 4B",
-        "landmarks; 5 pairs, residual 1.2 mm rms; leave-one-out error up to 2.7 mm; marks 3 mm apart",
+        "confirmed; landmarks; 5 pairs, residual 1.2 mm rms; leave-one-out error up to 2.7 mm; "
+        "marks 3 mm apart",
         "2026-11-24 10:30",
         "Not cleared for diagnosis. 1 / 1",
     ):

@@ -84,6 +84,16 @@ def test_a_surface_can_be_all_that_there_is():
     )
 
 
+def test_points_and_contours_are_weighed_alike():
+    review = matched()
+    review.dispatch(registering.AddContour(STILL, 0, layer(0.0)))
+    review.dispatch(registering.Weigh(STILL, 0, 1, 0.5))
+    review.dispatch(registering.Weigh(STILL, 0, len(AROUND), 2.0))
+    weights = [item.weight for item in (*present(review).landmarks, *present(review).contours)]
+    assert weights == [1.0, 0.5, 1.0, 1.0, 1.0, 2.0]
+    assert present(review).centre_mm == POSE.centre_mm
+
+
 def test_without_correspondences_there_is_nothing_to_fit():
     with pytest.raises(Refused) as raised:
         marked().dispatch(registering.FitCorrespondences(STILL, 0, LESION_MM))

@@ -1,0 +1,72 @@
+"""What a record says of a lesion's place in the MRI, and what that is worth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from breastview.errors import RegistrationError
+from breastview.records.concordance import us_centre_px
+from breastview.records.values import Lesion, ReviewRecord
+from breastview.registration.estimate import Start
+from breastview.registration.grade import Grade, grade_of
+from breastview.registration.parameters import Point2, RegistrationParameters
+from breastview.registration.plane import UsPlane
+from breastview.registration.region import Region, region_of
+from breastview.registration.skin import Body
+from breastview.registration.start import (
+    expected_place,
+    orientation_of,
+    start_of_estimate,
+    usual_angles_deg,
+)
+
+
+def lesion_us_mm(lesion: Lesion, plane: UsPlane) -> Point2:
+    """(x, y) of the middle of the lesion's US box, in mm of its plane."""
+    x, y = plane.px_to_mm(np.array(us_centre_px(lesion)))
+    return float(x), float(y)
+
+
+def told_place(lesion: Lesion, body: Body | None) -> Region | None:
+    """Where the report's words put a lesion in the MRI; None while they are incomplete or lead nowhere."""
+    if body is None or lesion.side is None or lesion.clock_h is None or lesion.nipple_distance_mm is None:
+        return None
+    try:
+        return expected_place(body, lesion.side, lesion.clock_h, lesion.nipple_distance_mm, lesion.depth_mm)
+    except RegistrationError:
+        return None
+
+
+def start_of(
+    lesion: Lesion, us_mm: Point2, body: Body | None, parameters: RegistrationParameters
+) -> Start | None:
+    """Where an estimate begins by the report's words, the probe held as the registration shows it."""
+    told = told_place(lesion, body)
+    if told is None:
+        return None
+    held = orientation_of(parameters.angles_deg, lesion.clock_h)
+    return start_of_estimate(told, us_mm, usual_angles_deg(held, lesion.clock_h))
+
+
+def lesion_region(record: ReviewRecord, lesion: Lesion, plane: UsPlane, body: Body | None) -> Region | None:
+    """Where the registration of a lesion's US image expects it in the MRI; None where there is no US mark or
+    no registration."""
+    if lesion.us is None:
+        return None
+    parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
+    if parameters is None:
+        return None
+    us_mm = lesion_us_mm(lesion, plane)
+    return region_of(parameters, us_mm, start_of(lesion, us_mm, body, parameters))
+
+
+def lesion_grade(
+    record: ReviewRecord, lesion: Lesion, plane: UsPlane | None, body: Body | None
+) -> Grade | None:
+    """What the registration of a lesion's US image is worth; None where there is none."""
+    if lesion.us is None:
+        return None
+    parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
+    if parameters is None:
+        return None
+    return grade_of(parameters, lesion_region(record, lesion, plane, body) if plane else None)

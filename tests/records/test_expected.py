@@ -1,0 +1,83 @@
+"""What a record expects of a lesion's place in the MRI, and the grade that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from breastview.imaging.geometry import frozen
+from breastview.records.expected import lesion_grade, lesion_region, lesion_us_mm, start_of, told_place
+from breastview.records.values import CaseIdentity, FrameRegistration, ReviewRecord
+from breastview.registration.grade import Grade
+from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters
+from breastview.registration.plane import UsPlane
+from breastview.registration.region import is_open_through_plane, partner_region, region_in_us
+from breastview.registration.skin import GRID_MM, Body
+from breastview.registration.transform import map_points
+from tests.records.examples import LESION, STILL
+
+PLANE = UsPlane(origin_px=(130.0, 0.0), spacing_mm=(0.15, 0.15))
+POSE = RegistrationParameters((60.0, -100.0, 0.0), method=Method.MRI_MARK)
+AROUND = ((-12.0, 8.0), (14.0, 9.0), (-9.0, 27.0), (11.0, 26.0))
+
+
+def dome() -> Body:
+    """One half ellipsoid of 60 mm in front of a chest behind y = 0, on the patient's left."""
+    x, y, z = np.meshgrid(
+        *(np.arange(a, b, GRID_MM) for a, b in ((-10, 130), (-90, 30), (-70, 70))), indexing="ij"
+    )
+    mask = (y > 0) | (((x - 60) / 60) ** 2 + (y / 80) ** 2 + (z / 60) ** 2 < 1)
+    return Body(frozen(mask), np.array([-10.0, -90.0, -70.0]))
+
+
+def record_of(parameters):
+    entries = (FrameRegistration(STILL, 0, parameters),) if parameters else ()
+    return ReviewRecord(CaseIdentity("f" * 64), lesions=(LESION,), registrations=entries)
+
+
+def matched(count):
+    places = map_points(POSE, np.array(AROUND[:count]))
+    pairs = tuple(LandmarkPair(us, tuple(mri)) for us, mri in zip(AROUND, places.tolist(), strict=False))
+    return replace(POSE, method=Method.LANDMARKS, landmarks=pairs)
+
+
+def test_the_words_give_a_place_only_when_they_are_whole():
+    told = told_place(LESION, dome())
+    assert told is not None and told.centre_mm[0] > 60
+    assert told_place(replace(LESION, clock_h=None), dome()) is None
+    assert told_place(LESION, None) is None
+    assert told_place(replace(LESION, nipple_distance_mm=400.0), dome()) is None
+
+
+def test_an_estimate_starts_at_the_words_with_the_probe_as_it_is_held():
+    us_mm = lesion_us_mm(LESION, PLANE)
+    assert us_mm == pytest.approx((0.0, 15.0375))
+    begun = start_of(LESION, us_mm, dome(), replace(POSE, angles_deg=(8.0, 80.0, 0.0)))
+    assert begun.mri_mm == pytest.approx(told_place(LESION, dome()).centre_mm)
+    assert begun.turn @ [1, 0, 0] == pytest.approx([0, 0, -1], abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "plane", "grade"),
+    [
+        (None, PLANE, None),
+        (replace(POSE, method=Method.MANUAL), PLANE, Grade.SIDE),
+        (POSE, PLANE, Grade.REGION),
+        (matched(4), None, Grade.SIDE),
+        (matched(4), PLANE, Grade.LANDMARKS),
+        (replace(matched(4), confirmed=True), PLANE, Grade.CONFIRMED),
+    ],
+)
+def test_a_registration_is_worth_what_bears_it_out(parameters, plane, grade):
+    assert lesion_grade(record_of(parameters), LESION, plane, None) is grade
+
+
+def test_pairs_of_one_plane_say_little_of_what_lies_through_it():
+    region = lesion_region(record_of(matched(4)), LESION, PLANE, None)
+    assert region.centre_mm == pytest.approx(map_points(POSE, np.array([0.0, 15.0])), abs=1.5)
+    assert not is_open_through_plane(region_in_us(POSE, region))
+    seen = partner_region(matched(4), region.point_mm)
+    assert seen.centre_mm == pytest.approx([0.0, 15.0, 0.0], abs=1.5)
+    assert seen.radius_mm == pytest.approx(region.radius_mm, rel=0.15)
