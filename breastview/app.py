@@ -36,6 +36,7 @@ from breastview.report.images import FONTS
 from breastview.ui import style
 from breastview.ui.jobs import Post
 from breastview.ui.session import Session
+from breastview.ui.snapping import Snapping
 from breastview.ui.window.build import Window, build_window
 
 SETTLED_S = 0.3
@@ -51,6 +52,7 @@ class Application(QObject):
         tasks = Tasks(self._post, self._failed, self._tell)
         self.worker = WorkerProcess()
         self.session = Session(tasks, store, self._post)
+        self.snapping = Snapping(self.session)
         self._model = model or DEMONSTRATION
         self._translator: QTranslator | None = None
         self.window: Window
@@ -60,7 +62,7 @@ class Application(QObject):
         """Make the window in a language; an older one is closed and leaves the session as it is."""
         old = getattr(self, "window", None)
         self._translate_dialogs(code)
-        self.window = build_window(self.session, self.worker, self._model, Language(code))
+        self.window = build_window(self.session, self.snapping, self.worker, self._model, Language(code))
         self._progress = self.window.presenter.progress
         self.window.view.language_wanted.connect(lambda: self._show("zh_CN" if code == "en" else "en"))
         if old is not None:
@@ -71,6 +73,7 @@ class Application(QObject):
 
     def _tell(self, kind: str, fraction: float | None, doing: Message | None) -> None:
         self._progress(kind, fraction, doing)
+        self.session.progressed.emit(kind, fraction, doing)
 
     def tell_unforeseen(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None

@@ -17,10 +17,12 @@ from breastview.ui.panes.tools import Tools
 from breastview.ui.rail.mark import MarkPanel, MarkPresenter
 from breastview.ui.rail.model import ModelPanel, ModelPresenter
 from breastview.ui.rail.read import ReadPanel, ReadPresenter
+from breastview.ui.rail.refine import RefinePanel, RefinePresenter
 from breastview.ui.rail.register import RegisterPanel, RegisterPresenter
 from breastview.ui.rail.report import ReportPanel, ReportPresenter
 from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
+from breastview.ui.snapping import Snapping
 
 COARSE, FINE = 1.0, 0.1
 _NUDGES = {
@@ -40,6 +42,7 @@ class Rail:
     view: RailView
     mark: MarkPresenter
     register: RegisterPresenter
+    refine: RefinePresenter
     model: ModelPresenter
     report: ReportPresenter
     panels: dict[str, QWidget]
@@ -69,14 +72,22 @@ class Rail:
             keys.append((f"Alt+Shift+{name}", partial(self.register.nudge, axis, sign * FINE)))
         for key, slot in keys:
             QShortcut(QKeySequence(key), window).activated.connect(partial(_call, slot))
+        self.refine.adopt(window)
 
 
 def build_rail(
-    session: Session, tools: Tools, worker: WorkerProcess, model: Path, language: Language
+    session: Session,
+    snapping: Snapping,
+    tools: Tools,
+    worker: WorkerProcess,
+    model: Path,
+    language: Language,
 ) -> Rail:
     """Join the five steps and the session."""
     text = language.text
     mark, register, read = MarkPanel(language), RegisterPanel(language), ReadPanel(language)
+    refine = RefinePanel(language)
+    register.column.addWidget(refine)
     model_panel, report = ModelPanel(language), ReportPanel(language)
     view = RailView(
         [
@@ -93,9 +104,17 @@ def build_rail(
         view,
         MarkPresenter(mark, view, session, tools, language, owner),
         RegisterPresenter(register, view, session, tools, language, owner),
+        RefinePresenter(refine, session, snapping, language, owner),
         ModelPresenter(model_panel, view, session, tools, worker, model, language, owner),
         ReportPresenter(report, view, session, model, language, owner),
-        {"mark": mark, "register": register, "read": read, "model": model_panel, "report": report},
+        {
+            "mark": mark,
+            "register": register,
+            "refine": refine,
+            "read": read,
+            "model": model_panel,
+            "report": report,
+        },
         tools,
         (owner,),
     )

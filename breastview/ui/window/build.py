@@ -10,12 +10,14 @@ from breastview.jobs.process import WorkerProcess
 from breastview.language import Language
 from breastview.ui.case.presenter import CasePresenter
 from breastview.ui.case.view import CaseView
+from breastview.ui.glance import Glance
 from breastview.ui.panes.mri import MriPresenter
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.us import UsPresenter
 from breastview.ui.panes.view import PaneView
 from breastview.ui.rail.build import Rail, build_rail
 from breastview.ui.session import Session
+from breastview.ui.snapping import Snapping
 from breastview.ui.window.presenter import WindowPresenter
 from breastview.ui.window.view import WindowView
 
@@ -32,7 +34,9 @@ class Window:
     warm_model: Callable[[], None]
 
 
-def build_window(session: Session, worker: WorkerProcess, model: Path, language: Language) -> Window:
+def build_window(
+    session: Session, snapping: Snapping, worker: WorkerProcess, model: Path, language: Language
+) -> Window:
     """Join views, presenters and the session."""
     text = language.text
     modes = [
@@ -44,12 +48,13 @@ def build_window(session: Session, worker: WorkerProcess, model: Path, language:
     us, mri = PaneView([]), PaneView(modes)
     tools = Tools()
     session.opened.connect(tools.browse)
-    rail = build_rail(session, tools, worker, model, language)
+    rail = build_rail(session, snapping, tools, worker, model, language)
     view = WindowView(language, case, us, mri, rail.view)
     tools.setParent(view)
     rail.adopt(view)
     CasePresenter(case, session, language, view)
     UsPresenter(us, session, tools, language, view)
     mri_presenter = MriPresenter(mri, us.canvas, session, tools, language, view)
+    Glance(session, mri, mri_presenter, view)
     presenter = WindowPresenter(view, session, tools, language)
     return Window(view, presenter, tools, rail, mri_presenter, rail.warm_model)
