@@ -15,7 +15,7 @@ from breastview.app import Application, make_application
 from breastview.imaging.geometry import slice_through
 from breastview.records.store import RecordStore
 from breastview.records.store import read as read_record
-from breastview.records.values import BiRads, Side
+from breastview.records.values import BiRads, Side, clock_label
 from breastview.registration.parameters import Method
 from breastview.registration.transform import map_points, rotation
 from breastview.ui.session import SUBTRACTION
@@ -120,13 +120,13 @@ def open_the_folder(reader, folder):
     assert "SIMULATED" in texts(reader.view) and reader.view.error == ""
     assert reader.view.us.title.text() == "Ultrasound 1/5"
     assert reader.view.mri.title.text() == "DCE 2 − 1"
-    assert "slice 33/65" in texts(reader.mri)
+    count = reader.session.volume.array.shape[0]
+    assert f"slice {count // 2 + 1}/{count}" in texts(reader.mri), "the middle slice hangs first"
 
 
 def mark_the_lesion(reader, truth):
     session, mark = reader.session, truth.us
-    wheel(reader.us, 2)
-    assert session.us_key == mark.frames_key
+    leaf_to(reader, mark.frames_key)
     press(reader.view, "B")
     drag(reader.us, (mark.left, mark.top), (mark.right, mark.bottom))
     drawn = session.lesion.us
@@ -135,22 +135,35 @@ def mark_the_lesion(reader, truth):
     )
     volume = session.volume
     number, row, column = slice_through(volume.index_to_lps, truth.mri.point_mm)
-    assert round(number) == 32, "the middle slice hangs first"
-    wheel(reader.mri, 3)
-    assert "slice 36/65" in texts(reader.mri)
-    wheel(reader.mri, -3)
+    count = volume.array.shape[0]
+    wheel(reader.mri, round(number) - count // 2)
+    assert f"slice {round(number) + 1}/{count}" in texts(reader.mri)
     press(reader.view, "M")
     click(reader.mri, column + 0.5, row + 0.5)
     step_mm = float(np.linalg.norm(volume.index_to_lps[:3, :3], axis=0).max())
     assert session.lesion.mri.point_mm == pytest.approx(truth.mri.point_mm, abs=step_mm)
     panel = reader.panels["mark"]
-    assert panel.side_told.text() == "⚠ Left by the MRI midline: confirm."
-    push(panel.left)
-    enter(panel.clock, "9")
-    enter(panel.distance, "8")
+    name, button = {Side.LEFT: ("Left", panel.left), Side.RIGHT: ("Right", panel.right)}[truth.side]
+    assert panel.side_told.text() == f"⚠ {name} by the MRI midline: confirm."
+    push(button)
+    enter(panel.clock, f"{truth.clock_h:g}")
+    enter(panel.distance, f"{truth.nipple_distance_mm:g}")
     lesion = session.lesion
-    assert (lesion.side, lesion.clock_h, lesion.nipple_distance_mm) == (Side.LEFT, 9.0, 8.0)
-    assert panel.side_told.text() == "" and "✓ L1 L 9 h" in texts(reader.view.rail)
+    told = (truth.side, truth.clock_h, truth.nipple_distance_mm)
+    assert (lesion.side, lesion.clock_h, lesion.nipple_distance_mm) == told
+    place = f"✓ L1 {truth.side} {clock_label(truth.clock_h)} h"
+    assert panel.side_told.text() == "" and place in texts(reader.view.rail)
+
+
+def leaf_to(reader, key):
+    """Leaf through all ultrasound images once, and on to one of them."""
+    keys = [frames.key for frames in reader.session.case.frames]
+    for step in range(1, len(keys) + 1):
+        wheel(reader.us)
+        place = step % len(keys)
+        assert reader.session.us_key == keys[place]
+        assert reader.view.us.title.text().endswith(f"Ultrasound {place + 1}/{len(keys)}")
+    wheel(reader.us, keys.index(key))
 
 
 def register_by_hand(reader, truth):
