@@ -21,12 +21,10 @@ from breastview.messages import Message
 from breastview.pipeline import SUBTRACTION
 from breastview.progress import Progress
 from breastview.records.autosave import Autosaver
-from breastview.records.expected import told_place
 from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane, us_plane
-from breastview.registration.region import Region
 from breastview.registration.skin import Body, find_body, side_of
 from breastview.review.actions import Action, KeepReading
 from breastview.review.history import Review
@@ -378,10 +376,6 @@ class Session(QObject):
         if lesion.mri is None or self.body is None:
             return None
         return side_of(lesion.mri.point_mm, self.body)
-
-    def region_by_report(self, lesion: Lesion) -> Region | None:
-        """Where the report's words put a lesion in the MRI; None while they, or the body, are unknown."""
-        return told_place(lesion, self.body)
 
     def tell(self, told: Message) -> None:
         """Show a sentence where errors are shown."""

@@ -12,6 +12,7 @@ from breastview.imaging.geometry import lps_text
 from breastview.language import Language
 from breastview.messages import message
 from breastview.records.concordance import Verdict, same_lesion, us_size_mm
+from breastview.records.expected import told_place
 from breastview.records.values import Lesion, Side
 from breastview.review.actions import (
     AddLesion,
@@ -154,7 +155,7 @@ class MarkPresenter(QObject):
         session = self._session
         plane = session.plane_of(lesion.us.frames_key) if lesion and lesion.us else None
         told = lesion and same_lesion(
-            session.state.record, lesion, plane, session.mri_side(lesion), session.region_by_report(lesion)
+            session.state.record, lesion, plane, session.mri_side(lesion), told_place(lesion, session.body)
         )
         self._panel.same.setVisible(bool(told))
         if told:
