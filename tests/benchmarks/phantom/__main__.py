@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from breastview.fusion.spec import read_spec
+from breastview.imaging.scan import scan_folder
 from breastview.phantom.patient import simulate
 from breastview.pipeline import DEMONSTRATION
 from tests.benchmarks.phantom import agreement, descriptors, motion, physics, population, real, speed
@@ -110,12 +111,11 @@ def against_real(patients: Sequence[Seen], wholes: Sequence[Whole], seed: int) -
     }
 
 
-def exams(wholes: Sequence[Whole], exam: Path, seed: int) -> Found:
+def exams(wholes: Sequence[Whole], folder: Path, seed: int) -> Found:
     """Each series of the whole patients against the real exam's."""
-    return {
-        series: real.against_mri([p for whole in wholes for p in whole.pieces[series]], exam, series, seed)
-        for series in real.SERIES
-    }
+    exam = scan_folder(folder)
+    pieces = {series: [p for whole in wholes for p in whole.pieces[series]] for series in real.SERIES}
+    return {series: real.against_mri(pieces[series], exam, series, seed) for series in real.SERIES}
 
 
 NOTE = (

@@ -53,7 +53,6 @@ class Read:
     def words(self) -> dict[str, bool | None]:
         """The descriptors, each true or false; None where it cannot be told."""
         irregular = self.solidity < IRREGULAR_BELOW
-        known = self.behind is not None
         return {
             "irregular": irregular,
             "oval": not irregular and self.axes <= ROUND_ABOVE,
@@ -62,8 +61,8 @@ class Read:
             "width:depth ≤ 1.4": self.tall >= 1 / 1.4,
             "spiculated": self.thin > SPICULATED_ABOVE,
             "circumscribed": not irregular and self.thin <= SPICULATED_ABOVE and self.sharp > SHARP_ABOVE,
-            "shadow": self.behind < -BEHIND_GREY if known else None,
-            "enhancement": self.behind > BEHIND_GREY if known else None,
+            "shadow": None if self.behind is None else self.behind < -BEHIND_GREY,
+            "enhancement": None if self.behind is None else self.behind > BEHIND_GREY,
         }
 
 
@@ -194,7 +193,8 @@ def busi_lesions(busi: Path) -> Iterable[tuple[str, np.ndarray, np.ndarray]]:
 def summary(lesions: Iterable[tuple[str, Read | None]]) -> Found:
     """Share of each descriptor by label, and how well each measured quantity parts the labels (AUC)."""
     known = [(label, found) for label, found in lesions if found is not None]
-    words, values = defaultdict(lambda: defaultdict(list)), defaultdict(list)
+    words: dict[str, dict[str, list[bool | None]]] = defaultdict(lambda: defaultdict(list))
+    values: dict[str, list[tuple[bool, float | None]]] = defaultdict(list)
     for label, found in known:
         for word, there in found.words().items():
             words[word][label].append(there)

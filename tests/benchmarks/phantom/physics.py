@@ -147,7 +147,7 @@ def curves_on_images(patients: Sequence[Seen]) -> Found:
     change from the higher of the first two phases after contrast medium to the last.
     """
     read = [(seen.label, seen.patient.lesion.curve, curve_type(seen)) for seen in patients]
-    known = [row for row in read if row[2] is not None]
+    known = [(label, drawn, kind) for label, drawn, kind in read if kind is not None]
     found: Found = {label: shares([kind for name, _, kind in known if name == label]) for label in LABELS}
     found["as_drawn"] = float(np.mean([drawn == kind for _, drawn, kind in known])) if known else None
     found["too_small"] = len(read) - len(known)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from breastview.fusion.assemble import channel_volumes
-from breastview.imaging.case import Role
+from breastview.imaging.case import Role, ScannedCase
 from breastview.imaging.load import load_volume
-from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import Volume
 from breastview.registration.skin import find_body, nipple_mm
 from tests.benchmarks.phantom.descriptors import cut
@@ -66,6 +65,10 @@ class Patches:
     images: list[str]
     groups: list[str]
 
+    def over(self, level: np.ndarray | float) -> Patches:
+        """Their values in shares of a level."""
+        return replace(self, values=self.values / level)
+
 
 def against_us(patients: Sequence[Seen], busi: Path, seed: int) -> Found:
     """Compare the phantom's US stills with as many real ones, one of each group of near-duplicates."""
@@ -76,9 +79,8 @@ def against_us(patients: Sequence[Seen], busi: Path, seed: int) -> Found:
         for n, frame in enumerate(seen.case.frames)
     ]
     real = list(stills(busi, len(simulated), rng))
-    pair = [patches_of(pieces, US_PATCH_PX, US_DARK, rng) for pieces in (simulated, real)]
-    scaled = [Patches(p.values / 255.0, p.images, p.groups) for p in pair]
-    return told_apart(*scaled, US_TOP, seed)
+    ours, theirs = (patches_of(pieces, US_PATCH_PX, US_DARK, rng) for pieces in (simulated, real))
+    return told_apart(ours.over(255.0), theirs.over(255.0), US_TOP, seed)
 
 
 def stills(busi: Path, count: int, rng: np.random.Generator) -> Iterable[Piece]:
@@ -92,21 +94,20 @@ def stills(busi: Path, count: int, rng: np.random.Generator) -> Iterable[Piece]:
         yield Piece(path.name, str(group), grey[margin[0] : -margin[0], margin[1] : -margin[1]])
 
 
-def against_mri(simulated: Sequence[Piece], patient: Path, series: str, seed: int) -> Found:
+def against_mri(simulated: Sequence[Piece], exam: ScannedCase, series: str, seed: int) -> Found:
     """Compare slices of one series with those of one real exam, patches at the same pixel size."""
     rng = np.random.default_rng(seed)
-    real = slices(real_volume(patient, series), REAL_EVERY_MM, "real")
-    pair = [patches_of(pieces, MRI_PATCH_PX, MRI_DARK, rng) for pieces in (simulated, real)]
-    relative = [Patches(p.values / p.values.mean((1, 2), keepdims=True), p.images, p.groups) for p in pair]
-    return told_apart(*relative, MRI_TOP, seed)
+    real = slices(real_volume(exam, series), REAL_EVERY_MM, "real")
+    ours, theirs = (patches_of(pieces, MRI_PATCH_PX, MRI_DARK, rng) for pieces in (simulated, real))
+    level = [patches.values.mean((1, 2), keepdims=True) for patches in (ours, theirs)]
+    return told_apart(ours.over(level[0]), theirs.over(level[1]), MRI_TOP, seed)
 
 
-def real_volume(patient: Path, series: str) -> Volume:
+def real_volume(exam: ScannedCase, series: str) -> Volume:
     """The series of a real exam; for fat-suppressed T2WI its TIRM."""
-    volumes = scan_folder(patient).volumes
     if series == "t2wi":
-        return load_volume(next(v for v in volumes if v.role.role is Role.STIR))
-    return load_volume(channel_volumes(volumes)[series])
+        return load_volume(next(v for v in exam.volumes if v.role.role is Role.STIR))
+    return load_volume(channel_volumes(exam.volumes)[series])
 
 
 def slices(volume: Volume, every_mm: float, name: str) -> Iterable[Piece]:

@@ -118,8 +118,8 @@ def curve_rows(found: Mapping) -> Iterable[tuple]:
     """Types of uptake curve, drawn and read off the images."""
     for label, place in (("malignant", 0), ("benign", 1)):
         for kind, published in KUHL_SHARES.items():
-            note = _wash_out_note() if kind == "wash-out" else ""
             for how in ("drawn", "on_images"):
+                note = _wash_out_note() if (kind, how) == ("wash-out", "drawn") else ""
                 share, n = (found[f"curve_types_{how}"][label][key] for key in (kind, "n"))
                 name = f"{label}, {kind}, {how.replace('_', ' ')} (n = {n})"
                 yield name, share, "", f"{published[place]:.3f}", KUHL, note

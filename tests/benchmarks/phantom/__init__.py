@@ -1,1 +1,0 @@
-"""What is measured of the simulated patient: one module an idea, `__main__` puts them together."""
