@@ -81,6 +81,11 @@ def slice_through(matrix: np.ndarray, point_mm: Sequence[float]) -> tuple[float,
     return float(index[0]), float(index[1]), float(index[2])
 
 
+def nearest_slice(matrix: np.ndarray, count: int, point_mm: Sequence[float]) -> int:
+    """The number of the slice, 0 to `count` − 1, that lies nearest to an LPS point."""
+    return min(max(round(slice_through(matrix, point_mm)[0]), 0), count - 1)
+
+
 def slice_plane(matrix: np.ndarray, number: int) -> np.ndarray:
     """The (4, 4) from picture pixels (column, row, 0, 1) of a slice to LPS mm.
 

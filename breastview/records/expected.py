@@ -49,15 +49,18 @@ def start_of(
 
 
 def lesion_region(record: ReviewRecord, lesion: Lesion, plane: UsPlane, body: Body | None) -> Region | None:
-    """Where the registration of a lesion's US image expects it in the MRI; None where there is no US mark or
-    no registration."""
+    """Where the registration of a lesion's US image expects it in the MRI; None where there is no US mark, no
+    registration, or neither words nor correspondences that tell."""
     if lesion.us is None:
         return None
     parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
     if parameters is None:
         return None
     us_mm = lesion_us_mm(lesion, plane)
-    return region_of(parameters, us_mm, start_of(lesion, us_mm, body, parameters))
+    start = start_of(lesion, us_mm, body, parameters)
+    if start is None and not (parameters.landmarks or parameters.contours):
+        return None
+    return region_of(parameters, us_mm, start)
 
 
 def lesion_grade(

@@ -83,6 +83,15 @@ class RegistrationParameters:
     confirmed: bool = False
 
     @property
+    def middle_mm(self) -> Point2 | None:
+        """The middle (x, y) of the correspondences in the US plane; None where there is none."""
+        places = [pair.us_mm for pair in self.landmarks]
+        places += [place for contour in self.contours for place in contour.us_mm]
+        if not places:
+            return None
+        return sum(x for x, _ in places) / len(places), sum(y for _, y in places) / len(places)
+
+    @property
     def scale_flagged(self) -> bool:
         """Whether the scale is implausibly far from 1."""
         return abs(self.scale - 1.0) > SCALE_FLAG

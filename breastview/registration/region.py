@@ -79,11 +79,11 @@ def region_in_us(parameters: RegistrationParameters, region: Region) -> Region:
     return Region(seen[0], slope @ region.covariance_mm2 @ slope.T)
 
 
-def partner_region(parameters: RegistrationParameters, mri_mm: Point3, start: Start | None = None) -> Region:
-    """Where in the US plane's frame, in mm (x, y, z), a place of the MRI may be seen."""
+def region_around(parameters: RegistrationParameters, mri_mm: Point3, start: Start | None = None) -> Region:
+    """How sure the map is about a place of the MRI: its region, around the place itself."""
     seen = to_us_plane(parameters, np.array(mri_mm))
     spread = region_of(parameters, (float(seen[0]), float(seen[1])), start).covariance_mm2
-    return region_in_us(parameters, Region(np.array(mri_mm), spread))
+    return Region(np.array(mri_mm), spread)
 
 
 def is_open_through_plane(seen: Region) -> bool:

@@ -51,6 +51,11 @@ class Review:
         return EVERYTHING
 
     @property
+    def in_hand(self) -> bool:
+        """Whether a stroke has begun and is not ended."""
+        return self._stroke is not None
+
+    @property
     def can_undo(self) -> bool:
         """Whether there is a step to undo."""
         return bool(self._undo)

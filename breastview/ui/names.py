@@ -5,7 +5,10 @@ from __future__ import annotations
 from breastview.fusion.reading import Heatmap
 from breastview.imaging.case import Role, RoleChoice
 from breastview.language import Language
+from breastview.messages import Message
 from breastview.records.values import clock_label
+from breastview.registration.grade import Grade
+from breastview.registration.parameters import Method
 
 _NAMES = {
     Role.T1WI: "T1WI",
@@ -19,6 +22,14 @@ _NAMES = {
 def clock_text(clock_h: float, language: Language) -> str:
     """A place on the clock face: "9 h", "2:30 h"."""
     return language.text("{clock} h").format(clock=clock_label(clock_h))
+
+
+def grade_text(grade: Grade, method: Method, language: Language) -> str:
+    """What a registration is worth and how it was made: "region · from the clock face"."""
+    words = [language.say(Message(f"grade.{grade}"))]
+    if method is not Method.LANDMARKS or not grade.allows_measuring:
+        words.append(language.say(Message(f"method.{method}")))
+    return " · ".join(words)
 
 
 def heatmap_note(heatmap: Heatmap, language: Language) -> str:

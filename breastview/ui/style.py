@@ -43,6 +43,7 @@ QPushButton:hover, QToolButton:hover {{ border-color: {MUTED}; }}
 QPushButton:pressed, QToolButton:pressed, QPushButton:checked, QToolButton:checked {{
   background: #14384a; border-color: {ACCENT}; }}
 QPushButton:disabled, QToolButton:disabled {{ color: #6b7178; border-color: #2c2f33; }}
+QPushButton[narrow="true"] {{ padding: 0 2px; }}
 QToolButton[flat="true"] {{ border: none; background: transparent; padding: 0 4px; }}
 QPushButton[step="true"] {{ border: none; border-top: 1px solid {LINE}; border-radius: 0; background: {PANEL};
   text-align: left; font-weight: 600; min-height: 32px; padding: 0 4px; }}

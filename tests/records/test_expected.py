@@ -13,7 +13,7 @@ from breastview.records.values import CaseIdentity, FrameRegistration, ReviewRec
 from breastview.registration.grade import Grade
 from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters
 from breastview.registration.plane import UsPlane
-from breastview.registration.region import is_open_through_plane, partner_region, region_in_us
+from breastview.registration.region import is_open_through_plane, region_around, region_in_us
 from breastview.registration.skin import GRID_MM, Body
 from breastview.registration.transform import map_points
 from tests.records.examples import LESION, STILL
@@ -78,6 +78,6 @@ def test_pairs_of_one_plane_say_little_of_what_lies_through_it():
     region = lesion_region(record_of(matched(4)), LESION, PLANE, None)
     assert region.centre_mm == pytest.approx(map_points(POSE, np.array([0.0, 15.0])), abs=1.5)
     assert not is_open_through_plane(region_in_us(POSE, region))
-    seen = partner_region(matched(4), region.point_mm)
+    seen = region_in_us(POSE, region_around(matched(4), region.point_mm))
     assert seen.centre_mm == pytest.approx([0.0, 15.0, 0.0], abs=1.5)
     assert seen.radius_mm == pytest.approx(region.radius_mm, rel=0.15)

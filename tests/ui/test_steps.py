@@ -161,7 +161,7 @@ def test_an_image_without_scale_is_calibrated_and_then_registered(application, o
     push(panels["register"].from_mark)
     middle = session.plane.px_to_mm(np.array([80.0, 65.0]))
     assert map_points(session.registration, middle) == pytest.approx(session.lesion.mri.point_mm, abs=0.3)
-    assert "✓ from the lesion marks · marks 0 mm apart" in texts(view.rail)
+    assert "◐ region · from the lesion marks · marks 0 mm apart" in texts(view.rail)
 
 
 def test_typed_numbers_are_the_pose(session, pose, view, panels):
@@ -218,10 +218,11 @@ def test_pairs_are_listed_fitted_and_removed(session, pose, view, panels):
         x, y, z = map_points(pose, np.array(us))
         pair = LandmarkPair(us, (float(x) + shift, float(y), float(z)))
         session.dispatch(AddLandmark(session.us_key, 0, pair))
-    assert [panel.pairs.item(n).text().split()[1] for n in range(4)] == ["1.0", "1.0", "1.0", "3.0"]
-    panel.pairs.setCurrentRow(3)
+    assert [panel.found.item(n, 1).text() for n in range(4)] == ["1.0 mm", "1.0 mm", "1.0 mm", "3.0 mm"]
+    assert panel.found.currentRow() == 3, "what was added last is chosen"
     push(panel.remove)
-    assert panel.pairs.count() == 3 and panel.told.text() == "3 pairs, residual 1.0 mm rms"
+    assert panel.found.rowCount() == 3 and panel.told.text() == "3 pairs, residual 1.0 mm rms"
+    QTest.keyClick(panel.model, Qt.Key.Key_Down)
     push(panel.fit)
     assert panel.told.text() == "3 pairs, residual 0.0 mm rms"
     assert session.registration.centre_mm == pytest.approx((16.0, 15.0, 6.0))

@@ -19,6 +19,13 @@ from breastview.ui.panes.marks import Mark, items
 ZOOM_STEP = 1.15
 MARGIN_PX = 8
 MIN_BOX_PX = 2
+STEPS = {
+    Qt.Key.Key_Left: (-1, 0),
+    Qt.Key.Key_Right: (1, 0),
+    Qt.Key.Key_Up: (0, -1),
+    Qt.Key.Key_Down: (0, 1),
+}
+_PLAIN = (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
 pg.setConfigOptions(imageAxisOrder="row-major", antialias=True, background=style.BLACK)
 
 
@@ -47,6 +54,8 @@ class Canvas(pg.GraphicsView):
     drag_ended = Signal()
     windowed = Signal(float, float)  # shares of the present width: centre, width
     double_clicked = Signal()
+    finished = Signal()  # what is being drawn: Enter, or a double click
+    stepped = Signal(int, int)  # an arrow key: to the right, down
     columns_wanted = Signal()  # fold the side columns away, or bring them back
     view_changed = Signal(QRectF)
 
@@ -240,9 +249,13 @@ class Canvas(pg.GraphicsView):
             self.clicked.emit(place.x(), place.y())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Ask for the pane to fill the window, or to leave it."""
-        if event.button() is Qt.MouseButton.LeftButton and self.tool is Tool.BROWSE:
+        """Ask for the pane to fill the window, or to leave it; end what is being drawn."""
+        if event.button() is not Qt.MouseButton.LeftButton:
+            return
+        if self.tool is Tool.BROWSE:
             self.double_clicked.emit()
+        elif self.tool is Tool.POINT:
+            self.finished.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Scroll; with Ctrl, zoom."""
@@ -257,8 +270,12 @@ class Canvas(pg.GraphicsView):
         event.accept()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Zoom by keys."""
-        if event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
+        """Zoom by keys; end what is being drawn; step by the arrows."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.finished.emit()
+        elif (step := STEPS.get(Qt.Key(event.key()))) and event.modifiers() in _PLAIN:
+            self.stepped.emit(*step)
+        elif event.key() in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
             self._zoom(1 / ZOOM_STEP, None)
         elif event.key() == Qt.Key.Key_Minus:
             self._zoom(ZOOM_STEP, None)

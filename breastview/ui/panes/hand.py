@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from breastview.records.concordance import us_centre_px
 from breastview.registration.parameters import RegistrationParameters
-from breastview.registration.plane import UsPlane
 from breastview.registration.transform import dragged, moved, spun
 from breastview.review.registering import SetRegistration
+from breastview.ui.expecting import Expecting
 from breastview.ui.session import Session
-
-USUAL_PIVOT_MM = (0.0, 15.0)  # where no lesion is marked: the middle of the probe, at a usual depth
 
 
 class Hand:
     """Turns a drag over the MRI in the US plane, in pixels of the US picture, into registrations."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, session: Session, expecting: Expecting) -> None:
+        self._session, self._expecting = session, expecting
         self._start: tuple[RegistrationParameters, np.ndarray, bool] | None = None
 
     def begin(self, x: float, y: float, turn: bool) -> None:
-        """Take hold at a pixel; `turn` turns about the lesion, otherwise the plane moves."""
+        """Take hold at a pixel; `turn` turns about the pivot, otherwise the plane moves."""
         registered = self._session.registered
         if registered is not None:
             self._session.begin()
@@ -36,9 +33,8 @@ class Hand:
         start, place, turn = self._start
         plane = registered[1]
         before, after = plane.px_to_mm(place), plane.px_to_mm(np.add(place, (dx, dy)))
-        self._set(
-            spun(start, before, after, self._pivot_mm(plane)) if turn else dragged(start, before, after)
-        )
+        pivot = np.array(self._expecting.pivot_mm[:2])
+        self._set(spun(start, before, after, pivot) if turn else dragged(start, before, after))
 
     def end(self) -> None:
         """Let go: the drag stands as one step."""
@@ -57,12 +53,6 @@ class Hand:
         registered = self._session.registered
         if registered is not None:
             self._set(moved(registered[0], (0.0, 0.0, distance_mm)))
-
-    def _pivot_mm(self, plane: UsPlane) -> np.ndarray:
-        lesion = self._session.lesion
-        if lesion and lesion.us and lesion.us.frames_key == self._session.us_key:
-            return plane.px_to_mm(np.array(us_centre_px(lesion)))
-        return np.array(USUAL_PIVOT_MM)
 
     def _set(self, parameters: RegistrationParameters) -> None:
         key = self._session.us_key

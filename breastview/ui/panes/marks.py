@@ -4,25 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainterPath
 from PySide6.QtWidgets import QGraphicsItem, QGraphicsRectItem
 
-CROSS_PX = 26
-TEXT_ANCHORS = {"box": (0.0, 1.0), "line": (0.0, 1.0), "point": (-0.1, 1.25)}  # of a mark's text, beside it
+CROSS_PX, RING_PX, DOT_PX = 26, 16, 4
+_SYMBOLS = {"point": (None, CROSS_PX), "ring": ("o", RING_PX), "dots": ("o", DOT_PX)}
+BESIDE, ABOVE = (-0.1, 1.25), (0.0, 1.0)  # of a mark's text
+TEXT_ANCHORS = {"box": ABOVE, "line": ABOVE, "point": BESIDE, "ring": BESIDE, "dots": ABOVE}
 
 
 @dataclass(frozen=True)
 class Mark:
     """Something drawn over the picture, in picture pixels. `kind`: "box" (left, top, right, bottom), "point"
-    (x, y), "line" (x1, y1, x2, y2, …)."""
+    (x, y), "ring", where a point is expected (x, y), "line" and "dots" (x1, y1, x2, y2, …)."""
 
     kind: str
     place: tuple[float, ...]
     colour: str
     text: str = ""
     dashed: bool = False
+
+
+def outline(points: np.ndarray, colour: str, text: str = "") -> list[Mark]:
+    """A dashed line through points (n, 2); nothing where there are none."""
+    if len(points) == 0:
+        return []
+    return [Mark("line", tuple(points.ravel().tolist()), colour, text, dashed=True)]
+
+
+def dots(points: np.ndarray, colour: str, text: str = "") -> list[Mark]:
+    """A dot at each of points (n, 2)."""
+    return [Mark("dots", tuple(points.ravel().tolist()), colour, text)] if len(points) else []
 
 
 def off_plane(name: str, distance_mm: float) -> str:
@@ -47,11 +62,18 @@ def items(mark: Mark) -> list[QGraphicsItem]:
         made.append(pg.PlotCurveItem(list(mark.place[0::2]), list(mark.place[1::2]), pen=pen))
         at = (mark.place[0], mark.place[1])
     else:
+        symbol, size = _SYMBOLS[mark.kind]
         at = (mark.place[0], mark.place[1])
-        cross = pg.ScatterPlotItem(
-            [at[0]], [at[1]], symbol=_open_cross(), size=CROSS_PX, pen=pg.mkPen(mark.colour, width=1.5)
+        made.append(
+            pg.ScatterPlotItem(
+                list(mark.place[0::2]),
+                list(mark.place[1::2]),
+                symbol=_open_cross() if symbol is None else symbol,
+                size=size,
+                pen=pg.mkPen(mark.colour, width=1.5),
+                brush=pg.mkBrush(mark.colour if mark.kind == "dots" else None),
+            )
         )
-        made.append(cross)
     if mark.text:
         text = pg.TextItem(mark.text, color=QColor(mark.colour), anchor=TEXT_ANCHORS[mark.kind])
         text.setPos(*at)

@@ -7,21 +7,30 @@ from PySide6.QtCore import QObject
 
 from breastview.fusion.overlay import blend, heatmap_rgba
 from breastview.imaging.display import to_uint8
-from breastview.imaging.geometry import apply, edge_letters, lps_text, slice_through
+from breastview.imaging.geometry import (
+    apply,
+    beside,
+    edge_letters,
+    lps_text,
+    nearest_slice,
+    slice_plane,
+    slice_through,
+)
 from breastview.imaging.volume import Volume
 from breastview.language import Language
 from breastview.records.values import MriMark
-from breastview.registration.parameters import Point3, RegistrationParameters
-from breastview.registration.plane import PlaneGrid, UsPlane, section_in_slice, sector_grid
+from breastview.registration.parameters import Point3
+from breastview.registration.plane import PlaneGrid, UsPlane, sector_grid
 from breastview.registration.resample import resample_plane
-from breastview.registration.transform import map_points, to_us_plane, us_to_mri
+from breastview.registration.transform import map_points, us_to_mri
 from breastview.review.actions import MarkMri
 from breastview.review.state import Part
-from breastview.ui import style
+from breastview.ui.expecting import Expecting
 from breastview.ui.names import heatmap_note, role_name
 from breastview.ui.panes.canvas import Canvas, Tool
+from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.hand import Hand
-from breastview.ui.panes.marks import Mark, off_plane
+from breastview.ui.panes.mri_marks import MriMarks
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
 from breastview.ui.session import SUBTRACTION, Session
@@ -29,6 +38,7 @@ from breastview.ui.session import SUBTRACTION, Session
 ACQUIRED, PLANE, FUSED = "acquired", "plane", "fused"
 VIEW_STEP_MM = 0.2
 COARSE_MM, FINE_MM = 1.0, 0.1
+PARTNER_MM = 0.5  # an arrow key moves an expected partner by this much
 UNSEEN = frozenset({Part.FINDING, Part.FIRST_READ})  # parts that no image shows
 
 
@@ -41,23 +51,30 @@ class MriPresenter(QObject):
         us_canvas: Canvas,
         session: Session,
         tools: Tools,
+        expecting: Expecting,
+        drafting: Drafting,
         language: Language,
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._view, self._session, self._tools, self._language = view, session, tools, language
-        self._us_canvas = us_canvas
+        self._us_canvas, self._drafting = us_canvas, drafting
+        self._marks = MriMarks(session, expecting, drafting)
         self._mode = ACQUIRED
         self._slice: dict[str, int] = {}
         self._windows: dict[str, tuple[float, float]] = {}
         self._opacity = 0.5
-        self._hand = Hand(session)
+        self._hand = Hand(session, expecting)
         canvas = view.canvas
         canvas.scrolled.connect(self._scroll)
         canvas.windowed.connect(self._change_window)
         canvas.clicked.connect(self._click)
         canvas.box_drawn.connect(self._mark_extent)
+        canvas.finished.connect(tools.mri_finished)
+        canvas.stepped.connect(self._step_partner)
         canvas.hovered.connect(self._hover)
+        tools.mri_wanted.connect(self._go_to)
+        drafting.changed.connect(self.draw)
         canvas.drag_began.connect(self._hand.begin)
         canvas.dragged.connect(self._hand.drag)
         canvas.drag_ended.connect(self._hand.end)
@@ -158,7 +175,7 @@ class MriPresenter(QObject):
         canvas.set_mm_per_px(float(step[2]))
         canvas.set_edges(edge_letters(volume.index_to_lps))
         self._corners(volume, f"{self._language.text('slice')} {number + 1}/{len(volume.array)}")
-        canvas.show_marks(self._acquired_marks(volume, number))
+        canvas.show_marks(self._marks.in_slice(volume, number))
 
     def _slice_number(self, volume: Volume) -> int:
         if volume.key not in self._slice:
@@ -168,42 +185,17 @@ class MriPresenter(QObject):
     def _first_slice(self, volume: Volume) -> int:
         lesion = self._session.lesion
         if lesion and lesion.mri:
-            number = round(slice_through(volume.index_to_lps, lesion.mri.point_mm)[0])
-            return min(max(number, 0), len(volume.array) - 1)
+            return nearest_slice(volume.index_to_lps, len(volume.array), lesion.mri.point_mm)
         return len(volume.array) // 2
 
-    def _acquired_marks(self, volume: Volume, number: int) -> list[Mark]:
-        marks = []
-        for lesion in self._session.state.record.lesions:
-            if lesion.mri is None:
-                continue
-            place = slice_through(volume.index_to_lps, lesion.mri.point_mm)
-            if abs(place[0] - number) <= 0.5 + 1e-6:
-                marks += _lesion_marks(lesion.lesion_id, lesion.mri, volume, place)
-        registered = self._session.registered
-        if registered is None:
-            return marks
-        parameters, plane = registered
-        marks += self._section(volume, number, parameters, plane)
-        for count, pair in enumerate(parameters.landmarks, 1):
-            place = slice_through(volume.index_to_lps, pair.mri_mm)
-            if abs(place[0] - number) <= 1.0:
-                marks.append(Mark("point", (place[2] + 0.5, place[1] + 0.5), style.REGISTRATION, str(count)))
-        return marks
-
-    def _section(
-        self, volume: Volume, number: int, parameters: RegistrationParameters, plane: UsPlane
-    ) -> list[Mark]:
-        """Where the US image lies in this slice."""
-        stack = self._session.stack
-        assert stack is not None
-        box = stack.sector
-        corners = [[box.left, box.top], [box.right, box.top], [box.right, box.bottom], [box.left, box.bottom]]
-        lps = map_points(parameters, plane.px_to_mm(np.array(corners)))
-        section = section_in_slice(apply(volume.lps_to_index, lps), number) + 0.5
-        if len(section) < 3:
-            return []
-        return [Mark("line", tuple(section.ravel().tolist()), style.REGISTRATION, "US")]
+    def _go_to(self, point_mm: Point3) -> None:
+        """Let a place be seen, and take the keys where a tool waits for them."""
+        volume = self._session.volume
+        if volume is not None:
+            self._slice[volume.key] = nearest_slice(volume.index_to_lps, len(volume.array), point_mm)
+            self.draw()
+        if self._tools.name.startswith("mri"):
+            self._view.canvas.setFocus()
 
     def _grid(self, plane: UsPlane) -> tuple[PlaneGrid, tuple[float, float, float, float]]:
         """The grid over the sector and its rectangle in US pixels."""
@@ -238,26 +230,8 @@ class MriPresenter(QObject):
         canvas.set_mm_per_px(plane.spacing_mm[1])
         canvas.set_edges(("", "", "", ""))
         self._corners(volume, lps_text(map_points(parameters, np.zeros(3))))
-        canvas.show_marks(self._plane_marks(parameters, plane))
+        canvas.show_marks(self._marks.in_plane(parameters, plane))
         self._draw_heatmap()
-
-    def _plane_marks(self, parameters: RegistrationParameters, plane: UsPlane) -> list[Mark]:
-        marks = []
-        lesion = self._session.lesion
-        if lesion and lesion.us and lesion.us.frames_key == self._session.us_key:
-            mark = lesion.us
-            place = (mark.left, mark.top, mark.right, mark.bottom)
-            marks.append(Mark("box", place, style.LESION, "US", dashed=True))
-        if lesion and lesion.mri:
-            x, y, z = to_us_plane(parameters, np.array(lesion.mri.point_mm))
-            column, row = plane.mm_to_px(np.array([x, y]))
-            name = off_plane(lesion.lesion_id, z)
-            marks.append(Mark("point", (float(column), float(row)), style.LESION, name))
-        for number, pair in enumerate(parameters.landmarks, 1):
-            x, y, _ = to_us_plane(parameters, np.array(pair.mri_mm))
-            column, row = plane.mm_to_px(np.array([x, y]))
-            marks.append(Mark("point", (float(column), float(row)), style.REGISTRATION, str(number)))
-        return marks
 
     def _draw_heatmap(self) -> None:
         canvas, lesion = self._view.canvas, self._session.lesion
@@ -284,7 +258,12 @@ class MriPresenter(QObject):
         canvas.set_corner("br", f"W {width:.0f} L {centre:.0f}")
 
     def _choose_tool(self) -> None:
-        wanted = {"mri_point": Tool.EXTENT, "mri_pair": Tool.POINT, "mri_move": Tool.MOVE}
+        wanted = {
+            "mri_point": Tool.EXTENT,
+            "mri_pair": Tool.POINT,
+            "mri_contour": Tool.POINT,
+            "mri_move": Tool.MOVE,
+        }
         self._view.canvas.tool = wanted.get(self._tools.name, Tool.BROWSE)
         if self._tools.name != "mri_move":
             self._hand.abort()
@@ -312,6 +291,20 @@ class MriPresenter(QObject):
             self._mark(place, None)
         else:
             self._tools.mri_clicked.emit(place)
+
+    def _step_partner(self, right: int, down: int) -> None:
+        """Move the expected partner along the picture."""
+        partner, picture = self._drafting.partner, self._picture()
+        if partner is not None and picture is not None:
+            x, y, z = beside(picture, partner.point_mm, (right * PARTNER_MM, down * PARTNER_MM, 0.0))
+            self._drafting.move_partner((float(x), float(y), float(z)))
+
+    def _picture(self) -> np.ndarray | None:
+        """The (4, 4) from picture pixels to LPS mm, without the local warp."""
+        volume, registered = self._session.volume, self._session.registered
+        if self._mode != ACQUIRED and registered is not None:
+            return us_to_mri(registered[0]) @ registered[1].matrix()
+        return None if volume is None else slice_plane(volume.index_to_lps, self._slice_number(volume))
 
     def _mark_extent(self, left: float, top: float, right: float, bottom: float) -> None:
         """A box in the image gives the lesion's centre and its extent along the axes that the image shows."""
@@ -370,14 +363,3 @@ class MriPresenter(QObject):
             if volume is not None and self._mode == ACQUIRED:
                 self._slice[volume.key] = self._first_slice(volume)
         self.draw()
-
-
-def _lesion_marks(name: str, mark: MriMark, volume: Volume, place: tuple[float, float, float]) -> list[Mark]:
-    """The lesion's centre, and its extent as far as it is known, on the slice through it."""
-    x, y = place[2] + 0.5, place[1] + 0.5
-    extent = np.abs(volume.lps_to_index[:3, :3] @ np.diag(mark.extent_mm or (0.0, 0.0, 0.0))).max(axis=1)
-    if min(extent[1:]) < 1:
-        return [Mark("point", (x, y), style.LESION, name)]
-    half_height, half_width = extent[1] / 2, extent[2] / 2
-    box = (x - half_width, y - half_height, x + half_width, y + half_height)
-    return [Mark("box", box, style.LESION, name, dashed=True)]

@@ -6,13 +6,17 @@ from PySide6.QtCore import QObject, Signal
 
 
 class Tools(QObject):
-    """The one chosen tool. Names: "browse", "us_box", "us_point", "us_line", "mri_point", "mri_move"."""
+    """The one chosen tool. Names: "browse", "us_box", "us_point", "us_contour", "us_line", "mri_point",
+    "mri_pair", "mri_contour", "mri_move"."""
 
     changed = Signal()
     heatmaps_changed = Signal()
     us_clicked = Signal(float, float)  # px
     us_line = Signal(float, float, float, float)  # px
     mri_clicked = Signal(object)  # LPS mm (x, y, z)
+    us_finished = Signal()  # Enter, or a double click
+    mri_finished = Signal()
+    mri_wanted = Signal(object)  # LPS mm (x, y, z): let the MRI be seen there
     position = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:

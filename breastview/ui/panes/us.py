@@ -11,14 +11,13 @@ from breastview.imaging.volume import FrameStack
 from breastview.language import Language
 from breastview.messages import Message, message
 from breastview.records.values import UsMark
-from breastview.registration.transform import to_us_plane
 from breastview.review.actions import MarkUs
 from breastview.review.state import Part
-from breastview.ui import style
 from breastview.ui.names import clock_text, heatmap_note
 from breastview.ui.panes.canvas import Tool
-from breastview.ui.panes.marks import Mark, off_plane
+from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.tools import Tools
+from breastview.ui.panes.us_marks import UsMarks
 from breastview.ui.panes.view import PaneView
 from breastview.ui.session import Session
 
@@ -29,10 +28,18 @@ class UsPresenter(QObject):
     """Shows the session's US frame and turns gestures into actions."""
 
     def __init__(
-        self, view: PaneView, session: Session, tools: Tools, language: Language, parent: QObject
+        self,
+        view: PaneView,
+        session: Session,
+        tools: Tools,
+        marks: UsMarks,
+        drafting: Drafting,
+        language: Language,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._view, self._session, self._tools, self._language = view, session, tools, language
+        self._marks = marks
         self._window = FULL_WINDOW
         canvas = view.canvas
         canvas.scrolled.connect(self._scroll)
@@ -40,7 +47,9 @@ class UsPresenter(QObject):
         canvas.box_drawn.connect(self._mark)
         canvas.clicked.connect(tools.us_clicked)
         canvas.line_drawn.connect(tools.us_line)
+        canvas.finished.connect(tools.us_finished)
         canvas.hovered.connect(self._hover)
+        drafting.changed.connect(self.draw_marks)
         tools.changed.connect(self._choose_tool)
         tools.heatmaps_changed.connect(self.draw_marks)
         session.scanning.connect(self.draw)
@@ -116,35 +125,12 @@ class UsPresenter(QObject):
         )
 
     def draw_marks(self) -> None:
-        """Draw lesion boxes, landmarks and, when asked for, the heatmap."""
+        """Draw the marks and, when asked for, the heatmap."""
         session = self._session
         if session.review is None or session.stack is None:
             return
-        marks = []
-        for lesion in session.state.record.lesions:
-            mark = lesion.us
-            if mark and (mark.frames_key, mark.frame) == (session.us_key, session.us_frame):
-                chosen = lesion.lesion_id == session.state.lesion_id
-                place = (mark.left, mark.top, mark.right, mark.bottom)
-                marks.append(Mark("box", place, style.LESION, lesion.lesion_id, dashed=not chosen))
-        marks += self._registration_marks()
-        self._view.canvas.show_marks(marks)
+        self._view.canvas.show_marks(self._marks.all())
         self._draw_heatmap()
-
-    def _registration_marks(self) -> list[Mark]:
-        session, plane, parameters = self._session, self._session.plane, self._session.registration
-        if plane is None or parameters is None:
-            return []
-        marks = []
-        for number, pair in enumerate(parameters.landmarks, 1):
-            x, y = plane.mm_to_px(np.array(pair.us_mm))
-            marks.append(Mark("point", (float(x), float(y)), style.REGISTRATION, str(number)))
-        lesion = session.lesion
-        if lesion and lesion.mri:
-            place = to_us_plane(parameters, np.array(lesion.mri.point_mm))
-            x, y = plane.mm_to_px(place[:2])
-            marks.append(Mark("point", (float(x), float(y)), style.LESION, off_plane("MRI", place[2])))
-        return marks
 
     def _draw_heatmap(self) -> None:
         canvas, lesion = self._view.canvas, self._session.lesion
@@ -161,7 +147,12 @@ class UsPresenter(QObject):
         canvas.set_corner("tr", heatmap_note(heatmap, self._language), "model")
 
     def _choose_tool(self) -> None:
-        wanted = {"us_box": Tool.BOX, "us_point": Tool.POINT, "us_line": Tool.LINE}
+        wanted = {
+            "us_box": Tool.BOX,
+            "us_point": Tool.POINT,
+            "us_contour": Tool.POINT,
+            "us_line": Tool.LINE,
+        }
         self._view.canvas.tool = wanted.get(self._tools.name, Tool.BROWSE)
 
     def _mark(self, left: float, top: float, right: float, bottom: float) -> None:

@@ -13,12 +13,16 @@ from PySide6.QtWidgets import QWidget
 
 from breastview.jobs.process import WorkerProcess
 from breastview.language import Language
+from breastview.registration.parameters import ContourKind
+from breastview.ui.expecting import Expecting
+from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.tools import Tools
 from breastview.ui.rail.mark import MarkPanel, MarkPresenter
 from breastview.ui.rail.model import ModelPanel, ModelPresenter
 from breastview.ui.rail.read import ReadPanel, ReadPresenter
 from breastview.ui.rail.refine import RefinePanel, RefinePresenter
-from breastview.ui.rail.register import RegisterPanel, RegisterPresenter
+from breastview.ui.rail.register.panel import RegisterPanel
+from breastview.ui.rail.register.presenter import RegisterPresenter
 from breastview.ui.rail.report import ReportPanel, ReportPresenter
 from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
@@ -62,14 +66,17 @@ class Rail:
             ("B", self.mark.draw_box),
             ("M", self.mark.set_point),
             ("R", lambda: self.tools.choose("mri_move")),
-            ("L", self.register.add_pair),
+            ("L", partial(self.register.drafting.begin, None)),
+            ("Shift+L", partial(self.register.drafting.begin, ContourKind.LINE)),
+            ("F", partial(self.register.drafting.begin, ContourKind.SURFACE)),
+            ("K", self.register.drafting.add_skin),
             ("G", self.model.run),
             ("H", self.model.toggle_heatmaps),
             ("Ctrl+P", self.report.choose_file),
         ]
         for name, (axis, sign) in _NUDGES.items():
-            keys.append((f"Alt+{name}", partial(self.register.nudge, axis, sign * COARSE)))
-            keys.append((f"Alt+Shift+{name}", partial(self.register.nudge, axis, sign * FINE)))
+            keys.append((f"Alt+{name}", partial(self.register.pose.nudge, axis, sign * COARSE)))
+            keys.append((f"Alt+Shift+{name}", partial(self.register.pose.nudge, axis, sign * FINE)))
         for key, slot in keys:
             QShortcut(QKeySequence(key), window).activated.connect(partial(_call, slot))
         self.refine.adopt(window)
@@ -79,6 +86,8 @@ def build_rail(
     session: Session,
     snapping: Snapping,
     tools: Tools,
+    expecting: Expecting,
+    drafting: Drafting,
     worker: WorkerProcess,
     model: Path,
     language: Language,
@@ -103,7 +112,7 @@ def build_rail(
     return Rail(
         view,
         MarkPresenter(mark, view, session, tools, language, owner),
-        RegisterPresenter(register, view, session, tools, language, owner),
+        RegisterPresenter(register, view, session, tools, expecting, drafting, language, owner),
         RefinePresenter(refine, session, snapping, language, owner),
         ModelPresenter(model_panel, view, session, tools, worker, model, language, owner),
         ReportPresenter(report, view, session, model, language, owner),

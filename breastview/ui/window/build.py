@@ -10,10 +10,13 @@ from breastview.jobs.process import WorkerProcess
 from breastview.language import Language
 from breastview.ui.case.presenter import CasePresenter
 from breastview.ui.case.view import CaseView
+from breastview.ui.expecting import Expecting
 from breastview.ui.glance import Glance
+from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.mri import MriPresenter
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.us import UsPresenter
+from breastview.ui.panes.us_marks import UsMarks
 from breastview.ui.panes.view import PaneView
 from breastview.ui.rail.build import Rail, build_rail
 from breastview.ui.session import Session
@@ -48,13 +51,15 @@ def build_window(
     us, mri = PaneView([]), PaneView(modes)
     tools = Tools()
     session.opened.connect(tools.browse)
-    rail = build_rail(session, snapping, tools, worker, model, language)
+    expecting = Expecting(session, tools)
+    drafting = Drafting(session, tools, expecting, tools)
+    rail = build_rail(session, snapping, tools, expecting, drafting, worker, model, language)
     view = WindowView(language, case, us, mri, rail.view)
     tools.setParent(view)
     rail.adopt(view)
     CasePresenter(case, session, language, view)
-    UsPresenter(us, session, tools, language, view)
-    mri_presenter = MriPresenter(mri, us.canvas, session, tools, language, view)
+    UsPresenter(us, session, tools, UsMarks(session, expecting, drafting), drafting, language, view)
+    mri_presenter = MriPresenter(mri, us.canvas, session, tools, expecting, drafting, language, view)
     Glance(session, mri, mri_presenter, view)
-    presenter = WindowPresenter(view, session, tools, language)
+    presenter = WindowPresenter(view, session, tools, expecting, language)
     return Window(view, presenter, tools, rail, mri_presenter, rail.warm_model)

@@ -10,6 +10,8 @@ from breastview.imaging.case import ScannedCase
 from breastview.language import Language
 from breastview.messages import Message
 from breastview.review.state import Part
+from breastview.ui.expecting import Expecting
+from breastview.ui.names import grade_text
 from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
 from breastview.ui.window.view import WindowView
@@ -18,9 +20,12 @@ from breastview.ui.window.view import WindowView
 class WindowPresenter(QObject):
     """Keeps the window's frame in step with the session."""
 
-    def __init__(self, view: WindowView, session: Session, tools: Tools, language: Language) -> None:
+    def __init__(
+        self, view: WindowView, session: Session, tools: Tools, expecting: Expecting, language: Language
+    ) -> None:
         super().__init__(view)
         self._view, self._session, self._language = view, session, language
+        self._expecting = expecting
         self._texts_visible = True
         self._layout = "both"
         self._doing: dict[str, tuple[float | None, Message]] = {}
@@ -106,9 +111,10 @@ class WindowPresenter(QObject):
 
     def _summarise(self) -> None:
         text, parameters = self._language.text, self._session.registration
+        grade = self._expecting.grade
         words = [text("not registered")]
-        if parameters is not None:
-            words = [f"{text('registration')}: {self._language.say(method_message(parameters.method))}"]
+        if parameters is not None and grade is not None:
+            words = [f"{text('registration')}: {grade_text(grade, parameters.method, self._language)}"]
             if parameters.landmarks:
                 words.append(text("{count} pairs").format(count=len(parameters.landmarks)))
         words.append(text("not cleared for diagnosis"))
@@ -137,8 +143,3 @@ class WindowPresenter(QObject):
         self._texts_visible = not self._texts_visible
         for pane in (self._view.us, self._view.mri):
             pane.canvas.set_texts_visible(self._texts_visible)
-
-
-def method_message(method: str) -> Message:
-    """How a registration was made, in words."""
-    return Message(f"method.{method}")

@@ -1,0 +1,153 @@
+"""What is drawn over the MRI: lesions, the US plane, correspondences, regions, and what is being drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from breastview.imaging.geometry import apply, in_picture, slice_plane, slice_through
+from breastview.imaging.volume import Volume
+from breastview.records.values import MriMark
+from breastview.registration.parameters import Point3, RegistrationParameters
+from breastview.registration.plane import UsPlane, section_in_slice
+from breastview.registration.region import Region, region_in_us
+from breastview.registration.transform import map_points, to_us_plane
+from breastview.ui import style
+from breastview.ui.expecting import Expecting
+from breastview.ui.panes.drafting import Drafting
+from breastview.ui.panes.marks import Mark, dots, off_plane, outline
+from breastview.ui.session import Session
+
+NEAR_MM = 2.0  # what lies this near to the US plane is drawn in it
+ON_SLICE = 0.5 + 1e-6
+
+
+class MriMarks:
+    """The marks of the MRI pane, in pixels of its picture."""
+
+    def __init__(self, session: Session, expecting: Expecting, drafting: Drafting) -> None:
+        self._session, self._expecting, self._drafting = session, expecting, drafting
+
+    def in_slice(self, volume: Volume, number: int) -> list[Mark]:
+        """Everything on an acquired slice."""
+        picture = slice_plane(volume.index_to_lps, number)
+        marks = self._lesions(volume, number)
+        region = self._expecting.region
+        if region is not None:
+            marks += outline(region.section(picture), style.REGISTRATION)
+        registered = self._session.registered
+        if registered is not None:
+            marks += self._section(volume, number, *registered)
+            marks += _landmarks(registered[0], volume, number)
+            for contour in registered[0].contours:
+                marks += dots(in_picture(picture, np.array(contour.mri_mm), ON_SLICE), style.REGISTRATION)
+        return marks + self._draft_in_slice(picture)
+
+    def _lesions(self, volume: Volume, number: int) -> list[Mark]:
+        marks = []
+        for lesion in self._session.state.record.lesions:
+            if lesion.mri is None:
+                continue
+            place = slice_through(volume.index_to_lps, lesion.mri.point_mm)
+            if abs(place[0] - number) <= ON_SLICE:
+                marks += _lesion_marks(lesion.lesion_id, lesion.mri, volume, place)
+        return marks
+
+    def _section(
+        self, volume: Volume, number: int, parameters: RegistrationParameters, plane: UsPlane
+    ) -> list[Mark]:
+        """Where the US image lies in this slice."""
+        stack = self._session.stack
+        assert stack is not None
+        box = stack.sector
+        corners = [[box.left, box.top], [box.right, box.top], [box.right, box.bottom], [box.left, box.bottom]]
+        lps = map_points(parameters, plane.px_to_mm(np.array(corners)))
+        section = section_in_slice(apply(volume.lps_to_index, lps), number) + 0.5
+        if len(section) < 3:
+            return []
+        return [Mark("line", tuple(section.ravel().tolist()), style.REGISTRATION, "US")]
+
+    def _draft_in_slice(self, picture: np.ndarray) -> list[Mark]:
+        drafting = self._drafting
+        drawn = np.array(drafting.mri_mm).reshape(-1, 3)
+        marks = dots(in_picture(picture, drawn, ON_SLICE), style.REGISTRATION)
+        if drafting.partner is not None:
+            expected = drafting.partner
+            marks += outline(expected.section(picture), style.REGISTRATION)
+            for place in in_picture(picture, expected.centre_mm, ON_SLICE):
+                marks.append(Mark("ring", tuple(place.tolist()), style.REGISTRATION))
+        return marks
+
+    def in_plane(self, parameters: RegistrationParameters, plane: UsPlane) -> list[Mark]:
+        """Everything in the US plane."""
+        marks = self._lesion_in_plane(parameters, plane)
+        region = self._expecting.region
+        if region is not None:
+            marks += outline(_seen(region, parameters, plane), style.REGISTRATION)
+        for number, pair in enumerate(parameters.landmarks, 1):
+            marks.append(_in_plane("point", pair.mri_mm, parameters, plane, str(number)))
+        for contour in parameters.contours:
+            marks += dots(_near(contour.mri_mm, parameters, plane), style.REGISTRATION)
+        return marks + self._draft_in_plane(parameters, plane)
+
+    def _lesion_in_plane(self, parameters: RegistrationParameters, plane: UsPlane) -> list[Mark]:
+        marks, lesion = [], self._session.lesion
+        if lesion and lesion.us and lesion.us.frames_key == self._session.us_key:
+            mark = lesion.us
+            place = (mark.left, mark.top, mark.right, mark.bottom)
+            marks.append(Mark("box", place, style.LESION, "US", dashed=True))
+        if lesion and lesion.mri:
+            point = _in_plane("point", lesion.mri.point_mm, parameters, plane, lesion.lesion_id, style.LESION)
+            marks.append(point)
+        return marks
+
+    def _draft_in_plane(self, parameters: RegistrationParameters, plane: UsPlane) -> list[Mark]:
+        drafting = self._drafting
+        marks = []
+        if drafting.mri_mm:
+            marks += dots(_near(tuple(drafting.mri_mm), parameters, plane), style.REGISTRATION)
+        if drafting.partner is not None:
+            expected = drafting.partner
+            marks += outline(_seen(expected, parameters, plane), style.REGISTRATION)
+            marks.append(_in_plane("ring", expected.point_mm, parameters, plane, ""))
+        return marks
+
+
+def _landmarks(parameters: RegistrationParameters, volume: Volume, number: int) -> list[Mark]:
+    marks = []
+    for count, pair in enumerate(parameters.landmarks, 1):
+        place = slice_through(volume.index_to_lps, pair.mri_mm)
+        if abs(place[0] - number) <= 1.0:
+            marks.append(Mark("point", (place[2] + 0.5, place[1] + 0.5), style.REGISTRATION, str(count)))
+    return marks
+
+
+def _seen(region: Region, parameters: RegistrationParameters, plane: UsPlane) -> np.ndarray:
+    return region_in_us(parameters, region).section(plane.matrix())
+
+
+def _near(points: tuple[Point3, ...], parameters: RegistrationParameters, plane: UsPlane) -> np.ndarray:
+    return in_picture(plane.matrix(), to_us_plane(parameters, np.array(points)), NEAR_MM)
+
+
+def _in_plane(
+    kind: str,
+    point_mm: Point3,
+    parameters: RegistrationParameters,
+    plane: UsPlane,
+    name: str,
+    colour: str = style.REGISTRATION,
+) -> Mark:
+    x, y, z = to_us_plane(parameters, np.array(point_mm))
+    column, row = plane.mm_to_px(np.array([x, y]))
+    return Mark(kind, (float(column), float(row)), colour, off_plane(name, z))
+
+
+def _lesion_marks(name: str, mark: MriMark, volume: Volume, place: tuple[float, float, float]) -> list[Mark]:
+    """The lesion's centre, and its extent as far as it is known, on the slice through it."""
+    x, y = place[2] + 0.5, place[1] + 0.5
+    extent = np.abs(volume.lps_to_index[:3, :3] @ np.diag(mark.extent_mm or (0.0, 0.0, 0.0))).max(axis=1)
+    if min(extent[1:]) < 1:
+        return [Mark("point", (x, y), style.LESION, name)]
+    half_height, half_width = extent[1] / 2, extent[2] / 2
+    box = (x - half_width, y - half_height, x + half_width, y + half_height)
+    return [Mark("box", box, style.LESION, name, dashed=True)]

@@ -1,0 +1,75 @@
+"""What is drawn over the ultrasound image: lesions, correspondences, regions, and what is being drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.plane import UsPlane
+from breastview.registration.region import region_in_us
+from breastview.registration.transform import to_us_plane
+from breastview.ui import style
+from breastview.ui.expecting import Expecting
+from breastview.ui.panes.drafting import Drafting
+from breastview.ui.panes.marks import Mark, dots, off_plane, outline
+from breastview.ui.session import Session
+
+
+class UsMarks:
+    """The marks of the hung frame, in pixels of its picture."""
+
+    def __init__(self, session: Session, expecting: Expecting, drafting: Drafting) -> None:
+        self._session, self._expecting, self._drafting = session, expecting, drafting
+
+    def all(self) -> list[Mark]:
+        """Everything to draw now."""
+        plane, parameters = self._session.plane, self._session.registration
+        marks = self._lesions()
+        if plane is not None:
+            marks += self._draft(plane)
+            if parameters is not None:
+                marks += self._correspondences(plane, parameters) + self._mri_lesion(plane, parameters)
+        return marks
+
+    def _lesions(self) -> list[Mark]:
+        session, marks = self._session, []
+        for lesion in session.state.record.lesions:
+            mark = lesion.us
+            if mark and (mark.frames_key, mark.frame) == (session.us_key, session.us_frame):
+                chosen = lesion.lesion_id == session.state.lesion_id
+                place = (mark.left, mark.top, mark.right, mark.bottom)
+                marks.append(Mark("box", place, style.LESION, lesion.lesion_id, dashed=not chosen))
+        return marks
+
+    def _correspondences(self, plane: UsPlane, parameters: RegistrationParameters) -> list[Mark]:
+        marks = []
+        for number, pair in enumerate(parameters.landmarks, 1):
+            x, y = plane.mm_to_px(np.array(pair.us_mm))
+            marks.append(Mark("point", (float(x), float(y)), style.REGISTRATION, str(number)))
+        for contour in parameters.contours:
+            line = plane.mm_to_px(np.array(contour.us_mm))
+            marks.append(Mark("line", tuple(line.ravel().tolist()), style.REGISTRATION))
+        return marks
+
+    def _mri_lesion(self, plane: UsPlane, parameters: RegistrationParameters) -> list[Mark]:
+        """Where the registration puts the lesion that is marked in the MRI, and where it may be."""
+        lesion = self._session.lesion
+        if lesion is None or lesion.mri is None:
+            return []
+        place = to_us_plane(parameters, np.array(lesion.mri.point_mm))
+        x, y = plane.mm_to_px(place[:2])
+        marks = [Mark("point", (float(x), float(y)), style.LESION, off_plane("MRI", place[2]))]
+        region = self._expecting.mri_region
+        if region is not None:
+            seen = region_in_us(parameters, region)
+            marks += outline(seen.section(plane.matrix()), style.REGISTRATION)
+        return marks
+
+    def _draft(self, plane: UsPlane) -> list[Mark]:
+        drawn = self._drafting.us_mm
+        if not drawn:
+            return []
+        places = plane.mm_to_px(np.array(drawn))
+        if self._drafting.kind is None:
+            return [Mark("point", tuple(places[0].tolist()), style.REGISTRATION)]
+        return [*outline(places, style.REGISTRATION), *dots(places, style.REGISTRATION)]

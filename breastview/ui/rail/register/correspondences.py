@@ -1,0 +1,185 @@
+"""Correspondences of every kind: their list, their fit, and which one disagrees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import QObject
+
+from breastview.language import Language
+from breastview.registration.adopt import least_area
+from breastview.registration.agreement import correspondence_residuals_mm, rms_mm
+from breastview.registration.landmarks import fit_landmarks
+from breastview.registration.parameters import Contour, ContourKind, LandmarkPair, RegistrationParameters
+from breastview.review.registering import (
+    FitCorrespondences,
+    FitLandmarks,
+    RemoveContour,
+    RemoveLandmark,
+    SetRegistration,
+    Weigh,
+)
+from breastview.ui.expecting import Expecting
+from breastview.ui.panes.drafting import SKIN
+from breastview.ui.rail.parts import put
+from breastview.ui.rail.register.panel import RegisterPanel
+from breastview.ui.session import Session
+
+
+class CorrespondencesPresenter(QObject):
+    """Keeps list and fit in step with the session."""
+
+    def __init__(
+        self,
+        panel: RegisterPanel,
+        session: Session,
+        expecting: Expecting,
+        language: Language,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._panel, self._session = panel, session
+        self._expecting, self._language = expecting, language
+        panel.fit.clicked.connect(self.fit)
+        panel.bend.clicked.connect(self._bend)
+        panel.straighten.clicked.connect(self._straighten)
+        panel.remove.clicked.connect(self._remove)
+        panel.weight.valueChanged.connect(self._weigh)
+        panel.found.currentCellChanged.connect(self._show_weight)
+        panel.model.currentIndexChanged.connect(lambda: self.show(session.registration))
+
+    def fit(self) -> None:
+        """Move the plane to the best fit, as the chosen model has it."""
+        key, present = self._session.us_key, self._session.registration
+        if key is None or present is None:
+            return
+        frame, model = self._session.us_frame, self._panel.model.currentData()
+        if model != "tissue":
+            self._session.dispatch(FitLandmarks(key, frame, model == "scaled"))
+            return
+        us_mm = self._expecting.us_mm or present.middle_mm or (0.0, 0.0)
+        bend = self._panel.bend.isChecked()
+        self._session.dispatch(FitCorrespondences(key, frame, us_mm, self._expecting.start, bend))
+
+    def show(self, present: RegistrationParameters | None) -> None:
+        """Show what is there, how it fits, and what may be done with it."""
+        panel = self._panel
+        residuals = correspondence_residuals_mm(present) if present else ()
+        agreement = self._expecting.agreement if len(residuals) else None
+        odd = agreement.odd if agreement else None
+        names = self._names(present) if present else []
+        found = _found(present)
+        panel.show_rows(
+            [
+                (f"⚠ {name}" if place == odd else name, f"{residual:.1f} mm", f"× {item.weight:.1f}")
+                for place, (name, residual, item) in enumerate(zip(names, residuals, found, strict=True))
+            ]
+        )
+        told = self._language.text("{name} disagrees with the others: {mm:.0f} mm from where they expect it.")
+        far = agreement.left_out_mm[odd] if agreement and odd is not None else 0.0
+        panel.odd.setText("" if odd is None else "⚠ " + told.format(name=names[odd], mm=far))
+        panel.odd.setVisible(odd is not None)
+        self._enable(present, bool(found))
+        self._show_weight()
+        self._tell(present, residuals)
+
+    def _names(self, present: RegistrationParameters) -> list[str]:
+        text, counts = self._language.text, dict.fromkeys(ContourKind, 0)
+        names = [str(number) for number, _ in enumerate(present.landmarks, 1)]
+        words = {ContourKind.LINE: text("Line"), ContourKind.SURFACE: text("Surface")}
+        for contour in present.contours:
+            if contour.name == SKIN:
+                names.append(text("Skin"))
+                continue
+            counts[contour.kind] += 1
+            names.append(contour.name or f"{words[contour.kind]} {counts[contour.kind]}")
+        return names
+
+    def _enable(self, present: RegistrationParameters | None, any_found: bool) -> None:
+        panel = self._panel
+        tissue, warped = panel.model.currentData() == "tissue", bool(present and present.warp)
+        fits = any_found if tissue else bool(present and present.landmarks)
+        panel.fit.setEnabled(fits)
+        panel.bend.setEnabled(any_found and tissue)
+        panel.straighten.setEnabled(warped)
+        panel.remove.setEnabled(any_found)
+        panel.weight.setEnabled(any_found)
+        for tool in (panel.pair, panel.line, panel.surface, panel.skin):
+            tool.setEnabled(present is not None)
+        panel.skin.setEnabled(present is not None and not any(c.name == SKIN for c in present.contours))
+
+    def _tell(self, present: RegistrationParameters | None, residuals: tuple[float, ...]) -> None:
+        text, panel = self._language.text, self._panel
+        rms = rms_mm(residuals)
+        if present is None:
+            panel.told.setText(text("Not registered. Start from the marks or from the clock face."))
+        elif rms is None:
+            panel.told.setText("")
+        elif present.contours:
+            told = text("{pairs} pairs and {contours} lines or surfaces, residual {rms:.1f} mm rms")
+            pairs, contours = len(present.landmarks), len(present.contours)
+            panel.told.setText(told.format(pairs=pairs, contours=contours, rms=rms))
+        else:
+            told = text("{count} pairs, residual {rms:.1f} mm rms")
+            panel.told.setText(told.format(count=len(residuals), rms=rms))
+        panel.told.setVisible(bool(panel.told.text()))
+        lines = self._notes(present) if present else []
+        panel.notes.setText("\n".join(lines))
+        panel.notes.setVisible(bool(lines))
+
+    def _notes(self, present: RegistrationParameters) -> list[str]:
+        text, model, lines = self._language.text, self._panel.model.currentData(), []
+        told = text("leave-one-out error up to {mm:.1f} mm")
+        if present.warp:
+            bent = text("Bent: no part of the plane is pressed below {percent} % of its area.")
+            lines.append(bent.format(percent=round(100 * least_area(present.warp))))
+        if model == "tissue":
+            agreement = self._expecting.agreement
+            return lines + ([told.format(mm=max(agreement.left_out_mm))] if agreement else [])
+        if present.landmarks:
+            fit = fit_landmarks(present.landmarks, present, model == "scaled")
+            lines += [told.format(mm=max(fit.left_out_mm))] if fit.left_out_mm else []
+            lines += [self._language.say(note) for note in fit.notes]
+        if present.contours:
+            lines.append(text("A rigid fit takes the points alone."))
+        return lines
+
+    def _show_weight(self) -> None:
+        present, row = self._session.registration, self._panel.found.currentRow()
+        found = _found(present)
+        if 0 <= row < len(found):
+            put(self._panel.weight, found[row].weight)
+
+    def _weigh(self, weight: float) -> None:
+        key, row = self._session.us_key, self._panel.found.currentRow()
+        if key is not None and row >= 0:
+            self._session.dispatch(Weigh(key, self._session.us_frame, row, weight))
+
+    def _remove(self) -> None:
+        key, row, present = self._session.us_key, self._panel.found.currentRow(), self._session.registration
+        if key is None or row < 0 or present is None:
+            return
+        frame, pairs = self._session.us_frame, len(present.landmarks)
+        is_pair = row < pairs
+        self._session.dispatch(
+            RemoveLandmark(key, frame, row) if is_pair else RemoveContour(key, frame, row - pairs)
+        )
+
+    def _bend(self, bend: bool) -> None:
+        """Fit anew, bent; or take the bend away."""
+        if bend:
+            self.fit()
+        else:
+            self._straighten()
+
+    def _straighten(self) -> None:
+        key, present = self._session.us_key, self._session.registration
+        self._panel.bend.setChecked(False)
+        if key is not None and present is not None and present.warp:
+            straight = replace(present, warp=())
+            self._session.dispatch(SetRegistration(key, self._session.us_frame, straight))
+
+
+def _found(present: RegistrationParameters | None) -> list[LandmarkPair | Contour]:
+    """Points first, then lines and surfaces: the order in which they are listed and weighed."""
+    return [*present.landmarks, *present.contours] if present else []

@@ -1,0 +1,176 @@
+"""The fields of step 2, from the first pose to the reader's word on the last."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QCheckBox,
+    QComboBox,
+    QHeaderView,
+    QTableWidget,
+    QTableWidgetItem,
+)
+
+from breastview.language import Language
+from breastview.registration.transform import Pivot
+from breastview.ui.rail.parts import Panel, button, number
+
+KNOWN_LENGTH_MM = 10.0
+ROW_PX, ROWS = 24, 6
+LEAST_WEIGHT, MOST_WEIGHT = 0.1, 10.0
+
+
+class RegisterPanel(Panel):
+    """Start, correspondences, fit, what that is worth, and the pose by hand."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__()
+        self._make_start(language)
+        self._make_tools(language)
+        self._make_list(language)
+        self._make_fit(language)
+        self._make_worth(language)
+        self._make_hand(language)
+        self._make_calibration(language)
+
+    def _make_start(self, language: Language) -> None:
+        text = language.text
+        self.orientation = QComboBox(self)
+        self.orientation.addItem(text("Transverse"), "transverse")
+        self.orientation.addItem(text("Sagittal"), "sagittal")
+        self.orientation.addItem(text("Radial"), "radial")
+        self.orientation.addItem(text("Antiradial"), "antiradial")
+        self.row(self.orientation, label=text("Probe"))
+        self.from_mark = button(text("Start from marks"), text("Put the US lesion onto the MRI mark"))
+        self.from_clock = button(
+            text("From clock face"), text("Start from side, clock face, nipple distance and depth")
+        )
+        self.row(self.from_mark, self.from_clock)
+
+    def _make_tools(self, language: Language) -> None:
+        text = language.text
+        self.heading(text("The same in both images"))
+        self.pair = button(
+            text("Point"),
+            text("Click a point on ultrasound, then the same point in the MRI") + " (L)",
+            checkable=True,
+        )
+        tip = text("Click along a ligament or vessel on ultrasound, then in the MRI; Enter ends each")
+        self.line = button(text("Line"), tip + " (Shift+L)", checkable=True)
+        tip = text("Click along a fascia on ultrasound, then on several slices of the MRI; Enter ends each")
+        self.surface = button(text("Surface"), tip + " (F)", checkable=True)
+        self.skin = button(text("Skin"), text("Let the probe's face lie on the skin of the MRI") + " (K)")
+        for each in (self.pair, self.line, self.surface, self.skin):
+            each.setProperty("narrow", "true")
+        self.row(self.pair, self.line, self.surface, self.skin)
+        self.hint = self.label("registration")
+        self.keys = self.label("muted")
+
+    def _make_list(self, language: Language) -> None:
+        text = language.text
+        self.found = QTableWidget(0, 3, self)
+        self.found.horizontalHeader().hide()
+        self.found.verticalHeader().hide()
+        self.found.verticalHeader().setDefaultSectionSize(ROW_PX)
+        self.found.setShowGrid(False)
+        self.found.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.found.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.found.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.found.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.found.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.found.setTabKeyNavigation(False)
+        self.column.addWidget(self.found)
+        self.odd = self.label("caution")
+        self.weight = number(LEAST_WEIGHT, MOST_WEIGHT, "×", 0.1, 1)
+        self.weight.setToolTip(text("How much the chosen one counts"))
+        self.remove = button(text("Remove"), text("Remove the chosen one"))
+        self.row(self.weight, self.remove, label=text("Weight"))
+
+    def show_rows(self, rows: list[tuple[str, str, str]]) -> None:
+        """List (name, residual, weight). The chosen row stays chosen; a new one is chosen at once."""
+        count, chosen = self.found.rowCount(), self.found.currentRow()
+        self.found.setRowCount(len(rows))
+        for place, row in enumerate(rows):
+            for column, words in enumerate(row):
+                self._cell(place, column).setText(words)
+        self.found.setFixedHeight(ROW_PX * min(len(rows), ROWS))
+        self.found.setVisible(bool(rows))
+        last = len(rows) - 1
+        self.found.setCurrentCell(last if len(rows) > count else min(max(chosen, 0), last), 0)
+
+    def _cell(self, row: int, column: int) -> QTableWidgetItem:
+        cell = self.found.item(row, column)
+        if cell is None:
+            cell = QTableWidgetItem()
+            side = Qt.AlignmentFlag.AlignRight if column else Qt.AlignmentFlag.AlignLeft
+            cell.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+            self.found.setItem(row, column, cell)
+        return cell
+
+    def _make_fit(self, language: Language) -> None:
+        text = language.text
+        self.model = QComboBox(self)
+        self.model.addItem(text("tissue"), "tissue")
+        self.model.addItem(text("rigid"), "rigid")
+        self.model.addItem(text("rigid with scale"), "scaled")
+        self.model.setToolTip(
+            text("Tissue: as a breast is expected to deform. Rigid: points alone, as a solid")
+        )
+        self.row(self.model, label=text("Fit as"))
+        self.fit = button(text("Fit"), text("Move the plane to the best fit"))
+        self.bend = button(text("Bend"), text("Let the plane bend where it follows better"), checkable=True)
+        self.straighten = button(text("Straighten"), text("Take the bend away; the pose stays"))
+        self.row(self.fit, self.bend, self.straighten)
+
+    def _make_worth(self, language: Language) -> None:
+        text = language.text
+        self.told = self.label("registration")
+        self.within = self.label("registration")
+        self.notes = self.label("muted")
+        tip = text("Your word that the registration is right; any change takes it back")
+        self.confirm = button(text("Confirm"), tip, checkable=True)
+        self.column.addWidget(self.confirm)
+
+    def _make_hand(self, language: Language) -> None:
+        text = language.text
+        self.heading(text("By hand"))
+        self.drag = button(
+            text("Drag"),
+            text("Drag the MRI under the ultrasound; Shift turns, the wheel goes through the plane") + " (R)",
+            checkable=True,
+        )
+        self.pivot = QComboBox(self)
+        self.pivot.addItem(text("about lesion"), Pivot.LESION)
+        self.pivot.addItem(text("about probe"), Pivot.PROBE)
+        self.pivot.addItem(text("about last point"), Pivot.LANDMARK)
+        self.pivot.setToolTip(text("What a turn leaves in place"))
+        self.row(self.drag, self.pivot)
+        self.fields = {
+            "x": number(-400, 400, "mm", 0.1, 1),
+            "y": number(-400, 400, "mm", 0.1, 1),
+            "z": number(-400, 400, "mm", 0.1, 1),
+            "rx": number(-180, 180, "°", 0.1, 1),
+            "ry": number(-180, 180, "°", 0.1, 1),
+            "rz": number(-180, 180, "°", 0.1, 1),
+        }
+        self.heading(text("Centre of the probe face: left, posterior, superior"))
+        self.row(self.fields["x"], self.fields["y"], self.fields["z"])
+        self.heading(text("Turn about the plane's x, y, z"))
+        self.row(self.fields["rx"], self.fields["ry"], self.fields["rz"])
+        self.free_scale = QCheckBox(text("Free the scale"))
+        self.scale = number(0.5, 2.0, "×", 0.01, 3)
+        self.row(self.free_scale, self.scale)
+
+    def _make_calibration(self, language: Language) -> None:
+        """Shown only while the ultrasound image has no scale of its own."""
+        text = language.text
+        self.length = number(1, 100, "mm", 1, 0)
+        self.length.setValue(KNOWN_LENGTH_MM)
+        self.calibrate = button(
+            text("Draw known length"),
+            text("Draw a line of this length on ultrasound, along its ruler"),
+            checkable=True,
+        )
+        self.calibration = [self.heading(text("Scale")), self.length, self.calibrate]
+        self.row(self.length, self.calibrate)

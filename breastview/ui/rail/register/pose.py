@@ -1,0 +1,84 @@
+"""The pose by hand: numbers, keys and the scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from PySide6.QtCore import QObject
+
+from breastview.registration.parameters import Method, RegistrationParameters
+from breastview.registration.transform import moved, turned, with_angles
+from breastview.review.registering import SetRegistration
+from breastview.ui.expecting import Expecting
+from breastview.ui.rail.parts import put
+from breastview.ui.rail.register.panel import RegisterPanel
+from breastview.ui.session import Session
+
+
+class PosePresenter(QObject):
+    """Keeps the pose's fields in step with the session."""
+
+    def __init__(self, panel: RegisterPanel, session: Session, expecting: Expecting, parent: QObject) -> None:
+        super().__init__(parent)
+        self._panel, self._session, self._expecting = panel, session, expecting
+        panel.free_scale.toggled.connect(self._free_scale)
+        for place, field in enumerate(panel.fields.values()):
+            field.valueChanged.connect(partial(self._typed, place))
+        panel.scale.valueChanged.connect(self._typed_scale)
+        panel.pivot.activated.connect(lambda: expecting.turn_about(panel.pivot.currentData()))
+        panel.pivot.setCurrentIndex(panel.pivot.findData(expecting.pivot))
+
+    def nudge(self, axis: str, step: float) -> None:
+        """Move along or turn about one axis of the plane: "x", "y", "z", "rx", "ry" or "rz"."""
+        present = self._session.registration
+        if present is None:
+            return
+        if axis.startswith("r"):
+            self._set(turned(present, axis[1], step, self._expecting.pivot_mm))
+        else:
+            shift = [0.0, 0.0, 0.0]
+            shift["xyz".index(axis)] = step
+            self._set(moved(present, shift))
+
+    def show(self, present: RegistrationParameters | None) -> None:
+        """Show the numbers."""
+        panel = self._panel
+        for widget in (*panel.fields.values(), panel.drag, panel.pivot, panel.free_scale):
+            widget.setEnabled(present is not None)
+        values = (*present.centre_mm, *present.angles_deg) if present else (0.0,) * 6
+        for field, value in zip(panel.fields.values(), values, strict=True):
+            put(field, value)
+        put(panel.scale, present.scale if present else 1.0)
+        if present and present.scale != 1.0:
+            panel.free_scale.setChecked(True)
+        panel.scale.setEnabled(present is not None and panel.free_scale.isChecked())
+
+    def _set(self, parameters: RegistrationParameters) -> None:
+        key = self._session.us_key
+        if key is not None:
+            self._session.dispatch(SetRegistration(key, self._session.us_frame, parameters))
+
+    def _typed(self, place: int, value: float) -> None:
+        """Take one number; the others keep the digits that their fields do not show."""
+        present = self._session.registration
+        if present is None:
+            return
+        numbers = [*present.centre_mm, *present.angles_deg]
+        numbers[place] = value
+        x, y, z, rx, ry, rz = numbers
+        if place < 3:
+            self._set(replace(present, centre_mm=(x, y, z), method=Method.MANUAL))
+        else:
+            self._set(with_angles(present, (rx, ry, rz), self._expecting.pivot_mm))
+
+    def _typed_scale(self, value: float) -> None:
+        present = self._session.registration
+        if present is not None:
+            self._set(replace(present, scale=value, method=Method.MANUAL))
+
+    def _free_scale(self, free: bool) -> None:
+        present = self._session.registration
+        self._panel.scale.setEnabled(free and present is not None)
+        if not free and present is not None and present.scale != 1.0:
+            self._set(replace(present, scale=1.0, method=Method.MANUAL))

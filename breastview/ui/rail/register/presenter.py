@@ -1,0 +1,226 @@
+"""Keeps step 2 in step with the session: start, tools, calibration, and what the registration is worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from PySide6.QtCore import QObject
+
+from breastview.errors import BreastViewError
+from breastview.language import Language
+from breastview.messages import message
+from breastview.records.concordance import mark_distance_mm
+from breastview.records.expected import lesion_us_mm
+from breastview.registration.parameters import ContourKind, Point3, RegistrationParameters
+from breastview.registration.region import is_open_through_plane, region_in_us
+from breastview.registration.start import (
+    orientation_of,
+    start_from_clock_face,
+    start_from_mri_mark,
+    usual_angles_deg,
+)
+from breastview.review.actions import Calibrate
+from breastview.review.registering import ConfirmRegistration, SetRegistration
+from breastview.review.state import Part
+from breastview.ui.expecting import Expecting
+from breastview.ui.names import grade_text
+from breastview.ui.panes.drafting import Drafting
+from breastview.ui.panes.tools import Tools
+from breastview.ui.rail.register.correspondences import CorrespondencesPresenter
+from breastview.ui.rail.register.panel import RegisterPanel
+from breastview.ui.rail.register.pose import PosePresenter
+from breastview.ui.rail.view import RailView
+from breastview.ui.session import Session
+
+SHOWN = {Part.REGISTRATION, Part.MARKS, Part.SELECTION, Part.SCALE, Part.LESIONS}
+
+
+class RegisterPresenter(QObject):
+    """Joins the parts of step 2."""
+
+    def __init__(
+        self,
+        panel: RegisterPanel,
+        rail: RailView,
+        session: Session,
+        tools: Tools,
+        expecting: Expecting,
+        drafting: Drafting,
+        language: Language,
+        parent: QObject,
+    ) -> None:
+        super().__init__(parent)
+        self._panel, self._rail, self._session = panel, rail, session
+        self._tools, self._language = tools, language
+        self._expecting, self.drafting = expecting, drafting
+        self.pose = PosePresenter(panel, session, expecting, self)
+        self._correspondences = CorrespondencesPresenter(panel, session, expecting, language, self)
+        self._hung: tuple[str | None, int] = (None, 0)
+        panel.from_mark.clicked.connect(self.start_from_marks)
+        panel.from_clock.clicked.connect(self.start_from_clock)
+        panel.drag.clicked.connect(lambda: tools.choose("mri_move"))
+        panel.pair.clicked.connect(lambda: drafting.begin(None))
+        panel.line.clicked.connect(lambda: drafting.begin(ContourKind.LINE))
+        panel.surface.clicked.connect(lambda: drafting.begin(ContourKind.SURFACE))
+        panel.skin.clicked.connect(drafting.add_skin)
+        panel.confirm.clicked.connect(self._confirm)
+        panel.calibrate.clicked.connect(lambda: tools.choose("us_line"))
+        tools.changed.connect(self._show_tool)
+        tools.us_line.connect(self._calibrate)
+        session.opened.connect(self.show)
+        session.loaded.connect(self.show)
+        session.changed.connect(self._changed)
+        self.show()
+        self._show_tool()
+
+    def start_from_marks(self) -> None:
+        """Put the US lesion onto its MRI mark."""
+        lesion, plane = self._session.lesion, self._session.plane
+        if lesion is None or lesion.us is None or lesion.mri is None:
+            self._session.tell(message("registration.needs_marks"))
+        elif plane is None:
+            self._session.tell(message("registration.no_scale"))
+        else:
+            us_mm = lesion_us_mm(lesion, plane)
+            self._set(start_from_mri_mark(us_mm, lesion.mri.point_mm, self._angles()))
+
+    def start_from_clock(self) -> None:
+        """Put the plane where the report's words say."""
+        lesion, body, plane = self._session.lesion, self._session.body, self._session.plane
+        if (
+            lesion is None
+            or lesion.side is None
+            or lesion.clock_h is None
+            or lesion.nipple_distance_mm is None
+        ):
+            self._session.tell(message("registration.needs_clock"))
+            return
+        if body is None:
+            self._session.tell(message("registration.needs_mri"))
+            return
+        us = lesion_us_mm(lesion, plane) if lesion.us is not None and plane is not None else None
+        told = (lesion.side, lesion.clock_h, lesion.nipple_distance_mm, lesion.depth_mm)
+        try:
+            start = start_from_clock_face(body, *told, us, self._angles())
+        except BreastViewError as error:
+            self._session.tell(error.message)
+            return
+        self._set(start)
+        region = self._expecting.region
+        if region is not None:
+            self._tools.mri_wanted.emit(region.point_mm)
+
+    def show(self) -> None:
+        """Show the registration of the hung frame."""
+        session, panel = self._session, self._panel
+        panel.setEnabled(session.case is not None)
+        if session.case is None:
+            self._rail.set_state("register", "")
+            return
+        present = session.registration
+        needs_scale = session.stack is not None and session.stack.scale is None
+        for widget in panel.calibration:
+            widget.setVisible(needs_scale)
+        self._show_orientation(present)
+        self.pose.show(present)
+        self._correspondences.show(present)
+        self._show_worth(present)
+        self._show_state(present)
+
+    def _show_orientation(self, present: RegistrationParameters | None) -> None:
+        """A frame that is hung says by its registration how the probe was held."""
+        hung = (self._session.us_key, self._session.us_frame)
+        if hung != self._hung and present is not None:
+            lesion = self._session.lesion
+            held = orientation_of(present.angles_deg, lesion.clock_h if lesion else None)
+            self._panel.orientation.setCurrentIndex(self._panel.orientation.findData(held))
+        self._hung = hung
+
+    def _show_worth(self, present: RegistrationParameters | None) -> None:
+        panel, text = self._panel, self._language.text
+        region = self._expecting.region if present is not None else None
+        lines = []
+        if region is not None and present is not None:
+            lines.append(text("Lesion within ±{mm:.0f} mm (9 in 10)").format(mm=region.radius_mm))
+            if is_open_through_plane(region_in_us(present, region)):
+                lines.append(text("Points of one plane say little of what lies through it."))
+        panel.within.setText("\n".join(lines))
+        panel.within.setVisible(bool(lines))
+        grade = self._expecting.grade
+        panel.confirm.setEnabled(grade is not None and grade.allows_measuring)
+        panel.confirm.setChecked(bool(present and present.confirmed))
+
+    def _show_state(self, present: RegistrationParameters | None) -> None:
+        text, grade = self._language.text, self._expecting.grade
+        if present is None or grade is None:
+            self._rail.set_state("register", text("not registered"))
+            return
+        sign = "✓" if grade.allows_measuring else "◐"
+        words = [f"{sign} {grade_text(grade, present.method, self._language)}"]
+        lesion, plane = self._session.lesion, self._session.plane
+        if lesion is not None and plane is not None:
+            distance = mark_distance_mm(self._session.state.record, lesion, plane)
+            if distance is not None:
+                words.append(text("marks {mm:.0f} mm apart").format(mm=distance))
+        if present.scale_flagged:
+            words.append("⚠ " + text("scale {scale:.2f}").format(scale=present.scale))
+        self._rail.set_state("register", " · ".join(words), "registration")
+
+    def _angles(self) -> Point3:
+        lesion = self._session.lesion
+        clock_h = lesion.clock_h if lesion is not None else None
+        return usual_angles_deg(str(self._panel.orientation.currentData()), clock_h)
+
+    def _set(self, start: RegistrationParameters) -> None:
+        """Take a start; correspondences that are there stay."""
+        key, present = self._session.us_key, self._session.registration
+        if key is None:
+            return
+        if present is not None:
+            start = replace(start, landmarks=present.landmarks, contours=present.contours)
+        self._session.dispatch(SetRegistration(key, self._session.us_frame, start))
+
+    def _confirm(self, confirmed: bool) -> None:
+        key = self._session.us_key
+        if key is not None:
+            self._session.dispatch(ConfirmRegistration(key, self._session.us_frame, confirmed))
+
+    def _calibrate(self, x1: float, y1: float, x2: float, y2: float) -> None:
+        key, length_px = self._session.us_key, float(np.hypot(x2 - x1, y2 - y1))
+        if key is not None and length_px > 0:
+            spacing = self._panel.length.value() / length_px
+            self._session.dispatch(Calibrate(key, (spacing, spacing)))
+        self._tools.browse()
+
+    def _show_tool(self) -> None:
+        panel, name, kind = self._panel, self._tools.name, self.drafting.kind
+        contour = kind if name in ("us_contour", "mri_contour") else None
+        panel.drag.setChecked(name == "mri_move")
+        panel.pair.setChecked(name in ("us_point", "mri_pair"))
+        panel.line.setChecked(contour is ContourKind.LINE)
+        panel.surface.setChecked(contour is ContourKind.SURFACE)
+        panel.calibrate.setChecked(name == "us_line")
+        hint, keys = self._hints(contour).get(name, ("", ""))
+        for label, words in ((panel.hint, hint), (panel.keys, keys)):
+            label.setText(words)
+            label.setVisible(bool(words))
+
+    def _hints(self, contour: ContourKind | None) -> dict[str, tuple[str, str]]:
+        text = self._language.text
+        ends = text("Enter or a double click ends, Esc cancels.")
+        here = text("Click along the same one in the MRI.")
+        if contour is ContourKind.SURFACE:
+            here = text("Click on the same one in the MRI, on several slices.")
+        expected = text("Enter takes the expected place, arrows move it by 0.5 mm.")
+        return {
+            "us_point": (text("Click a point on ultrasound."), ""),
+            "mri_pair": (text("Click the same point in the MRI."), expected),
+            "us_contour": (text("Click along it on ultrasound."), ends),
+            "mri_contour": (here, ends),
+            "mri_move": (text("Drag moves, Shift turns, the wheel goes through the plane."), ""),
+        }
+
+    def _changed(self, parts: frozenset[Part]) -> None:
+        if parts & SHOWN:
+            self.show()
