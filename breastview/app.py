@@ -39,7 +39,8 @@ from breastview.ui.session import Session
 from breastview.ui.snapping import Snapping
 from breastview.ui.window.build import Window, build_window
 
-SETTLED_S = 0.3
+AT_REST = 60  # rounds without background work, each of `ROUND_S` or more
+ROUND_S = 0.005
 
 
 class Application(QObject):
@@ -188,10 +189,12 @@ def _without_remarks(kind: QtMsgType, context: QMessageLogContext, text: str) ->
 
 
 def settle(qt: QApplication, tasks: Tasks, timeout_s: float) -> None:
-    """Let the window draw until its background work has been at rest for a moment."""
-    end, rest = time.monotonic() + timeout_s, time.monotonic()
-    while time.monotonic() < end and time.monotonic() - rest < SETTLED_S:
+    """Let the window draw until its background work has been at rest for a moment.
+
+    The moment is counted in rounds: a busy machine may take longer than any time over a single one.
+    """
+    end, rounds = time.monotonic() + timeout_s, 0
+    while time.monotonic() < end and rounds < AT_REST:
         qt.processEvents()
-        if tasks.busy:
-            rest = time.monotonic()
-        time.sleep(0.005)
+        rounds = 0 if tasks.busy else rounds + 1
+        time.sleep(ROUND_S)

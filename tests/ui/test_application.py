@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QLabel
 
-from breastview.app import screenshot
+from breastview.app import AT_REST, screenshot, settle
 from breastview.errors import ReportError
 from breastview.records.store import write
 from breastview.records.values import Lesion
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WITHOUT_TORCH = """
 import sys
 from pathlib import Path
-from breastview.app import screenshot
+from breastview.app import AT_REST, screenshot, settle
 screenshot(Path(sys.argv[1]), Path(sys.argv[2]), (640, 480))
 print("torch" in sys.modules, "torchvision" in sys.modules)
 """
@@ -53,6 +53,25 @@ def test_a_screenshot_that_cannot_be_written_is_an_error(qapp, exam, tmp_path):
     with pytest.raises(ReportError) as refused:
         screenshot(exam, tmp_path / "no folder" / "window.png", (640, 480))
     assert refused.value.message.code == "window.unwritable"
+
+
+class Work:
+    """An event loop, and background work that is over in its fifth round."""
+
+    rounds = 0
+
+    def processEvents(self):
+        self.rounds += 1
+
+    @property
+    def busy(self):
+        return self.rounds < 5
+
+
+def test_a_screenshot_waits_for_rounds_of_rest_however_long_one_takes():
+    work = Work()
+    settle(work, work, timeout_s=600.0)
+    assert work.rounds == 4 + AT_REST
 
 
 def test_closing_saves_what_was_entered_last(make_window, open_exam, tmp_path):
