@@ -9,7 +9,7 @@ from breastview.records.concordance import us_centre_px
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.estimate import Start
 from breastview.registration.grade import Grade, grade_of
-from breastview.registration.parameters import Point2, RegistrationParameters
+from breastview.registration.parameters import Method, Point2, RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.region import Region, region_of
 from breastview.registration.skin import Body
@@ -50,11 +50,11 @@ def start_of(
 
 def lesion_region(record: ReviewRecord, lesion: Lesion, plane: UsPlane, body: Body | None) -> Region | None:
     """Where the registration of a lesion's US image expects it in the MRI; None where there is no US mark, no
-    registration, or neither words nor correspondences that tell."""
+    registration, neither words nor correspondences that tell, or nothing to guess: it is the true one."""
     if lesion.us is None:
         return None
     parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
-    if parameters is None:
+    if parameters is None or parameters.method is Method.TRUTH:
         return None
     us_mm = lesion_us_mm(lesion, plane)
     start = start_of(lesion, us_mm, body, parameters)

@@ -15,7 +15,7 @@ from breastview.records.values import Lesion
 from breastview.registration.agreement import Agreement, agreement
 from breastview.registration.estimate import Start
 from breastview.registration.grade import Grade, grade_of
-from breastview.registration.parameters import Point2, Point3
+from breastview.registration.parameters import Method, Point2, Point3
 from breastview.registration.region import Region, region_around, region_of, unsure_start
 from breastview.registration.transform import Pivot, pivot_us_mm
 from breastview.ui.session import Session
@@ -77,7 +77,7 @@ class Expecting(QObject):
     def mri_region(self) -> Region | None:
         """How sure the place is where the lesion is marked in the MRI; None where nothing tells."""
         lesion, present, start = self._session.lesion, self._session.registration, self.start
-        if lesion is None or lesion.mri is None or present is None:
+        if lesion is None or lesion.mri is None or present is None or present.method is Method.TRUTH:
             return None
         if start is None and not (present.landmarks or present.contours):
             return None

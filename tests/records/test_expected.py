@@ -81,3 +81,10 @@ def test_pairs_of_one_plane_say_little_of_what_lies_through_it():
     seen = region_in_us(POSE, region_around(matched(4), region.point_mm))
     assert seen.centre_mm == pytest.approx([0.0, 15.0, 0.0], abs=1.5)
     assert seen.radius_mm == pytest.approx(region.radius_mm, rel=0.15)
+
+
+def test_a_true_registration_leaves_nothing_to_guess():
+    true = replace(POSE, method=Method.TRUTH)
+    assert lesion_region(record_of(POSE), LESION, PLANE, dome()) is not None
+    assert lesion_region(record_of(true), LESION, PLANE, dome()) is None
+    assert lesion_grade(record_of(true), LESION, PLANE, dome()) is Grade.CONFIRMED
