@@ -25,7 +25,7 @@ DARK, LIT = 12.0, 32.0  # grey levels between which a column's lower end counts 
 SHADOW_WEIGHT = 0.05
 STEP_MM = 1.0  # of the block of MRI
 RIDGE = 1e-3  # share of the mean variance of the channels that steadies the regression
-BODY = 0.08  # share of an image's 99th percentile above which a voxel is body
+BODY = 0.15  # mean of the channels above which a voxel is body
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,11 +124,11 @@ def mri_block(
     axes = [np.arange(start, end + STEP_MM, STEP_MM) for start, end in zip(low, high, strict=True)]
     lps = apply(us_to_mri, np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1))
     found = [_resampled(volume, lps) for volume in volumes]
-    body = np.max([image > BODY * np.percentile(image, 99) for image, _ in found], axis=0)
+    values = np.stack([image / max(np.percentile(image, 95), 1e-6) for image, _ in found], axis=-1)
     return MriBlock(
         corner_mm=low,
-        values=np.stack([image / max(np.percentile(image, 95), 1e-6) for image, _ in found], axis=-1),
-        body=body.astype(np.float32),
+        values=values,
+        body=(values.mean(axis=-1) > BODY).astype(np.float32),
         inside=np.min([covered for _, covered in found], axis=0).astype(np.float32),
     )
 

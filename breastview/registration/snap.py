@@ -43,7 +43,7 @@ LEAST_SHARE = 0.1
 MOST_SPREAD_MM = 3.0
 EDGE = 0.1  # mm or degrees
 LEAST_SEEN = 0.7  # of the picture in the body
-MOST_GAP_MM = 8.0
+MOST_GAP_MM, MORE_GAP_MM = 10.0, 4.0  # from skin to face, and how much it may grow
 CLICK_MM = 2.0
 
 
@@ -279,7 +279,7 @@ def _of_body(block: MriBlock, placed: np.ndarray) -> Iterator[Message]:
     if seen[1] < min(LEAST_SEEN, seen[0]):
         yield message("snap.outside", percent=round(100 * seen[1]))
     gaps_mm = [_gap_mm(block, place) for place in placed]
-    if gaps_mm[1] > max(MOST_GAP_MM, gaps_mm[0]):
+    if gaps_mm[1] > max(MOST_GAP_MM, gaps_mm[0] + MORE_GAP_MM):
         yield message("snap.skin", mm=round(gaps_mm[1]))
 
 

@@ -18,9 +18,9 @@ from breastview.registration.snap import propose_snap, snap_volumes
 from breastview.registration.transform import map_points, moved, turned, us_to_mri
 
 TRUTH = RegistrationParameters((10.0, -40.0, 20.0), (4.0, -6.0, 3.0))
-STEP_MM, ROWS, COLUMNS = 0.2, 180, 200
+STEP_MM, ROWS, COLUMNS = 0.2, 140, 150
 SECTOR = Sector(10, 12, 10 + COLUMNS, 12 + ROWS)
-MIDDLE = np.array([[0.0, 18.0]])
+MIDDLE = np.array([[0.0, 14.0]])
 
 
 def blobs(lps: np.ndarray) -> np.ndarray:
@@ -60,19 +60,23 @@ def still() -> FrameStack:
 
 def lost() -> RegistrationParameters:
     """The true pose, 7 mm and 5° off."""
-    return turned(moved(TRUTH, (4.0, -3.0, 5.0)), "y", 5.0, (0.0, 18.0, 0.0))
+    return turned(moved(TRUTH, (4.0, -3.0, 5.0)), "y", 5.0, (0.0, 14.0, 0.0))
 
 
 def missed_mm(pose: RegistrationParameters) -> float:
     return float(np.linalg.norm(map_points(pose, MIDDLE) - map_points(TRUTH, MIDDLE)))
 
 
+@pytest.fixture(scope="module")
+def proposal(still, mri):
+    return propose_snap(still, 0, [mri], lost())
+
+
 def codes(proposal) -> list[str]:
     return [reason.code for reason in proposal.reasons]
 
 
-def test_a_lost_pose_is_found_again(still, mri):
-    proposal = propose_snap(still, 0, [mri], lost())
+def test_a_lost_pose_is_found_again(proposal):
     assert missed_mm(lost()) > 6.0
     assert missed_mm(proposal.parameters) < 1.0
     assert proposal.offered and proposal.reasons == ()
@@ -80,8 +84,8 @@ def test_a_lost_pose_is_found_again(still, mri):
     assert proposal.moved_mm == pytest.approx(missed_mm(lost()), abs=2.0)
 
 
-def test_the_same_input_gives_the_same_pose(still, mri):
-    assert propose_snap(still, 0, [mri], lost()) == propose_snap(still, 0, [mri], lost())
+def test_the_same_input_gives_the_same_pose(still, mri, proposal):
+    assert propose_snap(still, 0, [mri], lost()) == proposal
 
 
 def test_a_pose_that_is_right_stays(still, mri):
@@ -98,7 +102,7 @@ def test_a_pose_out_of_reach_is_not_offered(still, mri):
 def test_landmarks_that_would_part_speak_against_it(still, mri):
     seen = tuple(
         LandmarkPair((x, y), tuple(map(float, map_points(lost(), np.array([[x, y]]))[0])))
-        for x, y in ((-10.0, 10.0), (10.0, 12.0), (0.0, 28.0))
+        for x, y in ((-10.0, 10.0), (10.0, 12.0), (0.0, 24.0))
     )
     proposal = propose_snap(still, 0, [mri], replace(lost(), landmarks=seen))
     assert "snap.landmarks" in codes(proposal)
