@@ -9,8 +9,8 @@ against blood Sharma et al., J Magn Reson Imaging 23:323 (2006). Fluids and fibr
 ADC: malignant 1.06, benign 1.57 (b 0 and 800, Gupta et al., 2016), fibroadenoma 1.94, normal tissue 1.81
 (b 0 and 600, Parsian et al., Radiology 265:696, 2012).
 Attenuation: breast fat 0.73 ± 0.23 dB/cm/MHz in vivo at 7 MHz (Nasief et al., PMC4618705, 2015), gland and
-cyst after a numerical phantom (PMC5087608, table I), skin, muscle across its fibres and blood after a table in
-Diagnostics 13:855 (2023), bone within the range of Sensors 23:5942 (2023), whose table A2 also gives the
+cyst after a numerical phantom (PMC5087608, table I), skin, muscle across its fibres and blood after a table
+in Diagnostics 13:855 (2023), bone within the range of Sensors 23:5942 (2023), whose table A2 also gives the
 impedance of skin, fat, muscle and bone. The rest lies between those. Echogenicity is relative, set by eye
 against fat, the reference of the BI-RADS lexicon.
 """
