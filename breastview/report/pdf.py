@@ -222,7 +222,7 @@ class _Page:
             return text("ultrasound and MRI are not registered")
         words = [self._say(Message(f"grade.{item.grade}")), self._say(Message(f"method.{item.method}"))]
         if item.contours and item.rms_mm is not None:
-            told = text("{pairs} pairs and {contours} lines or surfaces, residual {rms:.1f} mm rms")
+            told = text("points {pairs}, lines and surfaces {contours}, residual {rms:.1f} mm rms")
             words.append(told.format(pairs=item.pairs, contours=item.contours, rms=item.rms_mm))
         elif item.rms_mm is not None:
             told = text("{count} pairs, residual {rms:.1f} mm rms")

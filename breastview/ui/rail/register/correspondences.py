@@ -102,8 +102,6 @@ class CorrespondencesPresenter(QObject):
         panel.fit.setEnabled(fits)
         panel.bend.setEnabled(any_found and tissue)
         panel.straighten.setEnabled(warped)
-        panel.remove.setEnabled(any_found)
-        panel.weight.setEnabled(any_found)
         for tool in (panel.pair, panel.line, panel.surface, panel.skin):
             tool.setEnabled(present is not None)
         panel.skin.setEnabled(present is not None and not any(c.name == SKIN for c in present.contours))
@@ -116,7 +114,7 @@ class CorrespondencesPresenter(QObject):
         elif rms is None:
             panel.told.setText("")
         elif present.contours:
-            told = text("{pairs} pairs and {contours} lines or surfaces, residual {rms:.1f} mm rms")
+            told = text("points {pairs}, lines and surfaces {contours}, residual {rms:.1f} mm rms")
             pairs, contours = len(present.landmarks), len(present.contours)
             panel.told.setText(told.format(pairs=pairs, contours=contours, rms=rms))
         else:

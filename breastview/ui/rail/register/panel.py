@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
     QComboBox,
     QHeaderView,
+    QLabel,
     QTableWidget,
     QTableWidgetItem,
 )
@@ -84,8 +86,10 @@ class RegisterPanel(Panel):
         self.odd = self.label("caution")
         self.weight = number(LEAST_WEIGHT, MOST_WEIGHT, "×", 0.1, 1)
         self.weight.setToolTip(text("How much the chosen one counts"))
+        self.weighed = QLabel(text("Weight"), self)
+        self.weighed.setProperty("role", "muted")
         self.remove = button(text("Remove"), text("Remove the chosen one"))
-        self.row(self.weight, self.remove, label=text("Weight"))
+        self.row(self.weighed, self.weight, self.remove)
 
     def show_rows(self, rows: list[tuple[str, str, str]]) -> None:
         """List (name, residual, weight). The chosen row stays chosen; a new one is chosen at once."""
@@ -95,7 +99,8 @@ class RegisterPanel(Panel):
             for column, words in enumerate(row):
                 self._cell(place, column).setText(words)
         self.found.setFixedHeight(ROW_PX * min(len(rows), ROWS))
-        self.found.setVisible(bool(rows))
+        for widget in (self.found, self.weighed, self.weight, self.remove):
+            widget.setVisible(bool(rows))
         last = len(rows) - 1
         self.found.setCurrentCell(last if len(rows) > count else min(max(chosen, 0), last), 0)
 
@@ -154,13 +159,22 @@ class RegisterPanel(Panel):
             "ry": number(-180, 180, "°", 0.1, 1),
             "rz": number(-180, 180, "°", 0.1, 1),
         }
-        self.heading(text("Centre of the probe face: left, posterior, superior"))
+        self.heading(text("Probe face: left, posterior, superior"))
         self.row(self.fields["x"], self.fields["y"], self.fields["z"])
         self.heading(text("Turn about the plane's x, y, z"))
         self.row(self.fields["rx"], self.fields["ry"], self.fields["rz"])
         self.free_scale = QCheckBox(text("Free the scale"))
         self.scale = number(0.5, 2.0, "×", 0.01, 3)
         self.row(self.free_scale, self.scale)
+
+    def show_pivots(self, there: dict[Pivot, bool], chosen: Pivot) -> None:
+        """Offer the pivots that are there, and show the chosen one, or the probe in its place."""
+        items = self.pivot.model()
+        assert isinstance(items, QStandardItemModel)
+        for pivot, is_there in there.items():
+            items.item(self.pivot.findData(pivot)).setEnabled(is_there)
+        shown = chosen if there[chosen] else Pivot.PROBE
+        self.pivot.setCurrentIndex(self.pivot.findData(shown))
 
     def _make_calibration(self, language: Language) -> None:
         """Shown only while the ultrasound image has no scale of its own."""

@@ -8,7 +8,7 @@ from functools import partial
 from PySide6.QtCore import QObject
 
 from breastview.registration.parameters import Method, RegistrationParameters
-from breastview.registration.transform import moved, turned, with_angles
+from breastview.registration.transform import Pivot, moved, turned, with_angles
 from breastview.review.registering import SetRegistration
 from breastview.ui.expecting import Expecting
 from breastview.ui.rail.parts import put
@@ -26,8 +26,7 @@ class PosePresenter(QObject):
         for place, field in enumerate(panel.fields.values()):
             field.valueChanged.connect(partial(self._typed, place))
         panel.scale.valueChanged.connect(self._typed_scale)
-        panel.pivot.activated.connect(lambda: expecting.turn_about(panel.pivot.currentData()))
-        panel.pivot.setCurrentIndex(panel.pivot.findData(expecting.pivot))
+        panel.pivot.activated.connect(lambda: expecting.turn_about(Pivot(panel.pivot.currentData())))
 
     def nudge(self, axis: str, step: float) -> None:
         """Move along or turn about one axis of the plane: "x", "y", "z", "rx", "ry" or "rz"."""
@@ -53,6 +52,12 @@ class PosePresenter(QObject):
         if present and present.scale != 1.0:
             panel.free_scale.setChecked(True)
         panel.scale.setEnabled(present is not None and panel.free_scale.isChecked())
+        there = {
+            Pivot.LESION: self._expecting.us_mm is not None,
+            Pivot.PROBE: True,
+            Pivot.LANDMARK: bool(present and present.landmarks),
+        }
+        panel.show_pivots(there, self._expecting.pivot)
 
     def _set(self, parameters: RegistrationParameters) -> None:
         key = self._session.us_key

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject
 from breastview.errors import BreastViewError
 from breastview.language import Language
 from breastview.messages import message
-from breastview.records.concordance import mark_distance_mm
+from breastview.records.concordance import SAME_LESION_MM, mark_distance_mm
 from breastview.records.expected import lesion_us_mm
 from breastview.registration.parameters import ContourKind, Point3, RegistrationParameters
 from breastview.registration.region import is_open_through_plane, region_in_us
@@ -162,7 +162,8 @@ class RegisterPresenter(QObject):
         if lesion is not None and plane is not None:
             distance = mark_distance_mm(self._session.state.record, lesion, plane)
             if distance is not None:
-                words.append(text("marks {mm:.0f} mm apart").format(mm=distance))
+                caution = "⚠ " if distance > SAME_LESION_MM else ""
+                words.append(caution + text("marks {mm:.0f} mm apart").format(mm=distance))
         if present.scale_flagged:
             words.append("⚠ " + text("scale {scale:.2f}").format(scale=present.scale))
         self._rail.set_state("register", " · ".join(words), "registration")

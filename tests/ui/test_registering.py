@@ -1,0 +1,212 @@
+"""Correspondences, fit, regions and grade in the window, with the mouse and the keyboard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyqtgraph as pg
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from breastview.imaging.geometry import frozen
+from breastview.records.values import Side
+from breastview.registration.parameters import ContourKind, LandmarkPair, Method
+from breastview.registration.skin import GRID_MM, Body
+from breastview.registration.start import start_from_mri_mark
+from breastview.registration.transform import map_points
+from breastview.review.actions import ConfirmSide, SetPlace
+from breastview.review.registering import AddLandmark, SetRegistration
+from breastview.ui.panes.canvas import Tool
+from tests.ui.conftest import say
+from tests.ui.hands import LEFT, PLAIN, click, drag, enter, press, push, texts
+
+AROUND = ((-4.0, 2.0), (4.0, 2.0), (-4.0, 9.0), (4.0, 9.0), (0.0, 2.5))
+
+
+@pytest.fixture
+def session(application, exam, blank_record, open_exam):
+    """One lesion marked on ultrasound at x 0, y 5 mm, whose middle the registration has at (15, 20, 6) mm."""
+    opened = open_exam(application, exam, blank_record)
+    view = application.window.view
+    press(view, "B")
+    drag(view.us.canvas, (60, 50), (100, 70))
+    opened.dispatch(SetRegistration(opened.us_key, 0, start_from_mri_mark((0.0, 5.0), (15.0, 20.0, 6.0))))
+    press(view, "Ctrl+2")
+    return opened
+
+
+@pytest.fixture
+def view(application, session):
+    return application.window.view
+
+
+@pytest.fixture
+def panel(application, session):
+    return application.window.rail.panels["register"]
+
+
+@pytest.fixture
+def matched(session):
+    """Five pairs where the registration has them, 2 mm further to the left."""
+    for us_mm in AROUND:
+        x, y, z = map_points(session.registration, np.array(us_mm))
+        pair = LandmarkPair(us_mm, (float(x) + 2.0, float(y), float(z)))
+        session.dispatch(AddLandmark(session.us_key, 0, pair))
+
+
+def hill() -> Body:
+    """A half ellipsoid in front of a chest behind y = 45 mm, its tip at y −6 mm."""
+    x, y, z = (np.arange(a, b, GRID_MM) for a, b in ((-60, 90), (-30, 75), (-60, 75)))
+    x, y, z = np.meshgrid(x, y, z, indexing="ij")
+    breast = ((x - 15) / 50) ** 2 + ((y - 45) / 51) ** 2 + ((z - 7) / 50) ** 2 < 1
+    return Body(frozen(breast | (y > 45)), np.array([-60.0, -30.0, -60.0]))
+
+
+def rows(panel):
+    return [panel.found.item(row, 0).text() for row in range(panel.found.rowCount())]
+
+
+def dashed(canvas):
+    """How many dashed outlines are drawn."""
+    curves = [item for item in canvas.scene().items() if isinstance(item, pg.PlotCurveItem)]
+    return sum(pg.mkPen(curve.opts["pen"]).style() == Qt.PenStyle.DashLine for curve in curves)
+
+
+def test_the_partner_of_a_click_is_expected_moved_by_arrows_and_taken_by_enter(session, view, panel):
+    press(view, "L")
+    click(view.us.canvas, 100, 60)
+    assert "slice 3/6" in texts(view.mri.canvas), "the slice at z 6 mm"
+    assert "Enter takes the expected place, arrows move it by 0.5 mm." in texts(panel)
+    assert view.mri.canvas.hasFocus() and dashed(view.mri.canvas) == 1
+    for key in ("Right", "Right", "Down"):
+        press(view, key)
+    press(view, "Return")
+    expected = map_points(session.registration, np.array(session.registration.landmarks[0].us_mm))
+    assert session.registration.landmarks[0].mri_mm == pytest.approx(
+        expected + np.array([1.0, 0.5, 0.0]), abs=0.01
+    )
+    assert view.mri.canvas.tool is Tool.BROWSE and rows(panel) == ["1"]
+
+
+def test_a_line_is_clicked_along_in_both_images(session, view, panel):
+    push(panel.line)
+    for place in ((70, 40), (90, 45)):
+        click(view.us.canvas, *place)
+    QTest.mouseDClick(view.us.canvas.viewport(), LEFT, PLAIN, view.us.canvas.to_widget(90, 45).toPoint())
+    for place in ((20, 12), (26, 12), (30, 14)):
+        click(view.mri.canvas, *place)
+    press(view, "Return")
+    (line,) = session.registration.contours
+    assert line.kind is ContourKind.LINE and rows(panel) == ["Line 1"]
+    assert line.us_mm[0] == pytest.approx((-1.0, 3.0), abs=0.1) and line.mri_mm[0][2] == 6.0
+    assert not panel.line.isChecked()
+    push(panel.remove)
+    assert session.registration.contours == () and rows(panel) == []
+
+
+def test_a_surface_needs_more_than_one_line_of_places(session, view, panel):
+    press(view, "F")
+    click(view.us.canvas, 70, 40)
+    press(view, "Return")
+    assert view.error == "✖ " + say("registration.contour_short")
+    click(view.us.canvas, 90, 40)
+    press(view, "Return")
+    for place in ((20, 20), (26, 20), (30, 20)):
+        click(view.mri.canvas, *place)
+    press(view, "Return")
+    assert view.error == "✖ " + say("registration.surface_on_line")
+    click(view.mri.canvas, 26, 30)
+    press(view, "Return")
+    assert rows(panel) == ["Surface 1"]
+    press(view, "F")
+    click(view.us.canvas, 70, 40)
+    press(view, "Esc")
+    assert view.us.canvas.tool is Tool.BROWSE and rows(panel) == ["Surface 1"]
+
+
+def test_the_skin_needs_no_click(session, view, panel):
+    session.body = hill()
+    push(panel.skin)
+    (skin,) = session.registration.contours
+    assert rows(panel) == ["Skin"] and not panel.skin.isEnabled()
+    assert {depth for _, depth in skin.us_mm} == {0.0}
+    before = session.registration.centre_mm
+    push(panel.fit)
+    assert session.registration.method is Method.LANDMARKS
+    assert session.registration.centre_mm[1] < before[1], "towards the skin, which lies in front"
+
+
+def test_the_one_that_disagrees_is_pointed_at_and_weighs_less(session, matched, view, panel):
+    assert panel.odd.text() == ""
+    pairs = session.registration.landmarks
+    wrong = replace(pairs[2], mri_mm=tuple(np.add(pairs[2].mri_mm, (0.0, 0.0, 30.0)).tolist()))
+    changed = replace(session.registration, landmarks=(*pairs[:2], wrong, *pairs[3:]))
+    session.dispatch(SetRegistration(session.us_key, 0, changed))
+    assert rows(panel) == ["1", "2", "⚠ 3", "4", "5"]
+    assert panel.odd.text().startswith("⚠ 3 disagrees with the others: ")
+    panel.found.setCurrentCell(2, 0)
+    enter(panel.weight, "0.2")
+    assert [pair.weight for pair in session.registration.landmarks] == [1.0, 1.0, 0.2, 1.0, 1.0]
+
+
+def test_a_fit_bends_and_straightens_without_losing_the_pose(session, matched, view, panel):
+    push(panel.fit)
+    lesion = map_points(session.registration, np.array([0.0, 5.0]))
+    assert lesion == pytest.approx((17.0, 20.0, 6.0), abs=0.7)
+    pose = session.registration
+    push(panel.bend)
+    bent = session.registration
+    assert bent.warp and bent.centre_mm == pytest.approx(pose.centre_mm, abs=0.1)
+    assert panel.notes.text().startswith("Bent: no part of the plane is pressed below ")
+    push(panel.straighten)
+    assert session.registration == replace(bent, warp=()) and not panel.bend.isChecked()
+    press(view, "Ctrl+Z")
+    assert session.registration == bent
+
+
+def test_a_registration_is_graded_confirmed_and_taken_back_by_a_nudge(session, matched, view, panel):
+    assert "✓ landmarks · from the lesion marks" in texts(view.rail)
+    assert any(text.startswith("Lesion within ±") for text in texts(panel))
+    push(panel.confirm)
+    assert session.registration.confirmed
+    assert any(text.startswith("registration: confirmed") for text in texts(view))
+    press(view, "Alt+Right")
+    assert not session.registration.confirmed and not panel.confirm.isChecked()
+    assert "✓ landmarks · by hand" in texts(view.rail)
+
+
+def test_without_correspondences_there_is_nothing_to_confirm(session, view, panel):
+    assert "◐ region · from the lesion marks" in texts(view.rail)
+    assert not panel.confirm.isEnabled() and not panel.fit.isEnabled()
+
+
+def test_the_words_of_a_report_draw_a_region_before_anything_is_registered(
+    application, exam, blank_record, open_exam
+):
+    session, view = open_exam(application, exam, blank_record), application.window.view
+    press(view, "N")
+    session.body = hill()
+    assert dashed(view.mri.canvas) == 0
+    session.dispatch(ConfirmSide("L1", Side.LEFT))
+    session.dispatch(SetPlace("L1", 12.0, 10.0, 20.0))
+    assert dashed(view.mri.canvas) == 1
+
+
+def test_a_typed_turn_leaves_the_chosen_pivot_in_place(session, matched, view, panel):
+    last = np.array(session.registration.landmarks[-1].us_mm)
+    there, lesion = (map_points(session.registration, at) for at in (last, np.array([0.0, 5.95])))
+    for _ in range(2):
+        QTest.keyClick(panel.pivot, Qt.Key.Key_Down)
+    assert panel.pivot.currentText() == "about last point"
+    enter(panel.fields["rz"], "25")
+    assert map_points(session.registration, last) == pytest.approx(there)
+    assert np.linalg.norm(map_points(session.registration, np.array([0.0, 5.95])) - lesion) > 1.0
+
+
+def test_a_pivot_that_is_not_there_is_not_offered(session, view, panel):
+    QTest.keyClick(panel.pivot, Qt.Key.Key_Home)
+    assert panel.pivot.currentText() == "about lesion"
+    QTest.keyClick(panel.pivot, Qt.Key.Key_End)
+    assert panel.pivot.currentText() == "about probe", "there is no landmark to turn about"
