@@ -16,6 +16,7 @@ from breastview.errors import RegistrationError
 from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.geometry import apply
 from breastview.messages import Message, message
+from breastview.registration.adopt import FOLDED, least_area
 from breastview.registration.landmarks import SCALE_BOUNDS
 from breastview.registration.parameters import Method, Point2, RegistrationParameters
 from breastview.registration.plane import UsPlane
@@ -147,8 +148,8 @@ def accepted(content: FileContent, images: RegisteredImages, file: str) -> Impor
     """The registration of a file for these images, or the reason why it is none.
 
     Raises:
-        RegistrationError: the file is about other images or another scale, contradicts itself, or its matrix
-            is no similarity within the bounds.
+        RegistrationError: the file is about other images or another scale, contradicts itself, folds the
+            picture over itself, or its matrix is no similarity within the bounds.
     """
     if content.kept is not None:
         _refuse_other_images(content.kept, images, file)
@@ -156,6 +157,8 @@ def accepted(content: FileContent, images: RegisteredImages, file: str) -> Impor
     if content.kept is not None:
         _refuse_contradiction(content, content.kept.parameters, file)
         parameters = content.kept.parameters
+        if least_area(parameters.warp) < FOLDED:
+            raise RegistrationError.of("registration.file_folded", file=file)
     elif content.warp is not None:
         raise RegistrationError.of("registration.file_foreign_warp", file=file)
     else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
 
-from breastview.imaging.case import Role
+from breastview.imaging.case import Role, RoleChoice
 from breastview.imaging.load import load_volume
 from breastview.imaging.volume import FrameStack
 from breastview.messages import Message, message
@@ -20,7 +20,6 @@ from breastview.review.state import Part
 from breastview.ui.session import Session
 
 KIND = "snap"
-COMPARED = (Role.T1WI, Role.T2WI, Role.DCE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +65,7 @@ class Snapping(QObject):
 
         def work(progress: Progress) -> SnapProposal:
             images = images_registered(state.case, state.record, key, request.frame, request.plane)
-            wanted = [volume for volume in images.volumes if volume.role.role in COMPARED]
+            wanted = [volume for volume in images.volumes if _is_compared(volume.role)]
             volumes = snap_volumes([loaded.get(v.key) or load_volume(v, progress) for v in wanted])
             spacing_mm = request.plane.spacing_mm
             return propose_snap(stack, request.frame, volumes, present, spacing_mm, progress)
@@ -120,3 +119,8 @@ class Snapping(QObject):
         self.request = self.proposal = None
         self.told = why
         self.changed.emit()
+
+
+def _is_compared(role: RoleChoice) -> bool:
+    """Whether a search may look at a volume, so that no other is loaded for it."""
+    return role.role in (Role.T1WI, Role.T2WI) or (role.role is Role.DCE and role.phase in (1, 2))

@@ -420,6 +420,14 @@ def test_a_file_whose_transform_was_changed_after_it_was_written(tmp_path, image
     assert refusal(path, images) == "file_contradicts"
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_warp_that_folds_the_picture_over_itself(tmp_path, images, suffix):
+    folding = replace(SIMILAR, warp=(WarpPoint((0.0, 15.0), (9.0, 0.0, 0.0), 10.0),))
+    path = tmp_path / f"pose{suffix}"
+    export_registration(path, folding, images)
+    assert refusal(path, images) == "file_folded"
+
+
 def test_a_deformation_of_another_program(tmp_path, images):
     export_registration(tmp_path / "file.tfm", BENT, images)
     text = (tmp_path / "file.tfm").read_text()

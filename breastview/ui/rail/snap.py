@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QProgressBar
+from PySide6.QtWidgets import QApplication, QProgressBar, QPushButton
 
 from breastview.language import Language
 from breastview.registration.snap import REACH, SnapProposal
@@ -75,13 +75,23 @@ class SnapPresenter(QObject):
         offered = proposal is not None and proposal.offered
         panel.setVisible(self._session.registration is not None)
         panel.search.setEnabled(self._session.registered is not None and bool(self._session.volumes))
-        panel.search.setVisible(not snapping.running and not offered)
+        idle = not snapping.running and not offered
+        first = panel.search if idle else panel.cancel if snapping.running else panel.hold
+        self._keep_focus(first)
         for widget in (panel.bar, panel.cancel):
             widget.setVisible(snapping.running)
         for widget in (panel.hold, panel.accept, panel.discard):
             widget.setVisible(offered)
+        panel.search.setVisible(idle)
         panel.bar.setValue(round(100 * snapping.progress[0]) if snapping.progress else 0)
         self._say(proposal)
+
+    def _keep_focus(self, first: QPushButton) -> None:
+        """Let the keyboard not fall into the next text field when the button that was pushed goes."""
+        focused = QApplication.focusWidget()
+        if focused is not None and focused.parent() is self._panel and first.isHidden():
+            first.show()
+            first.setFocus()
 
     def _say(self, proposal: SnapProposal | None) -> None:
         panel, snapping, say = self._panel, self._snapping, self._language.say

@@ -17,7 +17,6 @@ from breastview.ui.rail.parts import Panel, button
 from breastview.ui.session import Session
 
 ROWS = 3  # that the list shows at once
-ROW_PX = 24
 LONGEST = 24  # characters of a name
 _NAME = Qt.ItemDataRole.UserRole
 
@@ -83,7 +82,7 @@ class SnapshotsPresenter(QObject):
             if snapshot.name == name or row == 0:
                 panel.kept.setCurrentRow(row)
         panel.kept.blockSignals(False)
-        panel.kept.setFixedHeight(min(len(kept), ROWS) * ROW_PX + 2)
+        panel.kept.setFixedHeight(min(len(kept), ROWS) * max(panel.kept.sizeHintForRow(0), 0) + 2)
         panel.kept.setVisible(bool(kept))
         self._show_buttons()
 
