@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -55,6 +56,7 @@ def folds(warp: tuple[WarpPoint, ...], us_mm: np.ndarray) -> bool:
     return bool((relative_area(warp, us_mm) < FOLDED).any())
 
 
+@lru_cache(maxsize=8)
 def least_area(warp: tuple[WarpPoint, ...]) -> float:
     """The least that a warp leaves of a small square of the plane, as a share of it; 1 without a warp."""
     if not warp:

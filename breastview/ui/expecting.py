@@ -54,9 +54,10 @@ class Expecting(QObject):
     def start(self) -> Start | None:
         """Where the report's words put the lesion, with the probe held as the registration shows."""
         session, lesion, us_mm = self._session, self._session.lesion, self.us_mm
-        if lesion is None or us_mm is None or session.registration is None:
+        present = session.registration
+        if lesion is None or us_mm is None or present is None:
             return None
-        return start_of(lesion, us_mm, session.body, session.registration)
+        return self._known("start", lambda: start_of(lesion, us_mm, session.body, present))
 
     @property
     def region(self) -> Region | None:
