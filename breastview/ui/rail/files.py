@@ -47,7 +47,6 @@ class FilesPresenter(QObject):
         panel.import_.clicked.connect(self.choose_import)
         panel.export.clicked.connect(self.choose_export)
         session.exchanged.connect(self._exchanged)
-        session.progressed.connect(self.show)
         session.loaded.connect(self.show)
         session.opened.connect(self._opened)
         session.changed.connect(self.show)
@@ -56,10 +55,9 @@ class FilesPresenter(QObject):
     def show(self) -> None:
         """Say what can be done, and what the last file left open."""
         session, panel = self._session, self._panel
-        free = not session.tasks.is_running(KIND)
         ready = session.case is not None and bool(session.case.volumes) and session.plane is not None
-        panel.import_.setEnabled(free and ready)
-        panel.export.setEnabled(free and ready and session.registration is not None)
+        panel.import_.setEnabled(ready)
+        panel.export.setEnabled(ready and session.registration is not None)
         panel.told.setText("\n".join(self._language.say(told) for told in self._told))
         panel.told.setVisible(bool(self._told))
 
