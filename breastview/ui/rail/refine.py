@@ -46,8 +46,14 @@ class RefinePresenter(QObject):
     def adopt(self, window: QWidget) -> None:
         """Give a window the keys: one starts the search, one compares as long as it is held."""
         panel, session = self._panel, self._session
-        QShortcut(QKeySequence("S"), window).activated.connect(panel.snap.search.click)
+        QShortcut(QKeySequence("S"), window).activated.connect(self._search)
         HoldKey(window, self._look, lambda: session.glance(None)).watch(panel.snapshots.kept)
+
+    def _search(self) -> None:
+        """As the button does, and not where the button is away: a proposal waits for its answer."""
+        button = self._panel.snap.search
+        if not button.isHidden():
+            button.click()
 
     def _look(self) -> bool:
         """The proposal comes first: it waits for an answer."""
