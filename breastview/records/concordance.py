@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.stats import chi2
 
 from breastview.messages import Message, message
 from breastview.records.values import Lesion, ReviewRecord
@@ -15,7 +14,6 @@ from breastview.registration.region import Region, region_of
 from breastview.registration.transform import map_points
 
 SAME_LESION_MM = 15.0
-DOUBTFUL_MM2 = float(chi2.ppf(0.99, 3))  # squared distance in SD: one in a hundred exceeds it
 SIZE_RATIO = 2.0  # sizes of one lesion in the two images differ by less
 
 
@@ -116,7 +114,7 @@ def same_lesion(
     if lesion.side is not None and mri_side is not None and lesion.side != mri_side:
         against.append(message("concordance.sides_differ", us=str(lesion.side), mri=mri_side))
     doubts = []
-    if reported is not None and _unlikely(reported, place):
+    if reported is not None and not reported.allows(lesion.mri.point_mm):
         doubts.append(message("concordance.report_elsewhere", mm=_away_mm(reported, place)))
     if plane is not None:
         doubts += _doubts_of_images(record, lesion, plane, place)
@@ -133,7 +131,7 @@ def _doubts_of_images(
     if parameters is not None and (parameters.landmarks or parameters.contours):
         x, y = plane.px_to_mm(np.array(us_centre_px(lesion)))
         region = region_of(parameters, (float(x), float(y)))
-        if _unlikely(region, place):
+        if not region.allows(lesion.mri.point_mm):
             doubts.append(message("concordance.outside_region", mm=_away_mm(region, place)))
     us_mm, extent = max(us_size_mm(lesion, plane)), lesion.mri.extent_mm
     if extent and min(max(extent), us_mm) > 0:
@@ -141,11 +139,6 @@ def _doubts_of_images(
         if not 1 / SIZE_RATIO <= ratio <= SIZE_RATIO:
             doubts.append(message("concordance.sizes_differ", us=round(us_mm), mri=round(max(extent))))
     return doubts
-
-
-def _unlikely(region: Region, place: np.ndarray) -> bool:
-    away = place - region.centre_mm
-    return float(away @ np.linalg.solve(region.covariance_mm2, away)) > DOUBTFUL_MM2
 
 
 def _away_mm(region: Region, place: np.ndarray) -> int:

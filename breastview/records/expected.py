@@ -72,4 +72,5 @@ def lesion_grade(
     parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
     if parameters is None:
         return None
-    return grade_of(parameters, lesion_region(record, lesion, plane, body) if plane else None)
+    region = lesion_region(record, lesion, plane, body) if plane else None
+    return grade_of(parameters, region, lesion.mri.point_mm if lesion.mri else None)

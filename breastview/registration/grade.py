@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from breastview.registration.parameters import Method, RegistrationParameters
+from breastview.registration.parameters import Method, Point3, RegistrationParameters
 from breastview.registration.region import Region
 
 SURE_MM = 10.0  # radius of the lesion's region below which correspondences are called enough
@@ -24,15 +24,20 @@ class Grade(StrEnum):
         return self in (Grade.LANDMARKS, Grade.CONFIRMED)
 
 
-def grade_of(parameters: RegistrationParameters, region: Region | None) -> Grade:
-    """The grade of a registration; `region` is where it has the lesion, None where there is no US mark.
+def grade_of(
+    parameters: RegistrationParameters, region: Region | None, mark_mm: Point3 | None = None
+) -> Grade:
+    """The grade of a registration; `region` is where it has the lesion, None where there is no US mark, and
+    `mark_mm` where the lesion is marked in the MRI: a mark outside the region contradicts the
+    correspondences.
 
     A reader can confirm what correspondences bear out, and nothing less.
     """
     if parameters.method is Method.TRUTH:
         return Grade.CONFIRMED
     borne_out = bool(parameters.landmarks or parameters.contours) and region is not None
-    if borne_out and region is not None and region.radius_mm <= SURE_MM:
+    contradicted = region is not None and mark_mm is not None and not region.allows(mark_mm)
+    if borne_out and not contradicted and region is not None and region.radius_mm <= SURE_MM:
         return Grade.CONFIRMED if parameters.confirmed else Grade.LANDMARKS
     return (
         Grade.REGION if parameters.method in (Method.CLOCK_FACE, Method.MRI_MARK) or borne_out else Grade.SIDE

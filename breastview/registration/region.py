@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import chi2
 
 from breastview.registration.estimate import Start, estimate, radius
 from breastview.registration.parameters import Point2, Point3, RegistrationParameters
@@ -13,6 +14,7 @@ from breastview.registration.transform import map_points, rotation, to_us_plane
 OUTLINE_POINTS = 48
 STEP_MM = 0.5
 MUCH_LONGER = 1.6
+POSSIBLE_MM2 = float(chi2.ppf(0.99, 3))  # squared distance in standard deviations
 UNKNOWN_MM = 20.0  # spread of a place that nothing but a hand-held pose tells
 
 
@@ -33,6 +35,11 @@ class Region:
     def radius_mm(self) -> float:
         """Mean semi-axis: one number for how far the place may be off."""
         return float(radius() * np.sqrt(np.linalg.eigvalsh(self.covariance_mm2)).mean())
+
+    def allows(self, point_mm: Point3) -> bool:
+        """Whether a place is one where the lesion may be: all but one in a hundred are."""
+        away = np.array(point_mm) - self.centre_mm
+        return float(away @ np.linalg.solve(self.covariance_mm2, away)) <= POSSIBLE_MM2
 
     def section(self, plane: np.ndarray) -> np.ndarray:
         """Outline (n, 2) in a plane whose (4, 4) takes (u, v, 0, 1) to LPS mm; empty where it passes by."""

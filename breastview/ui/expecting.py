@@ -89,7 +89,10 @@ class Expecting(QObject):
     def grade(self) -> Grade | None:
         """What the registration of the hung frame is worth; None where there is none."""
         present = self._session.registration
-        return None if present is None else grade_of(present, self.region)
+        if present is None:
+            return None
+        lesion = self._marked_here()
+        return grade_of(present, self.region, lesion.mri.point_mm if lesion and lesion.mri else None)
 
     @property
     def agreement(self) -> Agreement | None:

@@ -9,16 +9,18 @@ import pytest
 
 from breastview.imaging.geometry import frozen
 from breastview.records.expected import lesion_grade, lesion_region, lesion_us_mm, start_of, told_place
-from breastview.records.values import CaseIdentity, FrameRegistration, ReviewRecord
+from breastview.records.values import CaseIdentity, FrameRegistration, MriMark, ReviewRecord
 from breastview.registration.grade import Grade
 from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.region import is_open_through_plane, region_around, region_in_us
 from breastview.registration.skin import GRID_MM, Body
 from breastview.registration.transform import map_points
-from tests.records.examples import LESION, STILL
+from tests.records.examples import LESION as ELSEWHERE
+from tests.records.examples import MRI, STILL
 
 PLANE = UsPlane(origin_px=(130.0, 0.0), spacing_mm=(0.15, 0.15))
+LESION = replace(ELSEWHERE, mri=MriMark(MRI, (60.0, -85.0, 0.0)))
 POSE = RegistrationParameters((60.0, -100.0, 0.0), method=Method.MRI_MARK)
 AROUND = ((-12.0, 8.0), (14.0, 9.0), (-9.0, 27.0), (11.0, 26.0))
 
@@ -88,3 +90,9 @@ def test_a_true_registration_leaves_nothing_to_guess():
     assert lesion_region(record_of(POSE), LESION, PLANE, dome()) is not None
     assert lesion_region(record_of(true), LESION, PLANE, dome()) is None
     assert lesion_grade(record_of(true), LESION, PLANE, dome()) is Grade.CONFIRMED
+
+
+def test_a_mark_outside_the_region_takes_the_grade_that_pairs_would_give():
+    away = replace(LESION, mri=MriMark(MRI, (60.0, -85.0, 30.0)))
+    assert lesion_grade(record_of(matched(4)), LESION, PLANE, None) is Grade.LANDMARKS
+    assert lesion_grade(record_of(matched(4)), away, PLANE, None) is Grade.REGION

@@ -136,6 +136,9 @@ def test_grades_rise_from_the_side_to_a_confirmed_place():
     assert grade_of(matched_parameters(), region) is Grade.LANDMARKS
     assert grade_of(replace(matched_parameters(), confirmed=True), region) is Grade.CONFIRMED
     assert grade_of(replace(by_hand, confirmed=True), wide) is Grade.SIDE
+    x, y, z = region.point_mm
+    assert grade_of(matched_parameters(), region, (x + 2.0, y, z)) is Grade.LANDMARKS
+    assert grade_of(replace(matched_parameters(), confirmed=True), region, (x + 30.0, y, z)) is Grade.REGION
     assert [g.allows_measuring for g in Grade] == [False, False, True, True]
 
 
