@@ -37,7 +37,7 @@ APART = 4.0  # mm or degrees along one axis between starts
 # Step, blur and patch in mm of what is looked at: first from afar, then margins and broad shapes together.
 FAR, NEAR = ((2.0, 2.0, 10.0),), ((1.25, 0.6, 5.0), (2.0, 1.0, 12.0))
 NUDGE = np.array([0.3, 0.3, 0.3, 0.6, 0.6, 0.6])  # mm and degrees of the numeric derivative
-# The gate, set on simulated pairs: where it opens, nine in ten end within 3 mm.
+# The gate, set on simulated rigid pairs: what passes it on real ones is not known.
 LEAST_MM, LEAST_GAIN = 1.0, 0.02  # beyond the spread; share of the picture
 LEAST_SHARE = 0.28
 MOST_SPREAD_MM = 3.3
