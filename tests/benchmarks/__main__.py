@@ -16,7 +16,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 HERE = Path(__file__).resolve().parent
 OUT = Path("benchmarks.json")
-NOT_BENCHES = {"__main__", "row", "contact_sheet"}
+NOT_BENCHES = {"snap", "__main__", "row", "contact_sheet"}
 
 
 def main(wanted: list[str]) -> None:

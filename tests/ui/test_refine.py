@@ -62,8 +62,8 @@ def quick_snap():
         return known[place]
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, few in (("SCATTERED", 256), ("STARTS", 4), ("FINALISTS", 2)):
-            patch.setattr(snap, name, few)
+        for name, few in (("SCATTERED", 256), ("STARTS", 4), ("FINALISTS", 2), ("LEAST_SHARE", 0.0)):
+            patch.setattr(snap, name, few)  # a coarse MRI explains less of a picture than the gate asks for
         patch.setattr(snapping, "propose_snap", proposed)
         yield
 
