@@ -39,6 +39,7 @@ from breastview.registration.transform import map_points
 RIGID_PAIRS, CLICKS_MM = (3, 4, 6, 8), (0.7, 1.5)
 SPARSE_POINTS, SPARSE_CLICKS_MM = (1, 2, 3), (1.5, 3.0)
 AROUND_MM = (2.0, 12.0)  # how far from the lesion's margin a reader finds points to pair
+TRIES = 5  # sets of points among which the one that spreads most is taken
 SURFACE_POINTS, SURFACE_REACH_MM = 7, 45.0
 Rows = dict[str, dict[str, float]]
 
@@ -198,6 +199,14 @@ def _pairs(case: Case, count: int, click_mm: float, rng: np.random.Generator) ->
 
 
 def _clickable(case: Case, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Points (n, 3) around the lesion as a reader chooses them: three or more are not all on one line."""
+    if count < 3:
+        return _around(case, count, rng)
+    drawn = [_around(case, count, rng) for _ in range(TRIES)]
+    return max(drawn, key=lambda points: np.linalg.svd(points - points.mean(axis=0), compute_uv=False)[1])
+
+
+def _around(case: Case, count: int, rng: np.random.Generator) -> np.ndarray:
     """Points (n, 3) around the lesion, one in each of `count` sectors where there is room."""
     away = case.points_us - case.lesion_us
     distance = np.linalg.norm(away, axis=1) - case.patient.lesion.radius_mm
