@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
-import uuid
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +13,7 @@ import platformdirs
 
 from breastview.errors import RecordError
 from breastview.records.values import SCHEMA, ReviewRecord
+from breastview.whole import write_whole
 
 SUFFIX = ".review.json"
 NAME_LENGTH = 16
@@ -72,18 +71,8 @@ def write(path: Path, record: ReviewRecord) -> None:
         RecordError: the folder cannot be written, or the record could not be read again.
     """
     data = _readable(record)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        write_whole(path, data)
     except OSError as error:
         raise RecordError.of("record.unwritable") from type(error)()
 

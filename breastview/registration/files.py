@@ -6,7 +6,6 @@ A file is read whole and judged before anything is answered, so that a refusal c
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from breastview.errors import RegistrationError
@@ -14,6 +13,7 @@ from breastview.registration.exchange import FileContent, Imported, RegisteredIm
 from breastview.registration.itk import HEAD, tfm_content, tfm_text
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.spatial import dicom_bytes, dicom_content
+from breastview.whole import write_whole
 
 TFM, DICOM = ".tfm", ".dcm"
 SUFFIXES = (TFM, DICOM)
@@ -43,7 +43,10 @@ def export_registration(path: Path, parameters: RegistrationParameters, images: 
         data = dicom_bytes(parameters, images)
     else:
         data = tfm_text(parameters, images).encode("ascii")
-    _write_whole(path, data)
+    try:
+        write_whole(path, data)
+    except OSError as error:
+        raise RegistrationError.of("registration.file_unwritable") from type(error)()
 
 
 def import_registration(path: Path, images: RegisteredImages) -> Imported:
@@ -73,16 +76,3 @@ def _content(data: bytes, images: RegisteredImages, file: str) -> FileContent:
     if data.startswith(HEAD.encode()):
         return tfm_content(data.decode("utf-8"), file)
     raise RegistrationError.of("registration.file_unreadable", file=file)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(data)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise RegistrationError.of("registration.file_unwritable") from type(error)()

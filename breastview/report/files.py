@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from breastview import whole
 from breastview.errors import ReportError
 
 
@@ -14,13 +14,7 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         ReportError: the place cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(data)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        whole.write_whole(path, data)
     except OSError as error:
         raise ReportError.of("report.unwritable") from type(error)()
