@@ -8,12 +8,14 @@ published (a median of 8 mm sideways and 5 mm up and down): `SHIFT`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from breastview.errors import RegistrationError
+from breastview.imaging.geometry import frozen
 from breastview.registration.estimate import Start
 from breastview.registration.parameters import Method, Point2, Point3, RegistrationParameters
 from breastview.registration.region import Region
@@ -112,6 +114,7 @@ class SkinWay:
     inward: np.ndarray
 
 
+@lru_cache(maxsize=8)  # asked at every step of a drag
 def skin_from_nipple(body: Body, side: str, clock_h: float) -> SkinWay:
     """Walk along the prone breast's skin from the nipple: a hanging breast's flank lies behind, not beside.
 
@@ -133,7 +136,8 @@ def skin_from_nipple(body: Body, side: str, clock_h: float) -> SkinWay:
     forth = np.gradient(skin, axis=0)
     forth /= np.linalg.norm(forth, axis=1)[:, None]
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(skin, axis=0), axis=1))])
-    return SkinWay(skin, arc, forth, np.cross(np.cross(outward, back), forth))
+    inward = np.cross(np.cross(outward, back), forth)
+    return SkinWay(*(frozen(values) for values in (skin, arc, forth, inward)))
 
 
 def _inside(body: Body, points: np.ndarray) -> np.ndarray:

@@ -242,8 +242,10 @@ class MarkPresenter(QObject):
         self._panel.point.setChecked(self._tools.name == "mri_point")
 
     def _changed(self, parts: frozenset[Part]) -> None:
-        if parts & {Part.LESIONS, Part.MARKS, Part.SELECTION, Part.SCALE, Part.REGISTRATION}:
+        if parts & {Part.LESIONS, Part.MARKS, Part.SELECTION, Part.SCALE}:
             self.show()
+        elif Part.REGISTRATION in parts:
+            self._show_concordance(self._session.lesion)
 
 
 def _extent(lesion: Lesion | None) -> tuple[float, float, float]:
