@@ -9,7 +9,6 @@ import numpy as np
 from breastview.phantom.noise import Field
 from breastview.phantom.tissue import Tissue
 
-PLEURA_DEPTH_MM = 1.0  # of fat between ribs and lung
 HILUM_MM = (45.0, 165.0)  # x and y of the left lung's; the right one's lies across the midline
 WOBBLE_MM, WOBBLE_WAVE_MM = 3.5, 190.0  # how far outlines stray from ellipsoids, and over what length
 WAVES = 3

@@ -9,6 +9,7 @@ import numpy as np
 
 from breastview.messages import Message, message
 from breastview.records.values import Lesion, ReviewRecord
+from breastview.registration.parameters import Point2
 from breastview.registration.plane import UsPlane
 from breastview.registration.region import Region, region_of
 from breastview.registration.transform import map_points
@@ -39,6 +40,12 @@ def us_centre_px(lesion: Lesion) -> tuple[float, float]:
     return (lesion.us.left + lesion.us.right) / 2, (lesion.us.top + lesion.us.bottom) / 2
 
 
+def lesion_us_mm(lesion: Lesion, plane: UsPlane) -> Point2:
+    """(x, y) of the middle of the lesion's US box, in mm of its plane."""
+    x, y = plane.px_to_mm(np.array(us_centre_px(lesion)))
+    return float(x), float(y)
+
+
 def us_size_mm(lesion: Lesion, plane: UsPlane) -> tuple[float, float]:
     """(width, height) of the lesion's US box in mm."""
     assert lesion.us is not None
@@ -54,7 +61,7 @@ def mark_distance_mm(record: ReviewRecord, lesion: Lesion, plane: UsPlane) -> fl
     parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
     if parameters is None:
         return None
-    place = map_points(parameters, plane.px_to_mm(np.array(us_centre_px(lesion))))
+    place = map_points(parameters, np.array(lesion_us_mm(lesion, plane)))
     return float(np.linalg.norm(place - np.asarray(lesion.mri.point_mm)))
 
 
@@ -88,6 +95,10 @@ def _about_registration(record: ReviewRecord, lesion: Lesion, plane: UsPlane | N
         return [message("concordance.no_scale")]
     if record.registration(lesion.us.frames_key, lesion.us.frame) is None:
         return [message("concordance.no_registration")]
+    return _far_apart(record, lesion, plane)
+
+
+def _far_apart(record: ReviewRecord, lesion: Lesion, plane: UsPlane) -> list[Message]:
     distance = mark_distance_mm(record, lesion, plane)
     if distance is not None and distance > SAME_LESION_MM:
         return [message("concordance.far_apart", mm=round(distance))]
@@ -109,8 +120,7 @@ def same_lesion(
     if lesion.us is None or lesion.mri is None:
         return None
     place = np.array(lesion.mri.point_mm)
-    against = [] if plane is None else _about_registration(record, lesion, plane)
-    against = [reason for reason in against if reason.code == "concordance.far_apart"]
+    against = [] if plane is None else _far_apart(record, lesion, plane)
     if lesion.side is not None and mri_side is not None and lesion.side != mri_side:
         against.append(message("concordance.sides_differ", us=str(lesion.side), mri=mri_side))
     doubts = []
@@ -129,8 +139,7 @@ def _doubts_of_images(
     doubts = []
     parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
     if parameters is not None and (parameters.landmarks or parameters.contours):
-        x, y = plane.px_to_mm(np.array(us_centre_px(lesion)))
-        region = region_of(parameters, (float(x), float(y)))
+        region = region_of(parameters, lesion_us_mm(lesion, plane))
         if not region.allows(lesion.mri.point_mm):
             doubts.append(message("concordance.outside_region", mm=_away_mm(region, place)))
     us_mm, extent = max(us_size_mm(lesion, plane)), lesion.mri.extent_mm

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from breastview.errors import RegistrationError
-from breastview.records.concordance import us_centre_px
+from breastview.records.concordance import lesion_us_mm
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.estimate import Start
 from breastview.registration.grade import Grade, grade_of
@@ -19,12 +17,6 @@ from breastview.registration.start import (
     start_of_estimate,
     usual_angles_deg,
 )
-
-
-def lesion_us_mm(lesion: Lesion, plane: UsPlane) -> Point2:
-    """(x, y) of the middle of the lesion's US box, in mm of its plane."""
-    x, y = plane.px_to_mm(np.array(us_centre_px(lesion)))
-    return float(x), float(y)
 
 
 def told_place(lesion: Lesion, body: Body | None) -> Region | None:

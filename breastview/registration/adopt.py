@@ -9,7 +9,7 @@ import numpy as np
 
 from breastview.registration.estimate import Estimate
 from breastview.registration.parameters import Method, RegistrationParameters, WarpPoint
-from breastview.registration.transform import angles_deg, map_points, rotation
+from breastview.registration.transform import angles_deg, rotation
 from breastview.registration.warp import warped
 
 NODES_MM = np.arange(-2, 3) * 11.0  # of the warp, around the lesion, along x and y
@@ -76,17 +76,6 @@ def relative_area(warp: tuple[WarpPoint, ...], us_mm: np.ndarray) -> np.ndarray:
         for axis in np.eye(3)[:2]
     )
     return across[:, 0] * down[:, 1] - across[:, 1] * down[:, 0]
-
-
-def error_ellipse_mm(
-    estimate: Estimate, us_mm: np.ndarray, parameters: RegistrationParameters
-) -> tuple[np.ndarray, np.ndarray]:
-    """How sure the place of a US point (x, y) is, in its own plane's axes: covariance (3, 3) in mm², and how
-    far the registration itself lies from the expected place (3,)."""
-    here = np.array([[*us_mm[:2], 0.0]])
-    place, covariance = estimate.at(here)
-    turn = rotation(parameters)
-    return turn.T @ covariance[0] @ turn, turn.T @ (map_points(parameters, here)[0] - place[0])
 
 
 def _bumps(points: np.ndarray, nodes: np.ndarray) -> np.ndarray:

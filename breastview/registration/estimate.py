@@ -88,8 +88,7 @@ class Estimate:
         mm²."""
         us_mm = np.atleast_2d(np.asarray(us_mm, float))
         mean = _mean(self.start, self.population, us_mm)
-        prior = np.stack([_kernel(self.start, self.population, p[None], p[None])[:, 0, 0] for p in us_mm])
-        spread = prior[:, :, None] * np.eye(3)
+        spread = _variance(self.start, self.population, us_mm)[:, :, None] * np.eye(3)
         if self.factor is not None:
             between = _kernel(self.start, self.population, us_mm, self.looks.us_mm)
             cross = np.einsum("ink,ki->nik", between, self.looks.along)
@@ -119,9 +118,9 @@ def estimate(
     return found
 
 
-def radius(covariance_dimensions: int = 3) -> float:
+def radius() -> float:
     """How many standard deviations the ellipsoid reaches that holds the truth with `CONFIDENCE`."""
-    return float(np.sqrt(chi2.ppf(CONFIDENCE, covariance_dimensions)))
+    return float(np.sqrt(chi2.ppf(CONFIDENCE, 3)))
 
 
 def _learn(looks: Looks, start: Start, population: Population) -> Estimate:
@@ -159,9 +158,18 @@ def _kernel(start: Start, population: Population, one: np.ndarray, other: np.nda
     a, b = one - start.us_mm, other - start.us_mm
     apart2 = ((one[:, None] - other[None]) ** 2).sum(axis=2)
     smooth = population.field_mm**2 * np.exp(-0.5 * apart2 / population.field_length_mm**2)
-    place = np.diag(start.turn.T @ start.covariance_mm2 @ start.turn)
     linear = np.einsum("ij,nj,mj->inm", np.array(population.linear_sd) ** 2, a, b)
-    return place[:, None, None] + linear + smooth
+    return _place_variance(start)[:, None, None] + linear + smooth
+
+
+def _variance(start: Start, population: Population, us_mm: np.ndarray) -> np.ndarray:
+    """Prior variance of each coordinate of the map at points (n, 3), as `_kernel` has it: (n, 3)."""
+    linear = (us_mm - start.us_mm) ** 2 @ np.array(population.linear_sd).T ** 2
+    return _place_variance(start) + linear + population.field_mm**2
+
+
+def _place_variance(start: Start) -> np.ndarray:
+    return np.diag(start.turn.T @ start.covariance_mm2 @ start.turn)
 
 
 def _points(pairs: Sequence[LandmarkPair], start: Start) -> Looks:

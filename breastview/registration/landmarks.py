@@ -11,13 +11,13 @@ from scipy.stats import f
 
 from breastview.errors import RegistrationError
 from breastview.messages import Message, message
+from breastview.registration.estimate import CONFIDENCE
 from breastview.registration.parameters import LandmarkPair, Method, Point2, RegistrationParameters
 from breastview.registration.transform import map_points, rotation, with_matrix
 from breastview.registration.warp import warped
 
 LINE_RATIO = 0.05  # pairs whose spread across is below this share of their spread along lie on a line
 COINCIDENT_MM = 1.0
-CONFIDENCE = 0.90
 MIN_LEFT_OUT = 4
 SCALE_BOUNDS = (0.5, 2.0)  # pairs that ask for more are no pairs; a scale of 0 would be no registration
 

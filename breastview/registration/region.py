@@ -73,11 +73,6 @@ def unsure_start(parameters: RegistrationParameters, us_mm: Point2) -> Start:
     return Start(np.array([*us_mm, 0.0]), place, np.eye(3) * UNKNOWN_MM**2, rotation(parameters))
 
 
-def missed_mm(parameters: RegistrationParameters, us_mm: Point2, region: Region) -> float:
-    """How far the registration puts a US place from the middle of its region."""
-    return float(np.linalg.norm(map_points(parameters, np.array(us_mm)) - region.centre_mm))
-
-
 def region_in_us(parameters: RegistrationParameters, region: Region) -> Region:
     """A region of the MRI as it is seen from the US plane, local warp included: in US-plane mm (x, y, z)."""
     steps = STEP_MM * np.concatenate([np.eye(3), -np.eye(3)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from breastview.registration.parameters import Contour, LandmarkPair, Method, Po
 from breastview.registration.region import unsure_start
 from breastview.review.actions import Applied, Plain, Refused, without_readings_of
 from breastview.review.state import Part, ReviewState
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,9 +73,7 @@ class RemoveLandmark(Plain):
 
     def __call__(self, state: ReviewState) -> Applied:
         present = _present(state, self.frames_key, self.frame)
-        if not 0 <= self.place < len(present.landmarks):
-            raise IndexError(self.place)
-        rest = (*present.landmarks[: self.place], *present.landmarks[self.place + 1 :])
+        rest = _without(present.landmarks, self.place)
         method = Method.MANUAL if present.method is Method.LANDMARKS else present.method
         changed = replace(present, landmarks=rest, method=method)
         return SetRegistration(self.frames_key, self.frame, changed)(state)
@@ -116,9 +117,7 @@ class RemoveContour(Plain):
 
     def __call__(self, state: ReviewState) -> Applied:
         present = _present(state, self.frames_key, self.frame)
-        if not 0 <= self.place < len(present.contours):
-            raise IndexError(self.place)
-        rest = (*present.contours[: self.place], *present.contours[self.place + 1 :])
+        rest = _without(present.contours, self.place)
         return SetRegistration(self.frames_key, self.frame, replace(present, contours=rest))(state)
 
 
@@ -212,6 +211,13 @@ class TakeSnapshot(Plain):
             if (kept.name, kept.frames_key, kept.frame) == (self.name, self.frames_key, self.frame):
                 return SetRegistration(self.frames_key, self.frame, kept.parameters)(state)
         raise KeyError(self.name)
+
+
+def _without(items: tuple[T, ...], place: int) -> tuple[T, ...]:
+    """The items but one; raises IndexError where there is none at `place`."""
+    if not 0 <= place < len(items):
+        raise IndexError(place)
+    return (*items[:place], *items[place + 1 :])
 
 
 def _present(state: ReviewState, frames_key: str, frame: int) -> RegistrationParameters:

@@ -10,7 +10,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from breastview.records.expected import lesion_region, lesion_us_mm, start_of, told_place
+from breastview.records.concordance import lesion_us_mm
+from breastview.records.expected import lesion_region, start_of, told_place
 from breastview.records.values import Lesion
 from breastview.registration.agreement import Agreement, agreement
 from breastview.registration.estimate import Start

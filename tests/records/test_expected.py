@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from breastview.imaging.geometry import frozen
-from breastview.records.expected import lesion_grade, lesion_region, lesion_us_mm, start_of, told_place
+from breastview.records.concordance import lesion_us_mm
+from breastview.records.expected import lesion_grade, lesion_region, start_of, told_place
 from breastview.records.values import CaseIdentity, FrameRegistration, MriMark, ReviewRecord
 from breastview.registration.grade import Grade
 from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters

@@ -10,8 +10,7 @@ from PySide6.QtCore import QObject
 from breastview.errors import BreastViewError
 from breastview.language import Language
 from breastview.messages import message
-from breastview.records.concordance import SAME_LESION_MM, mark_distance_mm
-from breastview.records.expected import lesion_us_mm
+from breastview.records.concordance import SAME_LESION_MM, lesion_us_mm, mark_distance_mm
 from breastview.registration.parameters import ContourKind, Point3, RegistrationParameters
 from breastview.registration.region import is_open_through_plane, region_in_us
 from breastview.registration.start import (
