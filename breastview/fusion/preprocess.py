@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from breastview.fusion.spec import CHANNELS, Channel, InputSpec
 from breastview.imaging.geometry import frozen
+from breastview.imaging.volume import Sector
 from breastview.registration.parameters import WarpPoint
 from breastview.registration.plane import PlaneGrid, UsPlane
 from breastview.registration.resample import resample_plane
@@ -54,13 +55,19 @@ def square_crop(box_px: tuple[float, float, float, float], margin: float) -> Cro
     return Crop((left + right - side) / 2, (top + bottom - side) / 2, side)
 
 
-def us_input(grey: np.ndarray, crop: Crop, spec: InputSpec) -> np.ndarray:
-    """Cut, resize (averaging where it shrinks) and scale a US frame to float32 (1, size, size)."""
+def us_input(grey: np.ndarray, crop: Crop, spec: InputSpec, sector: Sector | None) -> np.ndarray:
+    """Cut, resize (averaging where it shrinks) and scale a US frame to float32 (1, size, size).
+
+    Outside the sector (all of the picture is image where it is None) the network sees black: no text, scales
+    or bar. A picture that was exported without its border gives the same input.
+    """
     step = crop.side / spec.size_px
-    image = grey.astype(np.float32)
+    left, top = (sector.left, sector.top) if sector else (0, 0)
+    image = grey[top : sector.bottom, left : sector.right] if sector else grey
+    image = image.astype(np.float32)
     if step > 1:
         image = ndimage.gaussian_filter(image, 0.4 * step)
-    start = np.array([crop.top, crop.left]) + (step - 1) / 2
+    start = np.array([crop.top - top, crop.left - left]) + (step - 1) / 2
     cut = ndimage.affine_transform(
         image,
         np.array([step, step]),
@@ -108,6 +115,24 @@ def registered_mri(
             planes[place] = np.clip(np.nan_to_num(plane, nan=0.0), -spec.mri_limit, spec.mri_limit)
             present[place] = True
     return frozen(planes), frozen(present)
+
+
+def native_mri(
+    images: Mapping[str, Image3], point_mm: np.ndarray, spec: InputSpec
+) -> tuple[np.ndarray, np.ndarray]:
+    """MRI on the plane in which it was acquired, `native_side_mm` wide around a lesion's centre (LPS mm).
+
+    Scaled and returned as `registered_mri` does; the plane is that of the dynamic series, else of the first.
+    """
+    name = "dce_pre" if "dce_pre" in images else next(iter(images))
+    axes = images[name][1][:3, :3]
+    plane = np.eye(4)
+    plane[:3, :2] = (axes / np.linalg.norm(axes, axis=0))[:, [2, 1]]
+    plane[:3, 2] = np.cross(plane[:3, 0], plane[:3, 1])
+    plane[:3, 3] = point_mm
+    step = spec.native_side_mm / spec.size_px
+    first = step * (1 - spec.size_px) / 2
+    return registered_mri(images, plane, PlaneGrid(first, first, step, spec.size_px, spec.size_px), spec)
 
 
 def _wider(grid: PlaneGrid, spec: InputSpec) -> PlaneGrid:

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from breastview.fusion.preprocess import Crop, plane_grid, registered_mri, square_crop, us_input
+from breastview.fusion.preprocess import Crop, native_mri, plane_grid, registered_mri, square_crop, us_input
 from breastview.fusion.spec import CHANNELS, InputSpec
+from breastview.imaging.volume import Sector
 from breastview.registration.plane import UsPlane
 from breastview.registration.transform import map_points, us_to_mri
 from tests.fusion.examples import POSE, SMALL, plane, ramp, stack, volume, volumes
@@ -29,13 +30,13 @@ def test_the_crop_is_square_and_centred_on_the_box():
 def test_us_is_cut_at_the_crop_and_scaled_by_the_spec():
     grey = np.zeros((120, 160), np.uint8)
     grey[20:84, 48:112] = 255
-    cut = us_input(grey, Crop(48, 20, 64), InputSpec(size_px=64, us_mean=0.25, us_std=0.5))
+    cut = us_input(grey, Crop(48, 20, 64), InputSpec(size_px=64, us_mean=0.25, us_std=0.5), None)
     assert (cut.shape, cut.dtype) == ((1, 64, 64), np.float32)
     assert np.all(cut == (1.0 - 0.25) / 0.5)
 
 
 def test_a_smaller_picture_averages_and_keeps_places():
-    cut = us_input(stack().grey(), CROP, SMALL)[0] * SMALL.us_std + SMALL.us_mean
+    cut = us_input(stack().grey(), CROP, SMALL, None)[0] * SMALL.us_std + SMALL.us_mean
     row, column = 52.5, 80.5  # pixel (16, 16) covers rows 52 and 53, columns 80 and 81
     assert cut[16, 16] * 255 == pytest.approx(row + column // 2, abs=0.5)
     assert np.all(np.diff(cut, axis=1) > 0) and np.all(np.diff(cut, axis=0) > 0)
@@ -43,14 +44,49 @@ def test_a_smaller_picture_averages_and_keeps_places():
 
 def test_speckle_finer_than_a_pixel_is_averaged_and_does_not_alias():
     grey = (np.indices((120, 160)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    cut = us_input(grey, Crop(20, 0, 120), InputSpec(size_px=30))[0, 2:-2, 2:-2]
+    cut = us_input(grey, Crop(20, 0, 120), InputSpec(size_px=30), None)[0, 2:-2, 2:-2]
     assert cut.std() * 0.2 < 0.01
     assert cut.mean() * 0.2 + 0.25 == pytest.approx(0.5, abs=0.01)
 
 
 def test_outside_the_picture_is_black():
-    cut = us_input(np.full((120, 160), 255, np.uint8), Crop(-64, 20, 64), SMALL)
+    cut = us_input(np.full((120, 160), 255, np.uint8), Crop(-64, 20, 64), SMALL, None)
     assert np.all(cut[0, :, :30] == np.float32((0 - SMALL.us_mean) / SMALL.us_std))
+
+
+SECTOR = Sector(40, 30, 130, 100)
+AT_ITS_CORNER = Crop(22.0, 14.0, 64.0)
+
+
+def framed(border: int) -> np.ndarray:
+    """The picture of `stack` with everything around `SECTOR` at one grey level."""
+    grey = np.full((120, 160), border, np.uint8)
+    place = slice(SECTOR.top, SECTOR.bottom), slice(SECTOR.left, SECTOR.right)
+    grey[place] = stack().grey()[place]
+    return grey
+
+
+def test_text_outside_the_sector_does_not_change_the_input():
+    clean = framed(border=0)
+    burned = clean.copy()
+    burned[10:29, 20:100] = burned[40:90, 20:39] = 220
+    seen, written = (us_input(grey, AT_ITS_CORNER, SMALL, SECTOR) for grey in (clean, burned))
+    assert np.array_equal(written, seen)
+    assert not np.array_equal(us_input(burned, AT_ITS_CORNER, SMALL, None), seen)
+
+
+def test_outside_the_sector_is_black_and_up_to_its_edge_nothing_is_lost():
+    cut = us_input(framed(border=255), AT_ITS_CORNER, SMALL, SECTOR)[0] * SMALL.us_std + SMALL.us_mean
+    assert cut[:8] == pytest.approx(0, abs=1e-6) and cut[:, :9] == pytest.approx(0, abs=1e-6)
+    row, column = 30.5, 40.5  # pixel (8, 9) covers the first two rows and columns of the sector
+    assert cut[8, 9] * 255 == pytest.approx(row + column // 2, abs=1)
+
+
+def test_a_picture_exported_without_its_border_gives_the_same_input():
+    whole = us_input(framed(border=90), AT_ITS_CORNER, SMALL, SECTOR)
+    cropped = framed(border=90)[SECTOR.top : SECTOR.bottom, SECTOR.left : SECTOR.right]
+    crop = Crop(AT_ITS_CORNER.left - SECTOR.left, AT_ITS_CORNER.top - SECTOR.top, AT_ITS_CORNER.side)
+    assert np.array_equal(us_input(cropped, crop, SMALL, None), whole)
 
 
 def test_the_mri_grid_has_the_field_of_view_of_the_us_crop():
@@ -78,11 +114,22 @@ def test_both_modalities_show_a_spot_at_the_same_pixel():
     grey = 200 * np.exp(-((columns - spot_px[0]) ** 2 + (rows - spot_px[1]) ** 2) / 60)
     place = map_points(POSE, plane().px_to_mm(spot_px))
     bright = volume("t1wi", lambda p: 100 + 300 * np.exp(-((p - place) ** 2).sum(axis=-1) / 12))
-    us = us_input(grey.astype(np.uint8), CROP, SMALL)[0]
+    us = us_input(grey.astype(np.uint8), CROP, SMALL, None)[0]
     mri, _ = registered_mri({"t1wi": (bright.array, bright.index_to_lps)}, us_to_mri(POSE), GRID, SMALL)
     there = (spot_px[::-1] - [CROP.top, CROP.left]) / 2 - 0.25
     assert centre_of(us) == pytest.approx(there, abs=0.3)
     assert centre_of(mri[0]) == pytest.approx(there, abs=1.0)
+
+
+def test_native_mri_is_the_acquired_plane_around_the_mark_right_and_down_as_it_was_acquired():
+    array, matrix = IMAGES["t1wi"]
+    index = np.array([array.shape[0] // 2, array.shape[1] // 2, array.shape[2] // 2, 1.0])
+    spec = InputSpec(size_px=9, native_side_mm=9 * np.linalg.norm(matrix[:3, 2]))
+    rows = np.broadcast_to(100.0 + np.arange(array.shape[1])[:, None], array.shape).astype(np.float32)
+    planes, present = native_mri({"t1wi": (rows, matrix)}, (matrix @ index)[:3], spec)
+    assert present.tolist() == [True, False, False, False]
+    assert np.all(np.diff(planes[0], axis=0) > 0) and np.allclose(np.diff(planes[0], axis=1), 0, atol=1e-6)
+    assert abs(planes[0, 4, 4]) < 0.01
 
 
 @pytest.mark.parametrize("absent", [c.value for c in CHANNELS])
@@ -142,7 +189,7 @@ numbers = st.floats(-500, 700, allow_nan=False)
 def test_any_box_gives_a_finite_input_that_shows_its_middle(box, spacing_mm):
     crop = square_crop(box, SMALL.margin)
     assert crop.left + crop.side / 2 == pytest.approx((box[0] + box[2]) / 2, abs=1e-6)
-    us = us_input(stack().grey(), crop, SMALL)
+    us = us_input(stack().grey(), crop, SMALL, stack().sector)
     grid = plane_grid(crop, UsPlane((79.5, 8.0), spacing_mm), SMALL.size_px)
     mri, present = registered_mri(IMAGES, us_to_mri(POSE), grid, SMALL)
     assert us.shape == (1, 32, 32) and mri.shape == (4, 32, 32)
