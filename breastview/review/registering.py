@@ -192,10 +192,24 @@ class KeepSnapshot(Plain):
 
     def __call__(self, state: ReviewState) -> Applied:
         kept = Snapshot(self.name, self.frames_key, self.frame, _present(state, self.frames_key, self.frame))
-        named = (kept.name, kept.frames_key, kept.frame)
-        others = tuple(s for s in state.record.snapshots if (s.name, s.frames_key, s.frame) != named)
+        others = tuple(s for s in state.record.snapshots if not _is_named(s, self))
         record = replace(state.record, snapshots=(*others, kept))
         return state.with_record(record), frozenset({Part.REGISTRATION})
+
+
+@dataclass(frozen=True)
+class RemoveSnapshot(Plain):
+    """Forget a registration that was put aside; the present one stays."""
+
+    frames_key: str
+    frame: int
+    name: str
+
+    def __call__(self, state: ReviewState) -> Applied:
+        rest = tuple(s for s in state.record.snapshots if not _is_named(s, self))
+        if rest == state.record.snapshots:
+            raise KeyError(self.name)
+        return state.with_record(replace(state.record, snapshots=rest)), frozenset({Part.REGISTRATION})
 
 
 @dataclass(frozen=True)
@@ -208,9 +222,15 @@ class TakeSnapshot(Plain):
 
     def __call__(self, state: ReviewState) -> Applied:
         for kept in state.record.snapshots:
-            if (kept.name, kept.frames_key, kept.frame) == (self.name, self.frames_key, self.frame):
+            if _is_named(kept, self):
                 return SetRegistration(self.frames_key, self.frame, kept.parameters)(state)
         raise KeyError(self.name)
+
+
+def _is_named(kept: Snapshot, action: KeepSnapshot | RemoveSnapshot | TakeSnapshot) -> bool:
+    """Whether a snapshot is the one that an action names."""
+    named = (action.name, action.frames_key, action.frame)
+    return (kept.name, kept.frames_key, kept.frame) == named
 
 
 def _without(items: tuple[T, ...], place: int) -> tuple[T, ...]:

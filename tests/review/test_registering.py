@@ -189,6 +189,19 @@ def test_a_snapshot_of_the_same_name_is_replaced_and_undo_brings_it_back():
     assert review.state.record.snapshots[0].parameters == POSE
 
 
+def test_a_removed_snapshot_leaves_the_others_and_the_registration_and_comes_back_by_undo():
+    review = read()
+    for name in ("first", "second"):
+        review.dispatch(registering.KeepSnapshot(STILL, 0, name))
+    review.dispatch(registering.RemoveSnapshot(STILL, 0, "first"))
+    assert [kept.name for kept in review.state.record.snapshots] == ["second"]
+    assert present(review) == POSE and review.state.record.readings, "what was read stays true"
+    review.undo()
+    assert [kept.name for kept in review.state.record.snapshots] == ["first", "second"]
+    with pytest.raises(KeyError):
+        review.dispatch(registering.RemoveSnapshot(STILL, 0, "third"))
+
+
 def test_there_is_nothing_to_put_aside_without_a_registration():
     with pytest.raises(Refused):
         opened().dispatch(registering.KeepSnapshot(STILL, 0, "none"))

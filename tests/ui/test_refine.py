@@ -172,6 +172,20 @@ def test_snapshots_have_names_and_a_name_holds_one(session, view, panel):
     assert session.registration.method is Method.TRUTH
 
 
+def test_a_snapshot_is_removed_and_brought_back_by_undo(session, view, panel):
+    before = session.registration
+    for _ in range(2):
+        push(panel.snapshots.keep)
+    assert panel.snapshots.kept.currentRow() == 1
+    push(panel.snapshots.remove)
+    assert [line.split("  ·  ")[0] for line in kept(panel)] == ["A"] and session.registration == before
+    push(panel.snapshots.remove)
+    assert kept(panel) == [] and not panel.snapshots.remove.isVisible()
+    press(view, "Ctrl+Z")
+    press(view, "Ctrl+Z")
+    assert [line.split("  ·  ")[0] for line in kept(panel)] == ["A", "B"]
+
+
 def test_a_snapshot_belongs_to_its_picture(session, record, panel):
     push(panel.snapshots.keep)
     other = record.registrations[FOUND].frames_key

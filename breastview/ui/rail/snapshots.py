@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLineEdit, QListWidget, QListWidgetItem
 from breastview.language import Language
 from breastview.messages import message
 from breastview.records.values import Snapshot
-from breastview.review.registering import KeepSnapshot, TakeSnapshot
+from breastview.review.registering import KeepSnapshot, RemoveSnapshot, TakeSnapshot
 from breastview.ui.glance import on_hold
 from breastview.ui.rail.parts import Panel, button
 from breastview.ui.session import Session
@@ -40,7 +40,8 @@ class SnapshotsPanel(Panel):
         tip = text("Show the chosen snapshot in the fused view while held") + " (C)"
         self.hold = button(text("Hold to compare"), tip)
         self.take = button(text("Take up"), text("Set the registration to the chosen snapshot"))
-        self.row(self.hold, self.take)
+        self.remove = button(text("Remove"), text("Forget the chosen snapshot; the registration stays"))
+        self.row(self.hold, self.take, self.remove)
 
 
 class SnapshotsPresenter(QObject):
@@ -52,6 +53,7 @@ class SnapshotsPresenter(QObject):
         panel.keep.clicked.connect(self._keep)
         panel.name.returnPressed.connect(self._keep)
         panel.take.clicked.connect(self._take)
+        panel.remove.clicked.connect(self._remove)
         panel.kept.itemDoubleClicked.connect(self._take)
         panel.kept.currentRowChanged.connect(self._show_buttons)
         on_hold(panel.hold, self.look, lambda: session.glance(None))
@@ -90,8 +92,9 @@ class SnapshotsPresenter(QObject):
         chosen = self._chosen()
         other = chosen is not None and not self._is_present(chosen)
         for widget in (self._panel.hold, self._panel.take):
-            widget.setVisible(chosen is not None)
             widget.setEnabled(other)
+        for widget in (self._panel.hold, self._panel.take, self._panel.remove):
+            widget.setVisible(chosen is not None)
 
     def _told(self, snapshot: Snapshot) -> str:
         words = [snapshot.name, self._language.say(message(f"method.{snapshot.parameters.method}"))]
@@ -128,6 +131,11 @@ class SnapshotsPresenter(QObject):
         chosen = self._chosen()
         if chosen is not None and not self._is_present(chosen):
             self._session.dispatch(TakeSnapshot(chosen.frames_key, chosen.frame, chosen.name))
+
+    def _remove(self) -> None:
+        chosen = self._chosen()
+        if chosen is not None:
+            self._session.dispatch(RemoveSnapshot(chosen.frames_key, chosen.frame, chosen.name))
 
 
 def _next_name(names: list[str]) -> str:
