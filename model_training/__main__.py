@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from breastview.fusion.spec import InputSpec, NetworkSpec
-from model_training.cohort import simulate_cohort
+from model_training.cohort.simulated import simulate_cohort
 from model_training.export import export_demonstration
 from model_training.train import Recipe
 from model_training.train import train as run_training

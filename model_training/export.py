@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from breastview.fusion.bundle import load_weights, pack_weights, save_bundle
 from breastview.fusion.explain import grad_cam
 from breastview.fusion.network import FusionNetwork, mri_tensor
 from breastview.fusion.spec import InputSpec, Metric, ModelSpec, NetworkSpec, Scope
 from model_training import evaluate
-from model_training.cohort import Samples, load_part
+from model_training.cohort.samples import Samples, load_cohort
 from model_training.train import predict
 
 CAM_PERCENTILE = 95.0
@@ -49,7 +50,7 @@ def export_demonstration(
     """
     net = load_average(run, network)
     load_weights(net, pack_weights(net))
-    validation, test = load_part(cohort, "validation"), load_part(cohort, "test")
+    validation, test = load_cohort(cohort, "validation"), load_cohort(cohort, "test")
     chosen = predict(net, validation, inputs.size_px)
     measured = predict(net, test, inputs.size_px)
     temperature = {name: evaluate.fit_temperature(validation.label, chosen[name]) for name in HEADS}
@@ -82,7 +83,7 @@ def export_demonstration(
 def cam_scales(net: FusionNetwork, samples: Samples, count: int = 100) -> dict[str, float]:
     """The raw Grad-CAM value that is shown as 1: a high percentile of the peaks, one for the whole model."""
     peaks: dict[str, list[float]] = {"us": [], "mri": []}
-    for case in range(min(count, len(samples.label))):
+    for case in range(min(count, len(samples))):
         us = torch.from_numpy(samples.us[case : case + 1, 0].astype(np.float32))
         mri = torch.from_numpy(samples.mri[case : case + 1, 0].astype(np.float32))
         with torch.no_grad():
@@ -132,7 +133,7 @@ def _cell(metric: Metric) -> str:
 
 
 def _point(label: np.ndarray, logits: np.ndarray, temperature: float) -> float:
-    return evaluate.youden_point(label, evaluate.expit(evaluate.margin(logits) / temperature))
+    return evaluate.youden_point(label, expit(evaluate.margin(logits) / temperature))
 
 
 def _log(run: Path) -> dict[str, Any]:

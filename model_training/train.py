@@ -18,7 +18,7 @@ from torch.nn import functional as F  # noqa: N812
 from breastview.fusion.bundle import load_bundle
 from breastview.fusion.network import FusionNetwork, mri_tensor
 from breastview.fusion.spec import NetworkSpec
-from model_training.cohort import Samples, load_part
+from model_training.cohort.samples import Samples, load_cohort
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,17 @@ class Recipe:
     bfloat16: bool = False  # pays only where the processor computes in it
 
 
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """US (n, 1, size, size) and MRI (n, channel, size, size), float32; which MRI channels are present, bool
+    (n, channel); labels, int64 (n,)."""
+
+    us: torch.Tensor
+    mri: torch.Tensor
+    channels: np.ndarray
+    label: torch.Tensor
+
+
 @dataclass
 class Progress:
     """Where a run stands; kept in every checkpoint."""
@@ -59,21 +70,21 @@ def train(
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     run.mkdir(parents=True, exist_ok=True)
-    training, validation = load_part(cohort, "train"), load_part(cohort, "validation")
+    training, validation = load_cohort(cohort, "train"), load_cohort(cohort, "validation")
     net, origin = _initial(network, start)
     average = FusionNetwork(network).to(memory_format=torch.channels_last)
     average.load_state_dict(net.state_dict())
     optimiser = torch.optim.AdamW(_groups(net, recipe), lr=recipe.rate)
     progress = _resume(run, net, average, optimiser)
     sizes = [size for size, epochs in recipe.stages for _ in range(epochs)]
-    steps = math.ceil(len(training.label) / recipe.batch)
+    steps = math.ceil(len(training) / recipe.batch)
     for epoch in range(progress.epoch, len(sizes)):
         begun = time.monotonic()
         rng = np.random.default_rng([recipe.seed, epoch])
         net.train()
-        for us, mri, label in _batches(training, recipe.batch, sizes[epoch], rng):
+        for batch in _batches(training, recipe.batch, sizes[epoch], rng):
             rate = recipe.rate * _schedule(progress.step / (steps * len(sizes)), recipe.warm_up)
-            loss = _step(net, optimiser, us, mri, label, rate, recipe, rng)
+            loss = _step(net, optimiser, batch, rate, recipe, rng)
             _follow(average, net, min(recipe.ema, (1 + progress.step) / (10 + progress.step)))
             progress.step += 1
         progress.epoch, progress.seconds = epoch + 1, progress.seconds + time.monotonic() - begun
@@ -105,10 +116,8 @@ def _schedule(share: float, warm_up: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (share - warm_up) / (1 - warm_up)))
 
 
-def _batches(
-    samples: Samples, batch: int, size: int, rng: np.random.Generator
-) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    order = rng.permutation(len(samples.label))
+def _batches(samples: Samples, batch: int, size: int, rng: np.random.Generator) -> Iterator[Batch]:
+    order = rng.permutation(len(samples))
     for start in range(0, len(order), batch):
         cases = order[start : start + batch]
         if len(cases) < 2:
@@ -119,7 +128,8 @@ def _batches(
             samples.mri[cases, variants].astype(np.float32),
         )
         us, mri = _augmented(us, mri, rng)
-        yield _sized(us, size), _sized(mri, size), torch.from_numpy(samples.label[cases].astype(np.int64))
+        label = torch.from_numpy(samples.label[cases].astype(np.int64))
+        yield Batch(_sized(us, size), _sized(mri, size), samples.channels[cases], label)
 
 
 def _augmented(us: np.ndarray, mri: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -142,24 +152,27 @@ def _sized(images: np.ndarray, size: int) -> torch.Tensor:
 def _step(
     net: FusionNetwork,
     optimiser: torch.optim.Optimizer,
-    us: torch.Tensor,
-    mri: torch.Tensor,
-    label: torch.Tensor,
+    batch: Batch,
     rate: float,
     recipe: Recipe,
     rng: np.random.Generator,
 ) -> float:
     for group in optimiser.param_groups:
         group["lr"] = rate
-    channels = torch.from_numpy(rng.random((len(mri), mri.shape[1])) > recipe.modality_dropout)
-    channels[:, -1] = True
-    mri = mri_tensor(mri * channels[:, :, None, None], channels)
-    present = torch.from_numpy(_present(len(us), recipe.modality_dropout, rng))
+    kept = rng.random(batch.channels.shape) > recipe.modality_dropout
+    kept[:, -1] = True
+    channels = torch.from_numpy(kept & batch.channels)
+    mri = mri_tensor(batch.mri * channels[:, :, None, None], channels)
+    known = np.column_stack([np.ones(len(kept), bool), batch.channels.any(axis=1)])
+    present = torch.from_numpy(_present(known, recipe.modality_dropout, rng))
     with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
-        maps = {"us": net.trunk("us", us), "mri": net.trunk("mri", mri)}
+        maps = {"us": net.trunk("us", batch.us), "mri": net.trunk("mri", mri)}
     logits = net.head({name: x.float() for name, x in maps.items()}, present)
-    loss = F.cross_entropy(logits["fused"], label)
-    loss = loss + recipe.auxiliary * sum(F.cross_entropy(logits[name], label) for name in maps)
+    loss = F.cross_entropy(logits["fused"], batch.label)
+    for place, name in enumerate(maps):
+        if known[:, place].any():
+            own = torch.from_numpy(known[:, place])
+            loss = loss + recipe.auxiliary * F.cross_entropy(logits[name][own], batch.label[own])
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -167,11 +180,10 @@ def _step(
     return float(loss.detach())
 
 
-def _present(count: int, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Which modalities each sample keeps, bool (n, 2): never none."""
-    present = rng.random((count, 2)) > share
-    present[~present.any(axis=1)] = True
-    return present
+def _present(known: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Which of the modalities that it has each sample keeps, bool (n, 2) like `known`: never none."""
+    present = known & (rng.random(known.shape) > share)
+    return np.where(present.any(axis=1, keepdims=True), present, known)
 
 
 @torch.no_grad()
@@ -249,10 +261,10 @@ def predict(net: FusionNetwork, samples: Samples, size: int, batch: int = 64) ->
     """Logits float32 (case, 2) of variant 0 of each case, by head, as the application computes them."""
     net.eval()
     parts: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(samples.label), batch):
+    for start in range(0, len(samples), batch):
         us = _sized(samples.us[start : start + batch, 0].astype(np.float32), size)
         mri = _sized(samples.mri[start : start + batch, 0].astype(np.float32), size)
-        everything = torch.ones(mri.shape[:2], dtype=torch.bool)
-        for name, x in net(us, mri_tensor(mri, everything)).items():
+        channels = torch.from_numpy(samples.channels[start : start + batch])
+        for name, x in net(us, mri_tensor(mri, channels)).items():
             parts.setdefault(name, []).append(x.numpy())
     return {name: np.concatenate(pieces) for name, pieces in parts.items()}

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from breastview.fusion.spec import CHANNELS
+from model_training.cohort.samples import BEST, DISPLACED_MM, Sample, write_shard
+
 SIDE_PX = 16
 
 
@@ -14,14 +17,30 @@ def write_cohort(folder: Path, cases: int = 12, side_px: int = SIDE_PX, shift: f
     folder.mkdir(parents=True, exist_ok=True)
     for number, part in enumerate(("train", "validation", "test")):
         rng = np.random.default_rng(number)
-        label = np.arange(cases) % 2 == 1
-        bright = shift * (label[:, None, None, None, None] - 0.5)
-        np.savez(
-            folder / f"{part}-0000.npz",
-            us=(rng.normal(size=(cases, 2, 1, side_px, side_px)) + bright).astype(np.float16),
-            mri=(rng.normal(size=(cases, 2, 4, side_px, side_px)) + bright).astype(np.float16),
-            label=label,
-            best=rng.normal(label[:, None] * 1.6, 1, (cases, 3)).astype(np.float32),
-            seeds=np.arange(cases) + 1_000_000 * number,
-        )
+        samples = [noise_sample(rng, part, case, side_px, shift) for case in range(cases)]
+        write_shard(folder / f"{part}-0000.npz", samples)
     return folder
+
+
+def noise_sample(rng: np.random.Generator, part: str, case: int, side_px: int, shift: float) -> Sample:
+    """Two variants of one lesion; every second one is malignant and brighter."""
+    malignant = case % 2 == 1
+    bright = shift * (malignant - 0.5)
+
+    def images(*first: int) -> np.ndarray:
+        return rng.normal(bright, 1.0, (*first, side_px, side_px)).astype(np.float32)
+
+    return Sample(
+        variants=[(images(1), images(len(CHANNELS)), np.ones(len(CHANNELS), bool)) for _ in range(2)],
+        native=images(len(CHANNELS)),
+        displaced=images(len(DISPLACED_MM) + 1, len(CHANNELS)),
+        about={
+            "case": f"{part}-{case}",
+            "patient": f"{part}-{case}",
+            "group": f"{part}-{case}",
+            "source": "noise",
+            "part": part,
+            "malignant": malignant,
+            **dict(zip(BEST, rng.normal(malignant * 1.6, 1, 3), strict=True)),
+        },
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,14 +18,14 @@ from breastview.phantom.crops import SimulatedCase, training_case
 from breastview.phantom.patient import VIEW_PAIRS, VIEWS_A_LESION, simulate
 from breastview.records.values import CaseIdentity, FrameRegistration, Lesion, ReviewRecord, UsMark
 from breastview.registration.plane import us_plane
-from model_training.cohort import (
+from model_training.cohort.cut import Jitter, cut, misregistered, native_cut, strayed
+from model_training.cohort.samples import DISPLACED_MM, load_cohort, manifest
+from model_training.cohort.simulated import (
     PARTS,
     SHARD,
-    Jitter,
-    load_part,
     make_shard,
+    marked_lesion,
     mri_images,
-    sample,
     simulate_cohort,
 )
 
@@ -45,9 +46,10 @@ def case() -> SimulatedCase:
 
 
 def test_no_patient_is_in_two_parts(cohort):
-    seeds = [set(load_part(cohort, part).seeds.tolist()) for part in COUNTS]
-    assert [len(own) for own in seeds] == [1, 1, 2]
-    assert len(set.union(*seeds)) == 4
+    patients = [set(load_cohort(cohort, part).patient) for part in COUNTS]
+    assert [len(own) for own in patients] == [1, 1, 2]
+    assert len(set.union(*patients)) == 4
+    assert sorted(manifest(cohort)["patient"]) == sorted(set.union(*patients))
 
 
 def test_parts_are_too_far_apart_to_meet():
@@ -56,52 +58,55 @@ def test_parts_are_too_far_apart_to_meet():
 
 
 def test_a_part_holds_what_its_patients_are(cohort):
-    part = load_part(cohort, "train")
+    part = load_cohort(cohort, "train")
     assert (part.us.shape, part.us.dtype) == ((2, 3, 1, 24, 24), np.float16)
     assert (part.mri.shape, part.mri.dtype) == ((2, 3, 4, 24, 24), np.float16)
-    patients = [simulate(int(seed)) for seed in part.seeds]
+    assert part.native.shape == (2, 4, 24, 24) and part.channels.all()
+    assert part.displaced.shape == (2, len(DISPLACED_MM) + 1, 4, 24, 24)
+    patients = [simulate(int(case.partition("-")[2])) for case in part.about["case"]]
+    assert part.about["density"].tolist() == [patient.density for patient in patients]
     assert part.label.tolist() == [patient.evidence.malignant for patient in patients]
     arms = ("us",), ("mri",), ("us", "mri")
     assert part.best == pytest.approx(np.array([[p.evidence.score(a) for a in arms] for p in patients]))
 
 
 def test_measured_parts_are_not_augmented(cohort, case):
-    assert load_part(cohort, "test").us.shape[1] == VIEWS_A_LESION
+    assert load_cohort(cohort, "test").us.shape[1] == VIEWS_A_LESION
 
 
 def test_a_killed_run_keeps_what_stands_and_makes_the_rest(cohort):
     before = {path.name: path.stat().st_mtime_ns for path in cohort.glob("*.npz")}
-    lost = load_part(cohort, "validation")
+    lost = load_cohort(cohort, "validation")
     (cohort / "validation-0000.npz").unlink()
-    (cohort / "train-0001.part.npz").write_bytes(b"half a file")
+    (cohort / "train-0001.part").write_bytes(b"half a file")
     simulate_cohort(cohort, COUNTS, SMALL, variants=3, workers=1)
     after = {path.name: path.stat().st_mtime_ns for path in cohort.glob("*-0000.npz")}
     assert set(after) == set(before)
     assert {name for name in after if after[name] != before[name]} == {"validation-0000.npz"}
-    again = load_part(cohort, "validation")
+    again = load_cohort(cohort, "validation")
     assert np.array_equal(again.us, lost.us) and np.array_equal(again.mri, lost.mri)
-    assert len(load_part(cohort, "train").label) == 2
+    assert len(load_cohort(cohort, "train").label) == 2
 
 
 def test_a_short_shard_is_made_anew_when_more_is_asked_for(tmp_path):
     make_shard(PARTS["test"], 1, SMALL, 1, False, tmp_path / "test-0000.npz")
-    first = load_part(tmp_path, "test")
+    first = load_cohort(tmp_path, "test")
     simulate_cohort(tmp_path, {"test": 2}, SMALL, variants=1, workers=1)
-    grown = load_part(tmp_path, "test")
-    assert grown.seeds.tolist() == [PARTS["test"], PARTS["test"] + 1]
+    grown = load_cohort(tmp_path, "test")
+    assert grown.patient.tolist() == [f"simulated-{PARTS['test'] + n}" for n in range(2)]
     assert np.array_equal(grown.us[0, 0], first.us[0, 0])
     assert SHARD > 2
 
 
 def test_a_part_that_was_not_made_is_missed(tmp_path):
     with pytest.raises(FileNotFoundError, match="no cached cohort part 'train'"):
-        load_part(tmp_path, "train")
+        load_cohort(tmp_path, "train")
 
 
 @pytest.mark.parametrize("view", range(VIEWS_A_LESION), ids=VIEW_PAIRS[5 % 2])
 def test_a_sample_without_jitter_is_what_the_application_computes_from_the_same_marks(case, view):
     frame = case.frames[view]
-    us, mri = sample(case, frame, SMALL, None, np.random.default_rng(0))
+    us, mri, channels = cut(marked_lesion(case, frame), SMALL)
     still = FrameStack(
         "still",
         RoleChoice(Role.US_STILL, message("role.us_still")),
@@ -122,15 +127,17 @@ def test_a_sample_without_jitter_is_what_the_application_computes_from_the_same_
     spec = ModelSpec("any", False, SMALL, NetworkSpec(), Scope())
     given = model_input(spec, record, marked, still, us_plane(still), volumes)
     assert np.array_equal(us, given.us) and np.array_equal(mri, given.mri)
-    assert given.channels_present.all()
+    assert channels.all() and given.channels_present.all()
 
 
 def test_jitter_moves_box_and_registration_and_the_same_seed_moves_them_alike(case):
-    def drawn(seed, jitter):
-        return sample(case, case.frames[0], SMALL, jitter, np.random.default_rng(seed))
+    lesion = marked_lesion(case, case.frames[0])
 
-    (us, mri), (us_again, _), (us_other, _) = (drawn(seed, Jitter()) for seed in (1, 1, 2))
-    exact_us, _ = drawn(1, None)
+    def drawn(seed, jitter):
+        return strayed(lesion, SMALL, jitter, np.random.default_rng(seed))
+
+    (us, mri, _), (us_again, _, _), (us_other, _, _) = (drawn(seed, Jitter()) for seed in (1, 1, 2))
+    exact_us, _, _ = cut(lesion, SMALL)
     assert np.array_equal(us, us_again)
     assert not np.array_equal(us, us_other) and not np.array_equal(us, exact_us)
     still, shifted = (
@@ -139,3 +146,21 @@ def test_jitter_moves_box_and_registration_and_the_same_seed_moves_them_alike(ca
     assert np.array_equal(still[0], shifted[0]) and not np.allclose(still[1], shifted[1])
     assert np.corrcoef(exact_us.ravel(), us.ravel())[0, 1] > 0.3
     assert np.isfinite(mri).all()
+
+
+def test_a_misregistered_lesion_is_as_far_off_as_is_asked_and_its_us_is_the_same(case):
+    lesion = marked_lesion(case, case.frames[0])
+    away = misregistered(lesion, 10.0, np.random.default_rng(3))
+    shift = np.subtract(away.registration.centre_mm, lesion.registration.centre_mm)
+    assert np.linalg.norm(shift) == pytest.approx(10.0)
+    (us, mri, _), (us_away, mri_away, _) = cut(lesion, SMALL), cut(away, SMALL)
+    assert np.array_equal(us, us_away) and not np.allclose(mri, mri_away)
+
+
+def test_without_a_registration_mri_is_absent_and_native_mri_needs_a_mark_alone(case):
+    lesion = replace(marked_lesion(case, case.frames[0]), registration=None)
+    _, mri, channels = cut(lesion, SMALL)
+    assert not channels.any() and not mri.any()
+    native, present = native_cut(lesion, SMALL)
+    assert present.all() and native.std() > 0
+    assert not native_cut(replace(lesion, mri_point_mm=None), SMALL)[1].any()

@@ -20,7 +20,7 @@ from breastview.fusion.spec import InputSpec, NetworkSpec, read_spec
 from breastview.registration.plane import PlaneGrid
 from model_training import evaluate
 from model_training.__main__ import app
-from model_training.cohort import load_part
+from model_training.cohort.samples import load_cohort
 from model_training.export import HEADS, export_demonstration, load_average
 from model_training.train import Recipe, train
 from tests.model_training.cohorts import SIDE_PX, write_cohort
@@ -42,7 +42,7 @@ def exported(tmp_path_factory):
 def measured(exported):
     """The test part and its logits by the bundle as the application loads it."""
     folder, _ = exported
-    test, net = load_part(folder / "cohort", "test"), load_bundle(folder / "bundle", "cpu").network
+    test, net = load_cohort(folder / "cohort", "test"), load_bundle(folder / "bundle", "cpu").network
     us, mri = (torch.from_numpy(x[:, 0].astype(np.float32)) for x in (test.us, test.mri))
     with torch.no_grad():
         logits = net(us, mri_tensor(mri, torch.ones(mri.shape[:2], dtype=torch.bool)))
@@ -74,7 +74,7 @@ def test_the_bundle_holds_the_averaged_network_in_int8(exported):
 
 def test_temperature_and_operating_point_were_chosen_on_validation_cases(exported):
     folder, spec = exported
-    validation = load_part(folder / "cohort", "validation")
+    validation = load_cohort(folder / "cohort", "validation")
     net = load_bundle(folder / "bundle", "cpu").network
     us, mri = (torch.from_numpy(x[:, 0].astype(np.float32)) for x in (validation.us, validation.mri))
     with torch.no_grad():

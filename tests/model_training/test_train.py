@@ -12,7 +12,7 @@ from breastview.fusion.bundle import load_bundle
 from breastview.fusion.network import FusionNetwork, mri_tensor
 from breastview.fusion.spec import NetworkSpec
 from model_training import train as training
-from model_training.cohort import load_part
+from model_training.cohort.samples import load_cohort
 from model_training.train import Recipe, predict, train
 from tests.model_training.cohorts import SIDE_PX, write_cohort
 
@@ -95,7 +95,7 @@ def test_it_learns_what_there_is_to_learn(tmp_path):
     cohort = write_cohort(tmp_path / "cohort", cases=24, shift=1.5)
     recipe = Recipe(stages=((SIDE_PX, 5),), batch=6, ema=0.8, threads=1)
     net = train(cohort, tmp_path / "run", NETWORK, recipe)
-    test = load_part(cohort, "test")
+    test = load_cohort(cohort, "test")
     for logits in predict(net, test, SIDE_PX).values():
         assert np.mean((logits[:, 1] > logits[:, 0]) == test.label) >= 0.9
 
@@ -120,7 +120,7 @@ def test_another_seed_gives_another_network(cohort, tmp_path, uninterrupted):
 
 def test_prediction_is_what_the_network_answers_in_float32(cohort, uninterrupted):
     _, net = uninterrupted
-    test = load_part(cohort, "test")
+    test = load_cohort(cohort, "test")
     logits = predict(net, test, SIDE_PX, batch=5)
     us, mri = (torch.from_numpy(x[:, 0].astype(np.float32)) for x in (test.us, test.mri))
     with torch.no_grad():
@@ -130,9 +130,11 @@ def test_prediction_is_what_the_network_answers_in_float32(cohort, uninterrupted
 
 
 def test_modality_dropout_never_takes_both():
-    present = training._present(1000, 0.6, np.random.default_rng(0))
-    assert present.any(axis=1).all()
-    assert 0.2 < (~present[:, 0]).mean() < 0.5
+    known = np.ones((1000, 2), bool)
+    known[:100, 1] = False
+    present = training._present(known, 0.6, np.random.default_rng(0))
+    assert present.any(axis=1).all() and not present[:100, 1].any()
+    assert 0.2 < (~present[100:, 0]).mean() < 0.5
 
 
 def test_mirroring_turns_both_modalities_alike_and_never_upside_down():

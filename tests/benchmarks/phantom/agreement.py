@@ -23,7 +23,8 @@ from breastview.phantom.scanner import SPIN_ECHO
 from breastview.registration.plane import UsPlane
 from breastview.registration.resample import resample_plane
 from breastview.registration.transform import us_to_mri
-from model_training.cohort import sample
+from model_training.cohort import cut as training
+from model_training.cohort.simulated import marked_lesion
 from tests.benchmarks.phantom import descriptors
 from tests.benchmarks.phantom.seen import Seen, scanned
 from tests.benchmarks.phantom.whole import Whole
@@ -61,7 +62,7 @@ def crop_and_dicom(patients: Sequence[Seen], wholes: Sequence[Whole], spec: Mode
 
 def cut(seen: Seen, spec: ModelSpec) -> np.ndarray:
     """The input from the crop, without jitter, float32 (channel, size, size), US first."""
-    us, planes = sample(seen.case, seen.case.frames[0], spec.input, None, np.random.default_rng(0))
+    us, planes, _ = training.cut(marked_lesion(seen.case, seen.case.frames[0]), spec.input)
     return np.concatenate([us, planes])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from breastview.fusion.spec import read_spec
 from breastview.pipeline import DEMONSTRATION
-from model_training.cohort import make_shard
+from model_training.cohort.simulated import make_shard
 from tests.benchmarks.row import best_s
 
 VARIANTS = 6  # crops a patient, as training makes them

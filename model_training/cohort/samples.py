@@ -1,0 +1,132 @@
+"""The samples of a cohort: arrays of what the network sees, and a row a lesion of what is known of it.
+
+On disk a cohort is a folder of shards: `NAME.npz` holds the arrays, `NAME.csv` the rows of the manifest, one
+a lesion. A shard counts once its arrays stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from model_training.cohort.cut import Cut
+
+COLUMNS = ("case", "patient", "group", "source", "part", "malignant")  # of every manifest; others may follow
+BEST = ("best_us", "best_mri", "best_fused")  # where an optimal reader's answer is known
+DISPLACED_MM = (5.0, 10.0, 15.0)  # how far the misregistered versions of a sample are off; one more is drawn
+FLAGGED_MM = (8.0, 15.0)  # from between these
+_ARRAYS = ("us", "mri", "channels", "native", "displaced")
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """What a network is trained on or measured with; the first axis of everything is the lesion.
+
+    `us` (case, variant, 1, size, size) and `mri` (case, variant, channel, size, size) are float16; the first
+    variant is exactly what the application computes, the last ones are strayed. `channels` bool (case,
+    channel) says which MRI channels are present. `native` (case, channel, size, size) is MRI on its acquired
+    planes; `displaced` (case, len(`DISPLACED_MM`) + 1, channel, size, size) is MRI under registrations that
+    are that far off. `about` is the manifest, a row a lesion, in the same order.
+    """
+
+    us: np.ndarray
+    mri: np.ndarray
+    channels: np.ndarray
+    native: np.ndarray
+    displaced: np.ndarray
+    about: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.about)
+
+    @property
+    def label(self) -> np.ndarray:
+        """Whether each lesion is malignant, bool (case,)."""
+        return self.about["malignant"].to_numpy(bool)
+
+    @property
+    def patient(self) -> np.ndarray:
+        """Whose lesion it is, str (case,): the cluster of every interval."""
+        return self.about["patient"].to_numpy(str)
+
+    @property
+    def best(self) -> np.ndarray:
+        """Log likelihood ratios of an optimal reader of US, MRI and both, float (case, 3); raises KeyError
+        where they are not known."""
+        return self.about[list(BEST)].to_numpy(float)
+
+    def take(self, cases: np.ndarray) -> Samples:
+        """The lesions at these places, or where this mask is true."""
+        arrays = {name: getattr(self, name)[cases] for name in _ARRAYS}
+        places = np.flatnonzero(cases) if cases.dtype == bool else cases
+        return Samples(**arrays, about=self.about.iloc[places].reset_index(drop=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One lesion's versions and its row: `variants` exact ones first; `native`, `displaced` as in
+    `Samples`."""
+
+    variants: Sequence[Cut]
+    native: np.ndarray
+    displaced: np.ndarray
+    about: Mapping[str, object]
+
+
+def write_shard(path: Path, samples: Sequence[Sample]) -> None:
+    """Write `path` (.npz) and its rows beside it; the arrays come last and whole."""
+    pd.DataFrame([one.about for one in samples]).to_csv(path.with_suffix(".csv"), index=False)
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(
+            file,
+            us=np.stack([[cut[0] for cut in one.variants] for one in samples]).astype(np.float16),
+            mri=np.stack([[cut[1] for cut in one.variants] for one in samples]).astype(np.float16),
+            channels=np.stack([one.variants[0][2] for one in samples]),
+            native=np.stack([one.native for one in samples]).astype(np.float16),
+            displaced=np.stack([one.displaced for one in samples]).astype(np.float16),
+        )
+    part.replace(path)
+
+
+def shard_size(path: Path) -> int:
+    """How many lesions a shard holds; 0 where there is none."""
+    return len(pd.read_csv(path.with_suffix(".csv"), usecols=["case"])) if path.exists() else 0
+
+
+def manifest(folder: Path) -> pd.DataFrame:
+    """The rows of every shard of a cohort."""
+    return pd.concat([_rows(path) for path in _shards(folder)], ignore_index=True)
+
+
+def load_cohort(folder: Path, part: str | None = None) -> Samples:
+    """Read a cohort, or one `part` of it.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    rows, arrays = [], []
+    for path in _shards(folder):
+        about = _rows(path)
+        if part is not None and set(about["part"]) != {part}:
+            continue
+        rows.append(about)
+        with np.load(path) as shard:
+            arrays.append(dict(shard))
+    if not rows:
+        raise FileNotFoundError(f"no cached cohort part '{part}'" if part else "no cached cohort")
+    joined = {name: np.concatenate([one[name] for one in arrays]) for name in _ARRAYS}
+    return Samples(**joined, about=pd.concat(rows, ignore_index=True))
+
+
+def _shards(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.npz"))
+
+
+def _rows(path: Path) -> pd.DataFrame:
+    texts = dict.fromkeys(("case", "patient", "group", "source", "part"), str)
+    return pd.read_csv(path.with_suffix(".csv"), dtype=texts, keep_default_na=True)

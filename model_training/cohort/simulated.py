@@ -1,0 +1,113 @@
+"""Simulated patients as a cohort: any number, made in parallel and cached."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from breastview.fusion.preprocess import Image3
+from breastview.fusion.spec import InputSpec
+from breastview.phantom.crops import SimulatedCase, training_case
+from breastview.phantom.patient import VIEWS_A_LESION
+from breastview.phantom.stills import SimulatedFrame
+from breastview.registration.plane import UsPlane
+from model_training.cohort.cut import Jitter, MarkedLesion, cut, misregistered, native_cut, strayed
+from model_training.cohort.samples import BEST, DISPLACED_MM, FLAGGED_MM, Sample, shard_size, write_shard
+
+SHARD = 25  # lesions a cache file
+PARTS = {"validation": 1_000_000, "test": 2_000_000, "train": 3_000_000}  # first seed of each part
+
+
+def marked_lesion(case: SimulatedCase, frame: SimulatedFrame) -> MarkedLesion:
+    """What a careful reader would have marked: the true box and the best rigid registration."""
+    return MarkedLesion(
+        grey=frame.grey,
+        box_px=frame.lesion_box_px,
+        sector=frame.sector,
+        plane=UsPlane(frame.sector.face_middle_px, frame.spacing_mm),
+        registration=frame.registration,
+        images=mri_images(case),
+        mri_point_mm=case.patient.lesion.centre_mm,
+    )
+
+
+def mri_images(case: SimulatedCase) -> dict[str, Image3]:
+    """The case's MRI under the names that preprocessing knows."""
+    names = {"t1wi": "t1wi", "t2wi": "t2wi", "dwi": "dwi_b800", "dce_pre": "dce_1", "dce_post": "dce_2"}
+    return {ours: case.mri[theirs] for ours, theirs in names.items()}
+
+
+def simulated_sample(seed: int, part: str, spec: InputSpec, variants: int, null_arm: bool = False) -> Sample:
+    """Simulate a patient and cut the lesion: its views exactly, then strayed ones that take turns of them."""
+    case = training_case(seed, null_arm)
+    rng = np.random.default_rng([seed, 99])
+    lesions = [marked_lesion(case, frame) for frame in case.frames]
+    cuts = [cut(lesion, spec) for lesion in lesions[:variants]]
+    for number in range(VIEWS_A_LESION, variants):
+        cuts.append(strayed(lesions[number % VIEWS_A_LESION], spec, Jitter(), rng))
+    away_mm = (*DISPLACED_MM, float(rng.uniform(*FLAGGED_MM)))
+    displaced = np.stack([cut(misregistered(lesions[0], mm, rng), spec)[1] for mm in away_mm])
+    return Sample(cuts, native_cut(lesions[0], spec)[0], displaced, _about(case, seed, part, null_arm))
+
+
+def _about(case: SimulatedCase, seed: int, part: str, null_arm: bool) -> dict[str, object]:
+    patient, evidence = case.patient, case.patient.evidence
+    arms = ("us",), ("mri",), ("us",) if null_arm else ("us", "mri")
+    return {
+        "case": f"simulated-{seed}",
+        "patient": f"simulated-{seed}",
+        "group": f"simulated-{seed}",
+        "source": "simulated",
+        "part": part,
+        "malignant": evidence.malignant,
+        "density": patient.density,
+        "size_mm": round(evidence.size_mm, 1),
+        "scanner": f"simulated {patient.exam.tesla:g} T",
+        **dict(zip(BEST, (evidence.score(arm) for arm in arms), strict=True)),
+    }
+
+
+def make_shard(
+    first_seed: int, count: int, spec: InputSpec, variants: int, null_arm: bool, path: Path
+) -> None:
+    """Simulate `count` patients and cache their samples; the part is the name's first word."""
+    part = path.stem.partition("-")[0]
+    seeds = range(first_seed, first_seed + count)
+    write_shard(path, [simulated_sample(seed, part, spec, variants, null_arm) for seed in seeds])
+
+
+def simulate_cohort(
+    folder: Path,
+    counts: Mapping[str, int],
+    spec: InputSpec,
+    variants: int,
+    workers: int,
+    null_arm: bool = False,
+    first_seeds: Mapping[str, int] = PARTS,
+) -> None:
+    """Fill `folder` with shards of every part; whole shards that stand are kept, so a killed run goes on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_be_modest) as pool:
+        jobs = []
+        for part, count in counts.items():
+            own = variants if part == "train" else VIEWS_A_LESION
+            for number in range(-(-count // SHARD)):
+                path = folder / f"{part}-{number:04d}.npz"
+                size = min(SHARD, count - number * SHARD)
+                if shard_size(path) < size:
+                    seed = first_seeds[part] + number * SHARD
+                    jobs.append(pool.submit(make_shard, seed, size, spec, own, null_arm, path))
+        for job in jobs:
+            job.result()
+
+
+def _be_modest() -> None:
+    """Let a worker leave the machine usable, and keep its BLAS from fighting the other workers for cores."""
+    os.nice(5)
+    threadpool_limits(1)
