@@ -1,0 +1,82 @@
+"""Splits by patient: who is near enough to be the same stays on one side, and a leak fails loudly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold
+
+VALIDATION_FOLDS = 5  # of what a fold trains on, one is kept to choose by
+
+
+class LeakError(ValueError):
+    """A patient, or a near-duplicate of a picture, stands in two parts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Places of lesions in a cohort: what trains, what chooses, what is measured on."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def clusters(about: pd.DataFrame) -> np.ndarray:
+    """Number of each lesion's cluster, int (n,): one patient's lesions, and near-duplicates of theirs."""
+    patient, group = (pd.factorize(about[name])[0] for name in ("patient", "group"))
+    patients = int(patient.max()) + 1
+    nodes = patients + int(group.max()) + 1
+    edges = coo_array((np.ones(len(about)), (patient, patients + group)), shape=(nodes, nodes))
+    return connected_components(edges, directed=False)[1][patient]
+
+
+def folds(about: pd.DataFrame, count: int, repeats: int = 1, seed: int = 7) -> Iterator[Split]:
+    """`count` folds by cluster, stratified by label, `repeats` times over; validation is cut out of training.
+
+    Raises:
+        ValueError: there is one class only, or fewer clusters of a class than folds.
+    """
+    label, cluster = about["malignant"].to_numpy(bool), clusters(about)
+    _check_classes(label, cluster, count)
+    for repeat in range(repeats):
+        outer = StratifiedGroupKFold(count, shuffle=True, random_state=seed + repeat)
+        for number, (rest, test) in enumerate(outer.split(label, label, cluster)):
+            inner = StratifiedGroupKFold(VALIDATION_FOLDS, shuffle=True, random_state=seed + 100 * number)
+            train, validation = next(inner.split(label[rest], label[rest], cluster[rest]))
+            yield checked(about, Split(rest[train], rest[validation], test))
+
+
+def by_part(about: pd.DataFrame) -> Split:
+    """The split that the manifest's `part` fixed beforehand: "train", "validation" and "test"."""
+    part = about["part"].to_numpy(str)
+    return checked(about, Split(*(np.flatnonzero(part == name) for name in ("train", "validation", "test"))))
+
+
+def checked(about: pd.DataFrame, split: Split) -> Split:
+    """The split itself.
+
+    Raises:
+        LeakError: a cluster stands in two of its parts.
+    """
+    cluster = clusters(about)
+    seen = [set(cluster[part].tolist()) for part in (split.train, split.validation, split.test)]
+    shared = (seen[0] & seen[1]) | (seen[0] & seen[2]) | (seen[1] & seen[2])
+    if shared:
+        raise LeakError(
+            f"{len(shared)} patients or near-duplicate groups stand in two parts of the split: "
+            "give their lesions one part, or let the split be drawn"
+        )
+    return split
+
+
+def _check_classes(label: np.ndarray, cluster: np.ndarray, count: int) -> None:
+    for name, own in (("malignant", label), ("benign", ~label)):
+        there = len(np.unique(cluster[own]))
+        if there < count:
+            raise ValueError(f"{there} patients with a {name} lesion are too few for {count} folds")
