@@ -1,0 +1,143 @@
+"""Labelled US stills with lesion masks as a cohort, in the layout of BUSI: a folder a class, `NAME.png` with
+`NAME_mask.png` (Al-Dhabyani et al., Data in Brief 28:104863, 2020). They have no MRI and no patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy import ndimage
+
+from breastview.fusion.spec import CHANNELS, InputSpec
+from model_training.cohort.cut import Jitter, MarkedLesion, cut, strayed
+from model_training.cohort.samples import DISPLACED_MM, Sample, write_shard
+
+CLASSES = {"benign": False, "malignant": True}
+INDEX = "index.csv"  # class, file, near_duplicate_group
+FIXED_BOX_PX = 150.0  # side of the box that hides a lesion's size
+MARK_PX, MARK_ABOVE, MARK_GREY = 7, 90, 190  # thinner than, brighter than around by, as bright as this
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledStill:
+    """A US picture uint8 (row, column), the lesion's mask bool (row, column), and what is known of it."""
+
+    name: str
+    group: str
+    malignant: bool
+    grey: np.ndarray
+    mask: np.ndarray
+
+    @property
+    def box_px(self) -> tuple[float, float, float, float]:
+        """The lesion's box (left, top, right, bottom) in pixels."""
+        rows, columns = np.flatnonzero(self.mask.any(axis=1)), np.flatnonzero(self.mask.any(axis=0))
+        return float(columns[0]), float(rows[0]), float(columns[-1]), float(rows[-1])
+
+
+def read_stills(folder: Path) -> Iterator[LabelledStill]:
+    """Read every picture that has a label and a mask that is not empty.
+
+    Raises:
+        FileNotFoundError: there is no folder of a class, or a picture lacks its mask.
+    """
+    groups = _groups(folder)
+    for name, malignant in CLASSES.items():
+        if not (folder / name).is_dir():
+            raise FileNotFoundError(f"no folder '{name}' among the stills")
+        for path in sorted((folder / name).glob("*.png")):
+            if path.stem.endswith("_mask"):
+                continue
+            mask = _grey(path.with_name(f"{path.stem}_mask.png")) > 127
+            if mask.any():
+                key = f"{name}/{path.stem}"
+                yield LabelledStill(key, groups.get(f"{name}/{path.name}", key), malignant, _grey(path), mask)
+
+
+def stills_cohort(
+    source: Path,
+    path: Path,
+    part: str,
+    spec: InputSpec,
+    variants: int,
+    chosen: np.ndarray | None = None,
+    fixed_magnification: bool = False,
+    without_marks: bool = False,
+) -> None:
+    """Cut the stills of a folder, or those of them that are `chosen` (bool, in the order of `read_stills`),
+    into one shard: once by the lesion's box, then strayed. The size of a lesion can be hidden, and burned-in
+    marks painted over."""
+    stills = list(read_stills(source))
+    kept = stills if chosen is None else [one for one, take in zip(stills, chosen, strict=True) if take]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_shard(
+        path, [_sample(one, part, spec, variants, fixed_magnification, without_marks) for one in kept]
+    )
+
+
+def about(source: Path) -> pd.DataFrame:
+    """The manifest's rows of a folder of stills, without a part."""
+    return pd.DataFrame([_about(one, "") for one in read_stills(source)])
+
+
+def _sample(
+    still: LabelledStill, part: str, spec: InputSpec, variants: int, fixed: bool, without_marks: bool
+) -> Sample:
+    grey = painted_over(still.grey) if without_marks else still.grey
+    lesion = MarkedLesion(grey, _fixed_box(still.box_px) if fixed else still.box_px)
+    rng = np.random.default_rng([sum(still.name.encode()), *still.grey.shape])
+    side = (spec.size_px, spec.size_px)
+    return Sample(
+        variants=[cut(lesion, spec), *(strayed(lesion, spec, Jitter(), rng) for _ in range(variants - 1))],
+        native=np.zeros((len(CHANNELS), *side), np.float32),
+        displaced=np.zeros((len(DISPLACED_MM) + 1, len(CHANNELS), *side), np.float32),
+        about=_about(still, part),
+    )
+
+
+def _about(still: LabelledStill, part: str) -> dict[str, object]:
+    return {
+        "case": still.name,
+        "patient": still.group,
+        "group": still.group,
+        "source": "stills",
+        "part": part,
+        "malignant": still.malignant,
+    }
+
+
+def painted_over(grey: np.ndarray) -> np.ndarray:
+    """The picture without thin bright marks (calipers, text), uint8: the nearest tissue takes their place.
+
+    What is thinner than `MARK_PX` and stands out is found by a white top-hat (Serra 1982); specular
+    interfaces as bright and as thin are painted over too.
+    """
+    hat = ndimage.white_tophat(grey, size=(MARK_PX, MARK_PX))
+    mark = ndimage.binary_dilation((hat > MARK_ABOVE) & (grey > MARK_GREY), iterations=2)
+    if not mark.any():
+        return grey
+    rows, columns = ndimage.distance_transform_edt(mark, return_distances=False, return_indices=True)
+    return np.asarray(grey[rows, columns])
+
+
+def _fixed_box(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    x, y, half = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, FIXED_BOX_PX / 2
+    return x - half, y - half, x + half, y + half
+
+
+def _groups(folder: Path) -> dict[str, str]:
+    """Near-duplicate group by "class/file", where the folder names them."""
+    if not (folder / INDEX).exists():
+        return {}
+    index = pd.read_csv(folder / INDEX)
+    names = index["class"] + "/" + index["file"]
+    return dict(zip(names, "group " + index["near_duplicate_group"].astype(str), strict=True))
+
+
+def _grey(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L"))

@@ -1,0 +1,87 @@
+"""Labelled stills: what is read, cut and painted over, and that near-duplicates stay together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from breastview.fusion.spec import InputSpec
+from model_training.cohort.samples import load_cohort
+from model_training.cohort.stills import about, painted_over, read_stills, stills_cohort
+
+SMALL = InputSpec(size_px=24)
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    for name, number in (("benign", 3), ("malignant", 2)):
+        (tmp_path / name).mkdir()
+        for k in range(number):
+            mask = np.zeros((90, 120), np.uint8)
+            mask[30:50, 40 + k : 80 + k] = 255
+            grey = rng.integers(60, 90, mask.shape).astype(np.uint8)
+            grey[mask > 0] = 20
+            Image.fromarray(grey).save(tmp_path / name / f"{name} ({k}).png")
+            Image.fromarray(mask).save(tmp_path / name / f"{name} ({k})_mask.png")
+    (tmp_path / "index.csv").write_text(
+        "class,file,near_duplicate_group\nbenign,benign (0).png,7\nbenign,benign (2).png,7\n"
+    )
+    return tmp_path
+
+
+def test_pictures_come_with_label_box_and_group(folder):
+    stills = list(read_stills(folder))
+    assert [still.malignant for still in stills] == [False] * 3 + [True] * 2
+    assert stills[1].box_px == (41.0, 30.0, 80.0, 49.0)
+    assert about(folder)["group"].tolist() == [
+        "group 7",
+        "benign/benign (1)",
+        "group 7",
+        "malignant/malignant (0)",
+        "malignant/malignant (1)",
+    ]
+
+
+def test_a_shard_of_stills_has_no_mri_and_says_where_it_comes_from(folder, tmp_path):
+    stills_cohort(folder, tmp_path / "c" / "stills.npz", "train", SMALL, variants=3)
+    samples = load_cohort(tmp_path / "c", "train")
+    assert samples.us.shape == (5, 3, 1, 24, 24)
+    assert not samples.channels.any() and not samples.mri.any()
+    assert set(samples.about["source"]) == {"stills"}
+    dark = samples.us[:, :, 0, 12, 12] * SMALL.us_std + SMALL.us_mean
+    assert dark == pytest.approx(20 / 255, abs=0.02)
+
+
+def test_a_fixed_magnification_hides_how_large_the_lesion_is(folder, tmp_path):
+    stills_cohort(folder, tmp_path / "c" / "s.npz", "", SMALL, variants=1, fixed_magnification=True)
+    shown = load_cohort(tmp_path / "c").us[0, 0, 0] * SMALL.us_std + SMALL.us_mean
+    share = (np.abs(shown - 20 / 255) < 0.05).mean()
+    assert share == pytest.approx(40 * 20 / (150 * 1.6) ** 2, rel=0.4)
+
+
+def test_only_the_chosen_are_cut(folder, tmp_path):
+    chosen = np.array([True, False, False, False, True])
+    stills_cohort(folder, tmp_path / "c" / "s.npz", "test", SMALL, 1, chosen)
+    assert load_cohort(tmp_path / "c", "test").about["malignant"].tolist() == [False, True]
+
+
+def test_thin_bright_marks_are_painted_over_and_tissue_stays():
+    grey = np.full((60, 60), 70, np.uint8)
+    grey[40:, :] = 220  # a wide bright layer
+    marked = grey.copy()
+    marked[10, 5:50] = 255
+    marked[5:16, 20] = 255
+    assert np.array_equal(painted_over(marked), grey)
+    assert painted_over(grey) is grey
+
+
+def test_a_folder_without_classes_and_a_picture_without_its_mask_are_missed(folder, tmp_path):
+    with pytest.raises(FileNotFoundError, match="no folder 'benign'"):
+        list(read_stills(tmp_path / "nowhere"))
+    (folder / "benign" / "benign (1)_mask.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"benign \(1\)_mask.png"):
+        list(read_stills(folder))
