@@ -27,8 +27,7 @@ def phases(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
 
 def subtraction(post: Volume, pre: Volume) -> Volume:
     """Post-contrast minus pre-contrast, float32 on their common grid; raises CaseError when grids differ."""
-    same = post.array.shape == pre.array.shape
-    if not same or np.abs(post.index_to_lps - pre.index_to_lps).max() > SAME_GRID_MM:
+    if not same_grid(post, pre):
         raise CaseError.of("dynamic.grids_differ")
     difference = post.array.astype(np.float32) - pre.array
     role = RoleChoice(
@@ -42,6 +41,12 @@ def subtraction(post: Volume, pre: Volume) -> Volume:
         index_to_lps=post.index_to_lps,
         window=_window(difference),
     )
+
+
+def same_grid(one: Volume, other: Volume) -> bool:
+    """Whether the voxels of two volumes lie in the same places."""
+    same = one.array.shape == other.array.shape
+    return same and bool(np.abs(one.index_to_lps - other.index_to_lps).max() <= SAME_GRID_MM)
 
 
 def _window(difference: np.ndarray) -> tuple[float, float]:
