@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from breastview.phantom import chest
 from breastview.phantom.evidence import Evidence, draw_evidence
 from breastview.phantom.lesion import FAMILIES, Lesion, make_lesion
 
@@ -41,6 +42,19 @@ def test_a_malignant_look_roughens_the_outline_of_its_own_modality_alone(modalit
     malignant = lesion(**{modality: 2.0, other: 0.0})
     assert roughness(malignant, modality) > 2 * roughness(benign, modality)
     assert roughness(malignant, other) == roughness(benign, other)
+
+
+def test_only_us_shows_a_malignant_look_as_taller_than_wide():
+    outward = chest.outward(CENTRE)
+    heights = {look: np.linalg.norm(lesion(look, 0.0).outlines["us"].stretch @ outward) for look in (-2, 2)}
+    assert 1 / heights[2] > 1.08 / heights[-2]
+    assert np.linalg.det(lesion(2.0, 0.0).outlines["us"].stretch) == pytest.approx(1.0, abs=1e-5)
+    assert np.array_equal(lesion(2.0, 2.0).outlines["mri"].stretch, np.eye(3))
+
+
+def test_a_malignant_look_is_spiculated_and_a_benign_one_is_not():
+    assert lesion(2.0, 0.0).outlines["us"].spike_lengths.max() > 0.3
+    assert not lesion(-2.0, 0.0).outlines["us"].spike_lengths.any()
 
 
 def test_the_level_is_negative_inside_and_grows_by_the_distance():

@@ -18,7 +18,7 @@ from breastview.phantom.tissue import Tissue
 LOOKS = np.linspace(0.02, 0.98, 25)
 CURVES = ("persistent", "plateau", "wash-out")
 GROWN = make_lesion(
-    np.random.default_rng(4), Evidence(True, 0.0, 0.0, 20.0), np.zeros(3), np.array([0.0, -50.0, 0.0])
+    np.random.default_rng(4), Evidence(False, 0.0, -2.0, 20.0), np.zeros(3), np.array([0.0, -50.0, 0.0])
 )
 
 
