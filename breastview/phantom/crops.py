@@ -15,7 +15,8 @@ from breastview.phantom.scanner import Scanned, scan
 from breastview.phantom.stills import SimulatedFrame, still
 
 FINE_STEP_MM = (1.1, 1.1, 1.0)
-MARGIN_MM = 20.0
+MARGIN_MM = 20.0  # at least,
+MARGIN_SHARE = 1.25  # of the longest axis: holds nearly all of 2.5 times the box, by which MRI is scaled
 PHASES = 2  # before and after contrast medium: what the network is given
 
 
@@ -42,8 +43,9 @@ def training_case(seed: int, null_arm: bool = False) -> SimulatedCase:
 
 
 def maps_near(patient: SimulatedPatient) -> TissueMaps:
-    """What lies within `MARGIN_MM` of the lesion."""
-    half = np.array(patient.lesion.extent_mm) / 2 + MARGIN_MM
+    """What lies around the lesion: its margin follows its size."""
+    margin_mm = max(MARGIN_MM, MARGIN_SHARE * patient.evidence.size_mm)
+    half = np.array(patient.lesion.extent_mm) / 2 + margin_mm
     columns, rows, slices = (int(np.ceil(2 * h / step)) for h, step in zip(half, FINE_STEP_MM, strict=True))
     x, y, z = (float(c) for c in patient.lesion.centre_mm - half)
     return maps_on(patient, Grid((x, y, z), FINE_STEP_MM, (slices, rows, columns)), both=False)
