@@ -1,0 +1,33 @@
+"""One row of a table: what is said of one head, on cases that nothing was chosen on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from breastview.fusion.spec import Metric
+from model_training.evaluate.bootstrap import bootstrap
+from model_training.evaluate.calibration import calibrated, calibration_error, margin
+from model_training.evaluate.discrimination import auc, auc_delong, rates
+
+
+def metrics(
+    label: np.ndarray,
+    logits: np.ndarray,
+    temperature: float,
+    threshold: float,
+    patients: np.ndarray | None = None,
+) -> dict[str, Metric]:
+    """AUC (DeLong), the rates at the threshold (Wilson) and calibration error (patients resampled)."""
+    probability = calibrated(logits, temperature)
+    return {
+        "auc": auc_delong(label, margin(logits)),
+        **rates(label, probability >= threshold),
+        "ece": bootstrap(
+            lambda cases: calibration_error(label[cases], probability[cases]), label, patients, by_label=False
+        ),
+    }
+
+
+def best_possible(label: np.ndarray, best: np.ndarray) -> dict[str, float]:
+    """AUC of an optimal reader on these very cases, `best` (case, 3) his answers: what there was to win."""
+    return {arm: auc(label, best[:, k]) for k, arm in enumerate(("us", "mri", "fused"))}

@@ -1,0 +1,53 @@
+"""The row of one head."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+from sklearn.metrics import roc_auc_score
+
+from breastview.phantom.evidence import bayes_auc, draw_evidence
+from model_training.evaluate import best_possible, calibration_error, metrics
+from tests.model_training.evaluate.examples import drawn, logits_of
+
+
+def test_the_row_counts_what_was_called_malignant():
+    odds = np.array([-2.0, -1.0, 0.5, 1.5, -0.5, 3.0, 1.0, -3.0])
+    label = np.array([False, False, False, True, True, True, True, False])
+    found = metrics(label, logits_of(odds), temperature=2.0, threshold=0.5)
+    assert {name: (m.value, m.n) for name, m in found.items() if name != "ece"} == {
+        "auc": (roc_auc_score(label, odds), 8),
+        "accuracy": (6 / 8, 8),
+        "sensitivity": (3 / 4, 4),
+        "specificity": (3 / 4, 4),
+    }
+    assert found["ece"].value == pytest.approx(calibration_error(label, expit(odds / 2)))
+    assert found["ece"].low <= found["ece"].high
+
+
+def test_temperature_changes_calibration_and_never_discrimination():
+    label, odds = drawn()
+    cold, warm = (metrics(label, logits_of(odds), t, 0.5) for t in (0.3, 2.0))
+    assert cold["auc"] == warm["auc"] and cold["accuracy"] == warm["accuracy"]
+    assert cold["ece"].value != warm["ece"].value
+
+
+def test_calibration_errs_more_where_lesions_share_a_patient():
+    label, odds = drawn(150)
+    twice, logits = np.repeat(label, 2), logits_of(np.repeat(odds, 2))
+    apart, together = (
+        metrics(twice, logits, 1.0, 0.5, p)["ece"] for p in (None, np.repeat(np.arange(150), 2))
+    )
+    assert apart.value == together.value
+    assert together.high - together.low > 1.15 * (apart.high - apart.low)
+
+
+def test_what_there_was_to_win_is_the_bayes_auc():
+    rng = np.random.default_rng(4)
+    patients = [draw_evidence(rng) for _ in range(20_000)]
+    label = np.array([p.malignant for p in patients])
+    arms = ("us",), ("mri",), ("us", "mri")
+    found = best_possible(label, np.array([[p.score(arm) for arm in arms] for p in patients]))
+    assert found == pytest.approx(bayes_auc(), abs=0.01)
+    assert found["fused"] > found["us"] + 0.05
