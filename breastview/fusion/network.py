@@ -8,10 +8,9 @@ import torch
 import torchvision
 from torch import nn
 
-from breastview.fusion.spec import CHANNELS, NetworkSpec
+from breastview.fusion.spec import CHANNELS, MODALITIES, NetworkSpec
 
 CLASSES = 2
-MODALITIES = ("us", "mri")
 IN_CHANNELS = {"us": 1, "mri": 2 * len(CHANNELS)}  # MRI: each channel with its presence mask
 Maps = dict[str, torch.Tensor]
 
@@ -24,11 +23,10 @@ class FusionNetwork(nn.Module):
 
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
-        self.trunks = nn.ModuleDict({name: _TRUNKS[spec.trunk](name, spec) for name in MODALITIES})
-        if spec.shared:
+        self.trunks = nn.ModuleDict({name: _TRUNKS[spec.trunk](name, spec) for name in spec.modalities})
+        if spec.shared and len(spec.modalities) == len(MODALITIES):
             share_convolutions(self.trunks["us"], self.trunks["mri"])
-        features = _FEATURES[spec.trunk]
-        self.head = Head(features, spec.gate)
+        self.head = Head(_FEATURES[spec.trunk], spec.fusion, spec.modalities)
 
     def trunk(self, modality: str, x: torch.Tensor) -> torch.Tensor:
         """Feature maps (n, features, h, w) of one modality's input (n, channels, size, size)."""
@@ -41,26 +39,43 @@ class FusionNetwork(nn.Module):
 
 
 class Head(nn.Module):
-    """Global average pooling, f = Σ wₘ·fₘ with w = softmax over what is present, and three classifiers."""
+    """Global average pooling, f = Σ wₘ·fₘ with w = softmax over what is present, and a classifier a modality.
 
-    def __init__(self, features: int, gate: bool) -> None:
+    The weights are a learned prior ("weighted", the paper's), a prior and a gate on the features ("gate"), or
+    all alike ("fixed"); "concatenation" classifies the features beside each other, absent ones as zeros.
+    """
+
+    def __init__(
+        self, features: int, fusion: str = "weighted", modalities: tuple[str, ...] = MODALITIES
+    ) -> None:
         super().__init__()
-        self.prior = nn.Parameter(torch.zeros(len(MODALITIES)))
-        self.gates = nn.ModuleDict({name: nn.Linear(features, 1) for name in MODALITIES}) if gate else None
-        self.fused = nn.Linear(features, CLASSES)
-        self.single = nn.ModuleDict({name: nn.Linear(features, CLASSES) for name in MODALITIES})
+        self.modalities, self.concatenates = modalities, fusion == "concatenation"
+        self.prior = nn.Parameter(torch.zeros(len(modalities)), requires_grad=fusion in ("weighted", "gate"))
+        gates = {name: nn.Linear(features, 1) for name in modalities}
+        self.gates = nn.ModuleDict(gates) if fusion == "gate" else None
+        self.fused = nn.Linear(features * (len(modalities) if self.concatenates else 1), CLASSES)
+        self.single = nn.ModuleDict({name: nn.Linear(features, CLASSES) for name in modalities})
 
     def forward(self, maps: Maps, present: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
-        """Logits (n, 2) by name. `present`, bool (n, 2), masks modalities of single samples in training."""
+        """Logits (n, 2) by name. `present`, bool (n, modalities), masks those of single samples."""
         pooled = {name: x.mean(dim=(2, 3)) for name, x in maps.items()}
-        weights = self.weights(pooled, present)
-        fused = sum(weights[:, place, None] * pooled[name] for place, name in enumerate(pooled))
         logits = {name: self.single[name](x) for name, x in pooled.items()}
-        return {"fused": self.fused(fused), **logits}
+        return {"fused": self.fused(self._joined(pooled, present)), **logits}
+
+    def _joined(self, pooled: Maps, present: torch.Tensor | None) -> torch.Tensor:
+        if not self.concatenates:
+            weights = self.weights(pooled, present)
+            parts = [weights[:, place, None] * x for place, x in enumerate(pooled.values())]
+            return torch.stack(parts).sum(dim=0)
+        nothing = torch.zeros_like(next(iter(pooled.values())))
+        columns = [pooled.get(name, nothing) for name in self.modalities]
+        if present is not None:
+            columns = [x * present[:, [k]] for k, x in enumerate(columns)]
+        return torch.cat(columns, dim=1)
 
     def weights(self, pooled: Maps, present: torch.Tensor | None = None) -> torch.Tensor:
         """Fusion weights (n, modalities present in `pooled`), each row summing to 1."""
-        columns = [MODALITIES.index(name) for name in pooled]
+        columns = [self.modalities.index(name) for name in pooled]
         size = len(next(iter(pooled.values())))
         scores = self.prior[columns].expand(size, -1)
         if self.gates is not None:

@@ -14,7 +14,11 @@ from breastview.messages import Message, message
 SPEC_FILE = "spec.json"
 SCHEMA = "breastview.model/1"
 TRUNKS = ("resnet101", "resnet50", "cnn")
+FUSIONS = ("weighted", "gate", "fixed", "concatenation")
 MRI_INPUTS = ("registered",)
+
+
+MODALITIES = ("us", "mri")
 
 
 class Channel(StrEnum):
@@ -47,12 +51,14 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Which network. `trunk`: one of `TRUNKS`; `shared`: one set of convolutions for both."""
+    """Which network. `trunk`: one of `TRUNKS`; `shared`: one set of convolutions for both `modalities`;
+    `fusion`: one of `FUSIONS`."""
 
     trunk: str = "resnet101"
     shared: bool = True
     dilated: bool = True
-    gate: bool = False
+    fusion: str = "weighted"
+    modalities: tuple[str, ...] = ("us", "mri")
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,9 @@ def read_spec(folder: Path) -> ModelSpec:
         spec = _from_plain(values)
     except (TypeError, KeyError, AttributeError) as error:
         raise ModelError.of("model.damaged_spec") from error
-    if spec.network.trunk not in TRUNKS or spec.input.mri_input not in MRI_INPUTS:
+    network = spec.network
+    known = network.trunk in TRUNKS and network.fusion in FUSIONS and spec.input.mri_input in MRI_INPUTS
+    if not known or not set(network.modalities) <= set(MODALITIES):
         raise ModelError.of("model.other_schema")
     return spec
 
@@ -141,6 +149,7 @@ def _from_plain(values: dict[str, Any]) -> ModelSpec:
     scope: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in values["scope"].items()
     }
+    network = {**values["network"], "modalities": tuple(values["network"]["modalities"])}
     metrics = {
         part: {name: Metric(**figure) for name, figure in figures.items()}
         for part, figures in values["metrics"].items()
@@ -148,7 +157,7 @@ def _from_plain(values: dict[str, Any]) -> ModelSpec:
     plain = {
         **values,
         "input": InputSpec(**values["input"]),
-        "network": NetworkSpec(**values["network"]),
+        "network": NetworkSpec(**network),
         "scope": Scope(**scope),
         "classes": tuple(values["classes"]),
         "metrics": metrics,

@@ -85,6 +85,16 @@ def test_the_us_crop_needs_neither_scale_nor_registration_nor_mri(missing):
     assert not given.channels_present.any()
 
 
+def test_text_burned_in_outside_the_sector_does_not_change_the_input():
+    corner = replace(lesion(), us=UsMark("frames", 0, left=12, top=10, right=40, bottom=30))
+    clean, burned = stack(), stack()
+    burned.frames[0, :8, 10:60] = burned.frames[0, 20:60, :10] = 220
+    ours, theirs = (
+        model_input(SPEC, record(corner), corner, seen, plane(), volumes()) for seen in (clean, burned)
+    )
+    assert np.array_equal(theirs.us, ours.us) and np.array_equal(theirs.mri, ours.mri)
+
+
 def test_mri_that_misses_the_plane_is_no_mri():
     away = record(lesion(), pose=RegistrationParameters(centre_mm=(400.0, 0.0, 0.0)))
     given = model_input(SPEC, away, lesion(), stack(), plane(), volumes())

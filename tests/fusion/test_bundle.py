@@ -137,7 +137,7 @@ def test_missing_weights_are_found(folder):
 
 @pytest.mark.parametrize(
     "other",
-    [NetworkSpec("cnn", gate=True), NetworkSpec("cnn", shared=False), NetworkSpec("resnet50")],
+    [NetworkSpec("cnn", fusion="gate"), NetworkSpec("cnn", shared=False), NetworkSpec("resnet50")],
     ids=["gate", "separate", "trunk"],
 )
 def test_a_spec_that_does_not_fit_the_weights_is_refused(folder, other):

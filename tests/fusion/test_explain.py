@@ -14,7 +14,7 @@ from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import NetworkSpec
 from tests.fusion.examples import network
 
-GATED = NetworkSpec(trunk="cnn", gate=True)
+GATED = NetworkSpec(trunk="cnn", fusion="gate")
 INPUTS = {
     "us": torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(1)),
     "mri": torch.randn(1, 8, 64, 64, generator=torch.Generator().manual_seed(2)),

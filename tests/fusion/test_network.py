@@ -89,21 +89,21 @@ def test_separate_trunks_share_nothing():
     assert own.isdisjoint(p.data_ptr() for p in net.trunks["mri"].parameters())
 
 
-@pytest.mark.parametrize("gate", [False, True])
-def test_weights_are_a_softmax_over_what_is_present(gate):
-    head = Head(16, gate)
+@pytest.mark.parametrize("fusion", ["weighted", "gate", "fixed"])
+def test_weights_are_a_softmax_over_what_is_present(fusion):
+    head = Head(16, fusion)
     torch.nn.init.normal_(head.prior)
     pooled = {"us": torch.randn(5, 16), "mri": torch.randn(5, 16)}
     weights = head.weights(pooled)
     assert weights.shape == (5, 2)
     assert torch.allclose(weights.sum(dim=1), torch.ones(5))
     assert (weights > 0).all()
-    assert bool((weights[0] == weights[1]).all()) is not gate
+    assert bool((weights[0] == weights[1]).all()) is (fusion != "gate")
     assert torch.equal(head.weights({"mri": pooled["mri"]}), torch.ones(5, 1))
 
 
 def test_the_fused_features_are_the_weighted_sum():
-    head = Head(16, gate=False)
+    head = Head(16)
     head.prior.data = torch.tensor([0.0, 2.0]).log1p()  # weights 1 : 3
     maps = {"us": torch.randn(2, 16, 3, 3), "mri": torch.randn(2, 16, 3, 3)}
     fused = 0.25 * maps["us"].mean(dim=(2, 3)) + 0.75 * maps["mri"].mean(dim=(2, 3))
@@ -153,7 +153,31 @@ def test_the_network_tells_an_absent_channel_from_a_black_one():
 
 
 def test_a_network_of_another_seed_is_another_network():
-    spec = replace(SPEC.network, gate=True)
+    spec = replace(SPEC.network, fusion="gate")
     with torch.no_grad():
         logits = [network(seed, spec)(US, MRI)["fused"] for seed in (1, 1, 2)]
     assert torch.equal(logits[0], logits[1]) and not torch.allclose(logits[0], logits[2])
+
+
+def test_concatenated_features_stand_in_order_and_absent_ones_are_zero():
+    head = Head(16, "concatenation")
+    maps = {"us": torch.randn(2, 16, 3, 3), "mri": torch.randn(2, 16, 3, 3)}
+    us, mri = (maps[name].mean(dim=(2, 3)) for name in ("us", "mri"))
+    assert torch.allclose(head(maps)["fused"], head.fused(torch.cat([us, mri], dim=1)))
+    alone = head.fused(torch.cat([torch.zeros_like(us), mri], dim=1))
+    assert torch.allclose(head({"mri": maps["mri"]})["fused"], alone)
+    masked = head(maps, torch.tensor([[False, True]] * 2))["fused"]
+    assert torch.allclose(masked, alone)
+
+
+def test_fixed_weights_are_not_trained():
+    assert not Head(16, "fixed").prior.requires_grad and Head(16).prior.requires_grad
+
+
+@pytest.mark.parametrize("modality", ["us", "mri"])
+def test_a_network_of_one_modality_has_one_trunk_and_reads_it_alone(modality):
+    net = FusionNetwork(NetworkSpec("cnn", modalities=(modality,))).eval()
+    assert list(net.trunks) == [modality]
+    with torch.no_grad():
+        logits = net(US, None) if modality == "us" else net(None, MRI)
+    assert {name: tuple(x.shape) for name, x in logits.items()} == {"fused": (3, 2), modality: (3, 2)}

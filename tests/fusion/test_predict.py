@@ -47,7 +47,7 @@ def test_weights_sum_to_one_and_are_the_heads():
 
 
 def test_gated_weights_are_those_of_the_case():
-    model = bundle(spec=replace(SPEC, network=NetworkSpec("cnn", gate=True)))
+    model = bundle(spec=replace(SPEC, network=NetworkSpec("cnn", fusion="gate")))
     one, other = read(model, given(0), YES), read(model, given(1), YES)
     assert one.weight_us + one.weight_mri == pytest.approx(1)
     assert one.weight_us != other.weight_us

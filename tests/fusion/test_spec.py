@@ -22,7 +22,7 @@ FULL = ModelSpec(
     name="Model of the ward",
     demonstration=False,
     input=InputSpec(size_px=224, margin=1.4),
-    network=NetworkSpec(trunk="resnet50", shared=False, gate=True),
+    network=NetworkSpec(trunk="resnet50", shared=False, fusion="gate"),
     scope=Scope(required_channels=("t2wi", "dce"), min_age_y=30, note="两家医院"),
     weights_sha256="12" * 32,
     temperature={"fused": 1.25},
