@@ -63,7 +63,7 @@ def model_input(
         return ModelInput(lesion.lesion_id, None, None, absent, input_sha256=digest)
     mark = lesion.us
     crop = square_crop((mark.left, mark.top, mark.right, mark.bottom), spec.input.margin)
-    us = us_input(stack.grey(mark.frame), crop, spec.input)
+    us = us_input(stack.grey(mark.frame), crop, spec.input, stack.sector)
     parameters = record.registration(mark.frames_key, mark.frame)
     if plane is None or parameters is None or not volumes:
         return ModelInput(lesion.lesion_id, us, None, absent, crop, input_sha256=digest)
