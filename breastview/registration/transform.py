@@ -137,5 +137,20 @@ def spun(
     return turned(parameters, "z", float(-angle), (*pivot_us_mm, 0.0))
 
 
+def rolled(
+    parameters: RegistrationParameters,
+    start_us_mm: np.ndarray,
+    end_us_mm: np.ndarray,
+    axis: str,
+    pivot_us_mm: np.ndarray,
+) -> RegistrationParameters:
+    """Let the MRI follow a hand that rolls it like a ball around a pivot (x, y) of the US plane, about the
+    plane's "x" or "y": a hand that goes as far as it began from the pivot turns by one radian."""
+    shift = np.asarray(end_us_mm, float) - start_us_mm
+    arm = np.linalg.norm(np.asarray(start_us_mm, float) - pivot_us_mm)
+    across = -shift[1] if axis == "x" else shift[0]
+    return turned(parameters, axis, float(np.rad2deg(across / arm)), (*pivot_us_mm, 0.0))
+
+
 def _point(values: np.ndarray) -> Point3:
     return float(values[0]), float(values[1]), float(values[2])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from breastview.records.concordance import lesion_us_mm
@@ -44,6 +45,15 @@ class Expecting(QObject):
         """The place (x, y, z) of the US plane that a turn leaves where it is."""
         present = self._session.registration
         return (0.0, 0.0, 0.0) if present is None else pivot_us_mm(self.pivot, present, self.us_mm)
+
+    @property
+    def pivot_px(self) -> Point2 | None:
+        """The same on the hung US picture; None while that has no scale."""
+        plane = self._session.plane
+        if plane is None:
+            return None
+        column, row = plane.mm_to_px(np.array(self.pivot_mm[:2]))
+        return float(column), float(row)
 
     @property
     def us_mm(self) -> Point2 | None:

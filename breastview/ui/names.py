@@ -9,6 +9,7 @@ from breastview.messages import Message
 from breastview.records.values import clock_label
 from breastview.registration.grade import Grade
 from breastview.registration.parameters import Method
+from breastview.ui.panes.grips import Grip
 
 _NAMES = {
     Role.T1WI: "T1WI",
@@ -30,6 +31,18 @@ def grade_text(grade: Grade, method: Method, language: Language) -> str:
     if method is not Method.LANDMARKS or not grade.allows_measuring:
         words.append(language.say(Message(f"method.{method}")))
     return " · ".join(words)
+
+
+def grip_text(grip: Grip, language: Language) -> str:
+    """What a drag does where it takes hold, and the keys that do the same; nothing where it moves."""
+    text = language.text
+    words = {
+        Grip.SPIN: text("Turn in the plane") + " · Ctrl+← →",
+        Grip.TILT: text("Turn about the plane's x") + " · Ctrl+↑ ↓",
+        Grip.SWING: text("Turn about the plane's y") + " · Ctrl+PgUp PgDn",
+        Grip.THROUGH: text("Go through the plane") + " · Alt+PgUp PgDn",
+    }
+    return words.get(grip, "")
 
 
 def heatmap_note(heatmap: Heatmap, language: Language) -> str:

@@ -14,6 +14,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheel
 from PySide6.QtWidgets import QGraphicsItem, QLabel, QWidget
 
 from breastview.ui import style
+from breastview.ui.panes.grips import RADIUS_SHARE, Grip, Ring, cursor, grip_at
 from breastview.ui.panes.marks import Mark, items
 
 ZOOM_STEP = 1.15
@@ -49,9 +50,10 @@ class Canvas(pg.GraphicsView):
     clicked = Signal(float, float)
     box_drawn = Signal(float, float, float, float)
     line_drawn = Signal(float, float, float, float)
-    drag_began = Signal(float, float, bool)  # Shift
+    drag_began = Signal(float, float, object)  # the grip
     dragged = Signal(float, float)
     drag_ended = Signal()
+    pointed = Signal(object)  # the grip under the pointer, where there is a ring
     windowed = Signal(float, float)  # shares of the present width: centre, width
     double_clicked = Signal()
     finished = Signal()  # what is being drawn: Enter, or a double click
@@ -73,6 +75,9 @@ class Canvas(pg.GraphicsView):
         self._box.addItem(self._overlay)
         self._marks: list[QGraphicsItem] = []
         self._rubber: QGraphicsItem | None = None
+        self._ring = Ring()
+        self._ring.hide()
+        self._box.addItem(self._ring, ignoreBounds=True)
         self._corners = {name: QLabel(self) for name in ("tl", "tr", "bl", "br")}
         self._edges = {name: QLabel(self) for name in ("l", "t", "r", "b")}
         for label in (*self._corners.values(), *self._edges.values()):
@@ -167,6 +172,29 @@ class Canvas(pg.GraphicsView):
         for item in self._marks:
             self._box.addItem(item, ignoreBounds=True)
 
+    def show_ring(self, place: tuple[float, float] | None) -> None:
+        """Draw the ring of grips around a place, or take it away."""
+        if place is not None:
+            self._ring.setPos(*place)
+        elif self._ring.isVisible():
+            self._point_at(Grip.MOVE)
+            self.viewport().unsetCursor()
+        self._ring.setVisible(place is not None)
+
+    def _grip(self, position: QPointF) -> Grip:
+        """What the pointer takes hold of."""
+        if not self._ring.isVisible():
+            return Grip.MOVE
+        middle = self.to_widget(self._ring.x(), self._ring.y())
+        return grip_at(position - middle, self._ring.radius_px)
+
+    def _point_at(self, grip: Grip) -> None:
+        """Say by the pointer's shape what a drag from here does."""
+        self.viewport().setCursor(cursor(grip))
+        if grip is not self._ring.lit:
+            self._ring.light(grip)
+            self.pointed.emit(grip)
+
     def set_corner(self, corner: str, text: str, role: str = "small") -> None:
         """Write into a corner: "tl", "tr", "bl" or "br"."""
         label = self._corners[corner]
@@ -209,7 +237,7 @@ class Canvas(pg.GraphicsView):
         self._press = (event.button(), event.position(), place)
         if event.button() is Qt.MouseButton.LeftButton and self.tool is Tool.MOVE:
             shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-            self.drag_began.emit(place.x(), place.y(), shift)
+            self.drag_began.emit(place.x(), place.y(), Grip.SPIN if shift else self._grip(event.position()))
         event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -217,6 +245,8 @@ class Canvas(pg.GraphicsView):
         place = self._to_picture(event.position())
         self.hovered.emit(place.x(), place.y())
         if self._press is None:
+            if self._ring.isVisible():
+                self._point_at(self._grip(event.position()))
             return
         button, at, start = self._press
         if button is Qt.MouseButton.LeftButton and self.tool is not Tool.BROWSE:
@@ -294,6 +324,7 @@ class Canvas(pg.GraphicsView):
         super().resizeEvent(event)
         if hasattr(self, "_corners"):
             self._place_texts()
+            self._ring.resize(RADIUS_SHARE * min(self.width(), self.height()))
             if not self._zoomed:
                 self.fit()
 

@@ -10,16 +10,22 @@ from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QPainterPath
 from PySide6.QtWidgets import QGraphicsItem, QGraphicsRectItem
 
-CROSS_PX, RING_PX, DOT_PX = 26, 16, 4
-_SYMBOLS = {"point": (None, CROSS_PX), "ring": ("o", RING_PX), "dots": ("o", DOT_PX)}
+CROSS_PX, RING_PX, DOT_PX, PIVOT_PX = 26, 16, 4, 9
+_SYMBOLS = {
+    "point": (None, CROSS_PX),
+    "ring": ("o", RING_PX),
+    "dots": ("o", DOT_PX),
+    "pivot": ("d", PIVOT_PX),
+}
 BESIDE, ABOVE = (-0.1, 1.25), (0.0, 1.0)  # of a mark's text
-TEXT_ANCHORS = {"box": ABOVE, "line": ABOVE, "point": BESIDE, "ring": BESIDE, "dots": ABOVE}
+TEXT_ANCHORS = {"box": ABOVE, "line": ABOVE, "point": BESIDE, "ring": BESIDE, "dots": ABOVE, "pivot": BESIDE}
 
 
 @dataclass(frozen=True)
 class Mark:
     """Something drawn over the picture, in picture pixels. `kind`: "box" (left, top, right, bottom), "point"
-    (x, y), "ring", where a point is expected (x, y), "line" and "dots" (x1, y1, x2, y2, …)."""
+    (x, y), "ring", where a point is expected (x, y), "pivot", what a turn leaves in place (x, y), "line" and
+    "dots" (x1, y1, x2, y2, …)."""
 
     kind: str
     place: tuple[float, ...]

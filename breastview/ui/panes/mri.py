@@ -26,9 +26,10 @@ from breastview.registration.transform import map_points, us_to_mri
 from breastview.review.actions import MarkMri
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
-from breastview.ui.names import heatmap_note, role_name
+from breastview.ui.names import grip_text, heatmap_note, role_name
 from breastview.ui.panes.canvas import Canvas, Tool
 from breastview.ui.panes.drafting import Drafting
+from breastview.ui.panes.grips import Grip
 from breastview.ui.panes.hand import Hand
 from breastview.ui.panes.mri_marks import MriMarks
 from breastview.ui.panes.tools import Tools
@@ -58,13 +59,14 @@ class MriPresenter(QObject):
     ) -> None:
         super().__init__(parent)
         self._view, self._session, self._tools, self._language = view, session, tools, language
-        self._us_canvas, self._drafting = us_canvas, drafting
-        self._marks = MriMarks(session, expecting, drafting)
+        self._us_canvas, self._drafting, self._expecting = us_canvas, drafting, expecting
+        self._marks = MriMarks(session, tools, expecting, drafting)
         self._mode = ACQUIRED
         self._slice: dict[str, int] = {}
         self._windows: dict[str, tuple[float, float]] = {}
         self._opacity = 0.5
         self._hand = Hand(session, expecting)
+        self._grip = Grip.MOVE
         canvas = view.canvas
         canvas.scrolled.connect(self._scroll)
         canvas.windowed.connect(self._change_window)
@@ -75,10 +77,13 @@ class MriPresenter(QObject):
         canvas.hovered.connect(self._hover)
         tools.mri_wanted.connect(self._go_to)
         drafting.changed.connect(self.draw)
+        expecting.pivot_changed.connect(self.draw)
         canvas.drag_began.connect(self._hand.begin)
         canvas.dragged.connect(self._hand.drag)
         canvas.drag_ended.connect(self._hand.end)
-        view.mode_chosen.connect(self.set_mode)
+        canvas.drag_ended.connect(self._tell_hand)
+        canvas.pointed.connect(self._tell_grip)
+        view.mode_chosen.connect(self._choose_mode)
         view.opacity_changed.connect(self._set_opacity)
         tools.changed.connect(self._choose_tool)
         tools.heatmaps_changed.connect(self.draw)
@@ -96,6 +101,12 @@ class MriPresenter(QObject):
         """Show acquired slices, MRI in the US plane, or the fused view."""
         self._mode = mode
         self.draw()
+
+    def _choose_mode(self, mode: str) -> None:
+        """The hand lets go where the US plane is not seen: a drag would mean nothing there."""
+        if mode == ACQUIRED and self._tools.name == "mri_move":
+            self._tools.browse()
+        self.set_mode(mode)
 
     def _loaded(self, key: str) -> None:
         if key in (self._session.mri_key, self._session.us_key):
@@ -146,6 +157,7 @@ class MriPresenter(QObject):
         canvas, text = self._view.canvas, self._language.text
         canvas.show_image(None, (0, 0, 1, 1))
         canvas.show_marks([])
+        canvas.show_ring(None)
         canvas.show_overlay(None)
         canvas.set_edges(("", "", "", ""))
         for corner in ("tr", "bl", "br"):
@@ -165,6 +177,7 @@ class MriPresenter(QObject):
     def _draw_acquired(self, volume: Volume) -> None:
         canvas = self._view.canvas
         canvas.follow(None)
+        canvas.show_ring(None)
         number = self._slice_number(volume)
         rows, columns = volume.array.shape[1:]
         step = np.linalg.norm(volume.index_to_lps[:3, :3], axis=0)
@@ -232,6 +245,20 @@ class MriPresenter(QObject):
         self._corners(volume, lps_text(map_points(parameters, np.zeros(3))))
         canvas.show_marks(self._marks.in_plane(parameters, plane))
         self._draw_heatmap()
+        canvas.show_ring(self._expecting.pivot_px if self._tools.name == "mri_move" else None)
+        self._tell_hand()
+
+    def _tell_grip(self, grip: Grip) -> None:
+        self._grip = grip
+        self._tell_hand()
+
+    def _tell_hand(self) -> None:
+        """Say what a drag from here does, and how far the one in hand has come."""
+        session = self._session
+        is_own = session.registered is not None and session.registered[0] is session.registration
+        if self._tools.name == "mri_move" and is_own:  # a glance writes its name there
+            words = (grip_text(self._grip, self._language), self._hand.amount)
+            self._view.canvas.set_corner("tl", " ".join(filter(None, words)), "registration")
 
     def _draw_heatmap(self) -> None:
         canvas, lesion = self._view.canvas, self._session.lesion
@@ -269,6 +296,8 @@ class MriPresenter(QObject):
             self._hand.abort()
         if self._tools.name == "mri_move" and self._mode == ACQUIRED:
             self.set_mode(FUSED)
+        elif self._mode != ACQUIRED:
+            self.draw()
 
     def _place(self, x: float, y: float) -> Point3 | None:
         """The LPS place of a picture pixel."""

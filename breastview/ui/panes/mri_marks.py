@@ -15,6 +15,8 @@ from breastview.ui import style
 from breastview.ui.expecting import Expecting
 from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.marks import Mark, dots, off_plane, outline
+from breastview.ui.panes.pivot import pivot_marks
+from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
 
 NEAR_MM = 2.0  # what lies this near to the US plane is drawn in it
@@ -24,8 +26,9 @@ ON_SLICE = 0.5 + 1e-6
 class MriMarks:
     """The marks of the MRI pane, in pixels of its picture."""
 
-    def __init__(self, session: Session, expecting: Expecting, drafting: Drafting) -> None:
-        self._session, self._expecting, self._drafting = session, expecting, drafting
+    def __init__(self, session: Session, tools: Tools, expecting: Expecting, drafting: Drafting) -> None:
+        self._session, self._tools = session, tools
+        self._expecting, self._drafting = expecting, drafting
 
     def in_slice(self, volume: Volume, number: int) -> list[Mark]:
         """Everything on an acquired slice."""
@@ -79,7 +82,7 @@ class MriMarks:
 
     def in_plane(self, parameters: RegistrationParameters, plane: UsPlane) -> list[Mark]:
         """Everything in the US plane."""
-        marks = self._lesion_in_plane(parameters, plane)
+        marks = self._lesion_in_plane(parameters, plane) + pivot_marks(self._tools, self._expecting)
         region = self._expecting.region
         if region is not None:
             marks += outline(_seen(region, parameters, plane), style.REGISTRATION)

@@ -13,6 +13,7 @@ from breastview.messages import Message, message
 from breastview.records.values import UsMark
 from breastview.review.actions import MarkUs
 from breastview.review.state import Part
+from breastview.ui.expecting import Expecting
 from breastview.ui.names import clock_text, heatmap_note
 from breastview.ui.panes.canvas import Tool
 from breastview.ui.panes.drafting import Drafting
@@ -32,6 +33,7 @@ class UsPresenter(QObject):
         view: PaneView,
         session: Session,
         tools: Tools,
+        expecting: Expecting,
         marks: UsMarks,
         drafting: Drafting,
         language: Language,
@@ -50,6 +52,7 @@ class UsPresenter(QObject):
         canvas.finished.connect(tools.us_finished)
         canvas.hovered.connect(self._hover)
         drafting.changed.connect(self.draw_marks)
+        expecting.pivot_changed.connect(self.draw_marks)
         tools.changed.connect(self._choose_tool)
         tools.heatmaps_changed.connect(self.draw_marks)
         session.scanning.connect(self.draw)
@@ -154,6 +157,7 @@ class UsPresenter(QObject):
             "us_line": Tool.LINE,
         }
         self._view.canvas.tool = wanted.get(self._tools.name, Tool.BROWSE)
+        self.draw_marks()
 
     def _mark(self, left: float, top: float, right: float, bottom: float) -> None:
         session = self._session

@@ -12,14 +12,17 @@ from breastview.ui import style
 from breastview.ui.expecting import Expecting
 from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.marks import Mark, dots, off_plane, outline
+from breastview.ui.panes.pivot import pivot_marks
+from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
 
 
 class UsMarks:
     """The marks of the hung frame, in pixels of its picture."""
 
-    def __init__(self, session: Session, expecting: Expecting, drafting: Drafting) -> None:
-        self._session, self._expecting, self._drafting = session, expecting, drafting
+    def __init__(self, session: Session, tools: Tools, expecting: Expecting, drafting: Drafting) -> None:
+        self._session, self._tools = session, tools
+        self._expecting, self._drafting = expecting, drafting
 
     def all(self) -> list[Mark]:
         """Everything to draw now."""
@@ -28,6 +31,7 @@ class UsMarks:
         if plane is not None:
             marks += self._draft(plane)
             if parameters is not None:
+                marks += pivot_marks(self._tools, self._expecting)
                 marks += self._correspondences(plane, parameters) + self._mri_lesion(plane, parameters)
         return marks
 

@@ -28,7 +28,7 @@ from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
 from breastview.ui.snapping import Snapping
 
-COARSE, FINE = 1.0, 0.1
+COARSE, FINE = 1.0, 0.1  # mm along an axis of the plane, ° about it
 _NUDGES = {
     "Left": ("x", -1),
     "Right": ("x", 1),
@@ -36,6 +36,14 @@ _NUDGES = {
     "Down": ("y", 1),
     "PgUp": ("z", 1),
     "PgDown": ("z", -1),
+}
+_TURNS = {
+    "Left": ("rz", -1),
+    "Right": ("rz", 1),
+    "Up": ("rx", -1),
+    "Down": ("rx", 1),
+    "PgUp": ("ry", 1),
+    "PgDown": ("ry", -1),
 }
 
 
@@ -74,9 +82,11 @@ class Rail:
             ("H", self.model.toggle_heatmaps),
             ("Ctrl+P", self.report.choose_file),
         ]
-        for name, (axis, sign) in _NUDGES.items():
-            keys.append((f"Alt+{name}", partial(self.register.pose.nudge, axis, sign * COARSE)))
-            keys.append((f"Alt+Shift+{name}", partial(self.register.pose.nudge, axis, sign * FINE)))
+        nudge = self.register.pose.nudge
+        for held, steps in (("Alt", _NUDGES), ("Ctrl", _TURNS)):
+            for name, (axis, sign) in steps.items():
+                keys.append((f"{held}+{name}", partial(nudge, axis, sign * COARSE)))
+                keys.append((f"{held}+Shift+{name}", partial(nudge, axis, sign * FINE)))
         for key, slot in keys:
             QShortcut(QKeySequence(key), window).activated.connect(partial(_call, slot))
         self.refine.adopt(window)

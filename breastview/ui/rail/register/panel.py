@@ -142,7 +142,8 @@ class RegisterPanel(Panel):
         self.heading(text("By hand"))
         self.drag = button(
             text("Drag"),
-            text("Drag the MRI under the ultrasound; Shift turns, the wheel goes through the plane") + " (R)",
+            text("Drag the MRI under the ultrasound; ring or Shift turns, the wheel goes through the plane")
+            + " (R)",
             checkable=True,
         )
         self.pivot = QComboBox(self)
@@ -159,6 +160,14 @@ class RegisterPanel(Panel):
             "ry": number(-180, 180, "°", 0.1, 1),
             "rz": number(-180, 180, "°", 0.1, 1),
         }
+        tip = text(
+            "The keys move along the plane's own axes: Alt with arrows or page keys, 1 mm; Shift 0.1 mm"
+        )
+        for axis in "xyz":
+            self.fields[axis].setToolTip(tip)
+        tip = text("The keys turn by 1°, Shift 0.1°: Ctrl with up and down, page keys, left and right")
+        for axis in ("rx", "ry", "rz"):
+            self.fields[axis].setToolTip(tip)
         self.heading(text("Probe face: left, posterior, superior"))
         self.row(self.fields["x"], self.fields["y"], self.fields["z"])
         self.heading(text("Turn about the plane's x, y, z"))

@@ -218,7 +218,10 @@ class RegisterPresenter(QObject):
             "mri_pair": (text("Click the same point in the MRI."), expected),
             "us_contour": (text("Click along it on ultrasound."), ends),
             "mri_contour": (here, ends),
-            "mri_move": (text("Drag moves, Shift turns, the wheel goes through the plane."), ""),
+            "mri_move": (
+                text("Drag moves, the ring or Shift turns, the wheel goes through the plane."),
+                text("Alt with arrows or page keys moves by 1 mm, Ctrl turns by 1°; with Shift by 0.1."),
+            ),
         }
 
     def _changed(self, parts: frozenset[Part]) -> None:

@@ -1,0 +1,175 @@
+"""The hand that registers: what each grip does, one step a drag; then by mouse and keys in the window."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtTest import QTest
+
+from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.plane import UsPlane
+from breastview.registration.start import start_from_mri_mark
+from breastview.registration.transform import map_points, rotation
+from breastview.review.registering import SetRegistration
+from breastview.ui.panes.canvas import Tool
+from breastview.ui.panes.grips import REACH_PX, Grip, grip_at
+from breastview.ui.panes.hand import Hand
+from tests.ui.hands import LEFT, PLAIN, press, push, texts
+
+POSE = RegistrationParameters((15.0, 15.0, 6.0))
+PIVOT_MM = (0.0, 5.0, 0.0)
+RADIUS_PX = 100.0
+
+
+class FakeSession:
+    """A registration without a review, and what was asked of the history."""
+
+    us_key, us_frame = "still", 0
+
+    def __init__(self, plane):
+        self.registration, self.plane, self.strokes = POSE, plane, []
+
+    @property
+    def registered(self):
+        return self.registration, self.plane
+
+    def begin(self):
+        self.strokes.append("begin")
+
+    def commit(self):
+        self.strokes.append("commit")
+
+    def abort(self):
+        self.strokes.append("abort")
+
+    def dispatch(self, action):
+        self.registration = action.parameters
+
+
+@pytest.fixture
+def fake():
+    return FakeSession(UsPlane((0.0, 0.0), (0.1, 0.1)))
+
+
+@pytest.fixture
+def hand(fake):
+    return Hand(fake, SimpleNamespace(pivot_mm=PIVOT_MM))
+
+
+@pytest.mark.parametrize(
+    ("grip", "start", "by", "angles_deg", "told"),
+    [
+        (Grip.SPIN, (100, 50), (-100, 100), (0.0, 0.0, -90.0), "90.0°"),
+        (Grip.TILT, (0, 150), (7, 10), (-np.rad2deg(0.1), 0.0, 0.0), "5.7°"),
+        (Grip.SWING, (100, 50), (10, 7), (0.0, np.rad2deg(0.1), 0.0), "5.7°"),
+    ],
+)
+def test_a_grip_turns_about_its_axis_and_leaves_the_pivot(fake, hand, grip, start, by, angles_deg, told):
+    hand.begin(*start, grip)
+    hand.drag(30.0, 40.0)
+    hand.drag(*by)
+    assert fake.registration.angles_deg == pytest.approx(angles_deg, abs=1e-6), "from the start of the drag"
+    there = np.array(PIVOT_MM)
+    assert map_points(fake.registration, there) == pytest.approx(map_points(POSE, there))
+    assert hand.amount == told
+    hand.end()
+    assert fake.strokes == ["begin", "commit"] and hand.amount == ""
+
+
+def test_a_grip_goes_through_the_plane(fake, hand):
+    hand.begin(70, 120, Grip.THROUGH)
+    hand.drag(25.0, -30.0)
+    assert np.subtract(fake.registration.centre_mm, POSE.centre_mm) == pytest.approx((0.0, 0.0, -3.0))
+    assert fake.registration.angles_deg == POSE.angles_deg and hand.amount == "3.0 mm"
+    hand.abort()
+    assert fake.strokes == ["begin", "abort"]
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "grip"),
+    [
+        (0, 0, Grip.MOVE),
+        (87, -50, Grip.SPIN),
+        (-RADIUS_PX - REACH_PX, 0, Grip.SWING),
+        (0, RADIUS_PX, Grip.TILT),
+        (71, 71, Grip.THROUGH),
+        (RADIUS_PX + 20, 0, Grip.MOVE),
+    ],
+)
+def test_the_ring_and_its_handles_are_where_they_are_drawn(x, y, grip):
+    assert grip_at(QPointF(x, y), RADIUS_PX) is grip
+
+
+@pytest.fixture
+def session(application, exam, blank_record, open_exam):
+    """A registration whose pivot, the probe's middle, lies at pixel (80, 10) of the US picture."""
+    opened = open_exam(application, exam, blank_record)
+    opened.dispatch(SetRegistration(opened.us_key, 0, start_from_mri_mark((0.0, 5.0), (15.0, 20.0, 6.0))))
+    press(application.window.view, "Ctrl+2")
+    return opened
+
+
+@pytest.fixture
+def view(application, session):
+    return application.window.view
+
+
+def on_ring(session, canvas, angle_deg):
+    """A place of the widget on the ring, clockwise from the right."""
+    middle = canvas.to_widget(*session.plane.mm_to_px(np.zeros(2)))
+    radius, angle = canvas._ring.radius_px, np.deg2rad(angle_deg)
+    return (middle + radius * QPointF(np.cos(angle), np.sin(angle))).toPoint()
+
+
+def test_the_ring_turns_in_one_step_and_escape_takes_a_drag_back(session, view):
+    canvas, before = view.mri.canvas, session.registration
+    assert not canvas._ring.isVisible()
+    press(view, "R")
+    assert canvas._ring.isVisible()
+    first, last = on_ring(session, canvas, 20), on_ring(session, canvas, 70)
+    QTest.mouseMove(canvas.viewport(), first)
+    assert any(text.startswith("Turn in the plane") for text in texts(canvas))
+    assert canvas.viewport().cursor().shape() is Qt.CursorShape.BitmapCursor
+    QTest.mousePress(canvas.viewport(), LEFT, PLAIN, first)
+    QTest.mouseMove(canvas.viewport(), on_ring(session, canvas, 60))
+    QTest.mouseMove(canvas.viewport(), last)
+    told = next(text for text in texts(canvas) if text.startswith("Turn in the plane"))
+    assert float(told.split()[-1].removesuffix("°")) == pytest.approx(50, abs=1)
+    QTest.mouseRelease(canvas.viewport(), LEFT, PLAIN, last)
+    assert session.registration.angles_deg == pytest.approx((0, 0, -50), abs=1)
+    assert session.registration.centre_mm == pytest.approx(before.centre_mm)
+    press(view, "Ctrl+Z")
+    assert session.registration == before
+    handle = on_ring(session, canvas, 90)
+    QTest.mousePress(canvas.viewport(), LEFT, PLAIN, handle)
+    QTest.mouseMove(canvas.viewport(), handle + QPointF(0, 30).toPoint())
+    assert session.registration.angles_deg[0] < -1
+    press(view, "Esc")
+    assert session.registration == before and not canvas._ring.isVisible()
+    QTest.mouseRelease(canvas.viewport(), LEFT, PLAIN, handle)
+    assert session.registration == before
+
+
+def test_the_hand_lets_go_of_acquired_slices(session, view):
+    press(view, "R")
+    push(next(b for b in view.mri._modes.buttons() if b.text() == "Acquired"))
+    assert view.mri.canvas.tool is Tool.BROWSE and not view.mri.canvas._ring.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("keys", "axis", "angle_deg"),
+    [("Ctrl+Right", 2, 1.0), ("Ctrl+Up", 0, -1.0), ("Ctrl+PgUp", 1, 1.0), ("Ctrl+Shift+Left", 2, -0.1)],
+)
+def test_keys_turn_the_plane_about_the_pivot(session, view, keys, axis, angle_deg):
+    before = session.registration
+    press(view, keys)
+    after = session.registration
+    turn = rotation(before).T @ rotation(after)
+    vector = np.rad2deg([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
+    assert vector == pytest.approx(angle_deg * np.eye(3)[axis], abs=0.001)
+    assert after.centre_mm == pytest.approx(before.centre_mm)
+    press(view, "Ctrl+Z")
+    assert session.registration == before
