@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy import ndimage
 
-from breastview.imaging.geometry import apply
+from breastview.imaging.geometry import frozen
 from breastview.registration.parameters import WarpPoint
 from breastview.registration.plane import PlaneGrid
 from breastview.registration.warp import warped
 
 ROUNDED = 9  # decimals of an index: a plane in the outermost slice is not outside by an error of rounding
+KEPT = 4  # warped grids: a drag moves the pose alone, and looks through the same one at every step
 
 
 def resample_plane(
@@ -55,13 +57,26 @@ def resample_plane(
 def _resample_warped(
     array: np.ndarray, us_to_index: np.ndarray, grid: PlaneGrid, order: int, warp: Sequence[WarpPoint]
 ) -> np.ndarray:
+    index = us_to_index[:3, :3] @ _warped_plane(grid, tuple(warp)) + us_to_index[:3, 3:]
+    np.round(index, ROUNDED, out=index)
+    return ndimage.map_coordinates(
+        array,
+        index.reshape(3, grid.rows, grid.columns),
+        np.float32,
+        order,
+        mode="constant",
+        cval=np.nan,
+        prefilter=False,
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _warped_plane(grid: PlaneGrid, warp: tuple[WarpPoint, ...]) -> np.ndarray:
+    """The warped points of a grid, read-only float64 (3, rows · columns): the same whatever the pose."""
     x = grid.left_mm + grid.spacing_mm * np.arange(grid.columns)
     y = grid.top_mm + grid.spacing_mm * np.arange(grid.rows)
     plane = np.stack([*np.meshgrid(x, y), np.zeros((grid.rows, grid.columns))], axis=-1)
-    index = np.round(apply(us_to_index, warped(warp, plane)), ROUNDED)
-    return ndimage.map_coordinates(
-        array, np.moveaxis(index, -1, 0), np.float32, order, mode="constant", cval=np.nan, prefilter=False
-    )
+    return frozen(np.ascontiguousarray(warped(warp, plane).reshape(-1, 3).T))
 
 
 def _walk(

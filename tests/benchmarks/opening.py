@@ -72,10 +72,10 @@ def with_sitk(folder: Path) -> list[sitk.Image]:
     return [sitk.ReadImage(paths[at : at + SLICES]) for at in range(0, len(paths), SLICES)]
 
 
-def write_series(folder: Path) -> None:
-    """Write PHASES × SLICES plain files with the header that a scanner writes, about 100 elements."""
+def write_series(folder: Path, phases: int = PHASES) -> None:
+    """Write `phases` × SLICES plain files with the header that a scanner writes, about 100 elements."""
     noise = np.random.default_rng(5).integers(0, 900, (SIDE_PX, SIDE_PX), np.int16)
-    for phase in range(PHASES):
+    for phase in range(phases):
         for number in range(SLICES):
             dataset = header(phase, number)
             dataset.PixelData = (noise + np.int16(number + phase)).tobytes()

@@ -134,6 +134,16 @@ def test_a_warp_without_shift_changes_nothing():
     np.testing.assert_allclose(sampled(volume, POSE, warp=idle), sampled(volume, POSE), atol=1e-4)
 
 
+def test_every_pose_and_every_warp_is_looked_up_anew():
+    """The warped grid is kept between poses: neither another pose nor another warp may be taken for it."""
+    volume = volume_of(ramp, SHAPE, MATRIX)
+    for shift in ((3.0, -2.0, 1.5), (-2.0, 1.0, 0.5)):
+        for centre in ((4.0, -45.0, 8.0), (6.0, -44.0, 7.0)):
+            bent = replace(POSE, centre_mm=centre, warp=(WarpPoint((0.0, 15.0), shift, 12.0),))
+            expected = ramp(map_points(bent, points(GRID)))
+            np.testing.assert_allclose(sampled(volume, bent, warp=bent.warp), expected, atol=1e-3)
+
+
 def test_a_registered_pair_shows_every_volume_in_the_us_plane():
     stack = still((0.2, 0.2), Sector(100, 10, 201, 160))
     volume = volume_of(ramp, SHAPE, MATRIX)
