@@ -71,7 +71,7 @@ class Settings:
 def draw_settings(rng: np.random.Generator) -> Settings:
     """Another machine and another hand at its knobs."""
     return Settings(
-        frequency_mhz=float(rng.uniform(6.0, 12.0)),
+        frequency_mhz=float(rng.uniform(5.0, 13.0)),
         f_number=float(rng.uniform(2.0, 3.4)),
         focus_mm=float(rng.uniform(10, 26)),
         looks=int(rng.integers(3, 6)),
