@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,7 +28,9 @@ from breastview.progress import Progress, silent
 from breastview.records.values import Lesion, ReviewRecord, new_record
 from breastview.registration.exchange import RegisteredImages, registered_images
 from breastview.registration.files import export_registration, import_registration, suggested_name
+from breastview.registration.motion import corrected
 from breastview.registration.pair import RegisteredPair, register_pair
+from breastview.registration.parameters import PhaseMotion
 from breastview.registration.plane import UsPlane, us_plane
 from breastview.registration.skin import Body, find_body, side_of
 from breastview.report.content import ReportContent, build_content
@@ -115,7 +118,7 @@ def review_folder(
     record = record or new_record(case)
     _refuse_other_case(case, record)
     case = with_overrides(case, record)
-    loaded = load_case(case, progress)
+    loaded = load_case(case, progress, motions=record.motions)
     spec = read_spec(model or DEMONSTRATION)
     readings = read_lesions(loaded, record, spec, model or DEMONSTRATION, device, research_override, progress)
     content = report_content(loaded, record, readings, spec)
@@ -201,16 +204,17 @@ def load_case(
     progress: Progress = silent,
     stacks: Mapping[str, FrameStack] | None = None,
     volumes: Mapping[str, Volume] | None = None,
+    motions: Sequence[PhaseMotion] = (),
 ) -> LoadedCase:
     """Load US and the volumes that model and report look at; what cannot be loaded is told, not fatal.
 
-    `stacks` and `volumes`, by key, are here already and are not loaded again.
+    `stacks` and `volumes`, by key, are here already and are not loaded again. `motions` are taken back.
     """
     problems: list[Message] = []
     here = _load_each(case.frames, stacks or {}, load_frames, progress, problems)
     wanted = {v.key: v for v in (*channel_volumes(case.volumes).values(), *phases(case.volumes)[:2])}
     chosen = tuple(wanted.values()) or case.volumes[:1]
-    found = _load_each(chosen, volumes or {}, load_volume, progress, problems)
+    found = _load_each(chosen, volumes or {}, partial(load_corrected, motions), progress, problems)
     dynamic = [found[v.key] for v in phases(case.volumes)[:2] if v.key in found]
     body = find_body(next(iter(found.values()))) if found else None
     if len(dynamic) == 2:
@@ -219,6 +223,15 @@ def load_case(
         except BreastViewError as error:
             problems.append(error.message)
     return LoadedCase(case, here, found, body, tuple(problems))
+
+
+def load_corrected(
+    motions: Sequence[PhaseMotion], volume: ScannedVolume, progress: Progress = silent
+) -> Volume:
+    """Load a volume as it lies without the motion that the record keeps of it; raises as `load_volume`."""
+    loaded = load_volume(volume, progress)
+    own = next((motion for motion in motions if motion.volume_key == volume.key), None)
+    return loaded if own is None else corrected(loaded, own)
 
 
 def _load_each(

@@ -40,6 +40,7 @@ def subtraction(post: Volume, pre: Volume) -> Volume:
         array=frozen(difference),
         index_to_lps=post.index_to_lps,
         window=_window(difference),
+        notes=tuple(note for note in post.notes if note.code == "motion.corrected"),
     )
 
 

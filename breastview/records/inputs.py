@@ -11,7 +11,7 @@ from breastview.records.values import KeptReading, ReviewRecord
 
 
 def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
-    """sha256 (hex) over the images, the lesion's marks and side, registration, roles, scale and model."""
+    """sha256 (hex) over images, the lesion's marks and side, registration, roles, motion, scale and model."""
     lesion = record.lesion(lesion_id)
     parts: dict[str, Any] = {
         "case": record.case.fingerprint,
@@ -19,6 +19,9 @@ def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
         "lesion": [lesion_id, lesion.side, _plain(lesion.us), _plain(lesion.mri)],
         "roles": sorted((_plain(role) for role in record.roles), key=lambda role: role["key"]),
     }
+    moved = [_plain(motion) for motion in record.motions if motion.reason is None]
+    if moved:
+        parts["motion"] = sorted(moved, key=lambda motion: motion["volume_key"])
     if lesion.us is not None:
         key = lesion.us.frames_key
         parameters = record.registration(key, lesion.us.frame)

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
 from breastview.messages import Message
-from breastview.registration.parameters import Point3, RegistrationParameters
+from breastview.registration.parameters import PhaseMotion, Point3, RegistrationParameters
 
 SCHEMA = "breastview.review/1"
 
@@ -160,6 +160,7 @@ class ReviewRecord:
     snapshots: tuple[Snapshot, ...] = ()
     roles: tuple[RoleOverride, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
+    motions: tuple[PhaseMotion, ...] = ()
     readings: tuple[KeptReading, ...] = ()
     first_read_committed: bool = False
     simulated: bool = False

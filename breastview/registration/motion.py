@@ -8,7 +8,7 @@ alone, because the heart and the chest behind them move on their own.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from breastview.imaging.geometry import apply, frozen
 from breastview.imaging.volume import Volume
 from breastview.messages import Message, message
 from breastview.progress import Progress, silent
-from breastview.registration.parameters import Point3
+from breastview.registration.parameters import PhaseMotion, Point3
 from breastview.registration.skin import GRID_MM, find_body, midline_x_mm
 
 LEAST_MM, LEAST_PX = 0.5, 0.5  # mean of the breasts: uptake of the skin alone passes for a fifth of a pixel
@@ -38,33 +38,6 @@ BINS, SHRINK, SMOOTH_PX = 32, (4, 2, 1), (2.0, 1.0, 0.0)
 STEP_MM, SMALLEST_MM, STEPS = 1.0, 0.01, 60
 SEED = 1
 DIGITS = 6  # that are kept: sums differ in the last ones from run to run
-
-
-@dataclass(frozen=True)
-class PhaseMotion:
-    """How one DCE phase lies against the phase `onto_key` before contrast medium.
-
-    What lies at x there, LPS mm, lies at R·(x − pivot) + pivot + shift in this phase, R the rotation vector
-    `turn_deg`; `mean_mm` and `most_mm` are how far the breasts' places moved. `reason` says why the phase is
-    left as it is; None: it is corrected.
-    """
-
-    volume_key: str
-    onto_key: str
-    pivot_mm: Point3
-    turn_deg: Point3
-    shift_mm: Point3
-    mean_mm: float
-    most_mm: float
-    reason: Message | None = None
-
-    @property
-    def matrix(self) -> np.ndarray:
-        """The (4, 4) from a place before contrast medium to the same tissue's place in this phase, LPS mm."""
-        matrix, pivot = np.eye(4), np.array(self.pivot_mm)
-        matrix[:3, :3] = Rotation.from_rotvec(np.deg2rad(self.turn_deg)).as_matrix()
-        matrix[:3, 3] = pivot - matrix[:3, :3] @ pivot + self.shift_mm
-        return matrix
 
 
 def find_motion(pre: Volume, post: Volume, progress: Progress = silent) -> PhaseMotion:
@@ -118,7 +91,7 @@ def corrected(volume: Volume, motion: PhaseMotion) -> Volume:
     """The phase as it would lie without its motion: cubic on its own grid, in its own numbers."""
     if motion.reason is not None:
         return volume
-    index = volume.lps_to_index @ motion.matrix @ volume.index_to_lps
+    index = volume.lps_to_index @ matrix_of(motion) @ volume.index_to_lps
     smooth = ndimage.affine_transform(
         volume.array.astype(np.float32), index[:3, :3], index[:3, 3], order=3, mode="nearest"
     )
@@ -127,6 +100,14 @@ def corrected(volume: Volume, motion: PhaseMotion) -> Volume:
     array = smooth.astype(kind) if kind.kind == "f" else np.rint(smooth).astype(kind)
     note = message("motion.corrected", mm=round(motion.most_mm, 1))
     return replace(volume, array=frozen(array), notes=(*volume.notes, note))
+
+
+def matrix_of(motion: PhaseMotion) -> np.ndarray:
+    """The (4, 4) from a place before contrast medium to the same tissue's place in the phase, LPS mm."""
+    matrix, pivot = np.eye(4), np.array(motion.pivot_mm)
+    matrix[:3, :3] = Rotation.from_rotvec(np.deg2rad(motion.turn_deg)).as_matrix()
+    matrix[:3, 3] = pivot - matrix[:3, :3] @ pivot + motion.shift_mm
+    return matrix
 
 
 def most_corrected_mm(motions: Iterable[PhaseMotion]) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from breastview.messages import Message
+
 Point2 = tuple[float, float]
 Point3 = tuple[float, float, float]
 
@@ -95,3 +97,22 @@ class RegistrationParameters:
     def scale_flagged(self) -> bool:
         """Whether the scale is implausibly far from 1."""
         return abs(self.scale - 1.0) > SCALE_FLAG
+
+
+@dataclass(frozen=True)
+class PhaseMotion:
+    """How one DCE phase lies against the phase `onto_key` before contrast medium.
+
+    What lies at x there, LPS mm, lies at R·(x − pivot) + pivot + shift in this phase, R the rotation vector
+    `turn_deg`; `mean_mm` and `most_mm` are how far the breasts' places moved. `reason` says why the phase is
+    left as it is; None: it is corrected.
+    """
+
+    volume_key: str
+    onto_key: str
+    pivot_mm: Point3
+    turn_deg: Point3
+    shift_mm: Point3
+    mean_mm: float
+    most_mm: float
+    reason: Message | None = None

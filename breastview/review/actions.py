@@ -24,7 +24,7 @@ from breastview.records.values import (
     Side,
     UsMark,
 )
-from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.parameters import PhaseMotion, RegistrationParameters
 from breastview.review.state import Part, ReviewState
 
 Applied = tuple[ReviewState, frozenset[Part]]
@@ -184,9 +184,21 @@ class OverrideRole(Plain):
     def __call__(self, state: ReviewState) -> Applied:
         others = tuple(role for role in state.record.roles if role.key != self.key)
         override = RoleOverride(self.key, self.role, self.b_value, self.phase)
-        record = replace(state.record, roles=(*others, override), readings=())
+        record = replace(state.record, roles=(*others, override), motions=(), readings=())
         case = state.case.with_override(self.key, self.role, self.b_value, self.phase)
-        return replace(state, case=case, record=record), frozenset({Part.ROLES, Part.READING})
+        return replace(state, case=case, record=record), frozenset({Part.ROLES, Part.MOTION, Part.READING})
+
+
+@dataclass(frozen=True)
+class CorrectMotion(Plain):
+    """Lay the DCE phases onto the one before contrast medium; without motions, leave them as acquired."""
+
+    motions: tuple[PhaseMotion, ...]
+
+    def __call__(self, state: ReviewState) -> Applied:
+        record = replace(state.record, motions=self.motions)
+        current = tuple(reading for reading in record.readings if is_current(record, reading))
+        return state.with_record(replace(record, readings=current)), frozenset({Part.MOTION, Part.READING})
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class Part(StrEnum):
     MARKS = "marks"
     REGISTRATION = "registration"
     ROLES = "roles"
+    MOTION = "motion"
     SCALE = "scale"
     FINDING = "finding"
     READING = "reading"

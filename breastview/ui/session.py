@@ -13,17 +13,17 @@ from breastview.errors import BreastViewError, Cancelled, RecordError
 from breastview.fusion.reading import Reading, keep, restored
 from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.dynamic import phases, subtraction
-from breastview.imaging.load import load_frames, load_middle_slice, load_volume
+from breastview.imaging.load import load_frames, load_middle_slice
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.jobs.tasks import Tasks, Ticket
 from breastview.messages import Message
-from breastview.pipeline import SUBTRACTION
+from breastview.pipeline import SUBTRACTION, load_corrected
 from breastview.progress import Progress
 from breastview.records.autosave import Autosaver
 from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, ReviewRecord
-from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.parameters import PhaseMotion, RegistrationParameters
 from breastview.registration.plane import UsPlane, us_plane
 from breastview.registration.skin import Body, find_body, side_of
 from breastview.review.actions import Action, KeepReading
@@ -38,6 +38,8 @@ OF_ONE_CASE = (
     "volume",
     "thumbnails",
     "subtraction",
+    "motion",
+    "moved volumes",
     "body",
     "model",
     "report",
@@ -69,6 +71,7 @@ class Session(QObject):
         self.tasks = tasks
         self.review: Review | None = None
         self.volumes: dict[str, Volume] = {}
+        self._motions: tuple[PhaseMotion, ...] = ()  # that the volumes are loaded without
         self.stacks: dict[str, FrameStack] = {}
         self.preview: FrameStack | None = None
         self.body: Body | None = None
@@ -141,6 +144,7 @@ class Session(QObject):
         self.volumes, self.stacks, self.body, self.readings, self.preview = {}, {}, None, {}, None
         self.review = Review(open_state(case, record))
         self.glance(None)
+        self._motions = self.state.record.motions
         self._follow_readings()
         self.us_key = self._first_us()
         self.us_frame = 0
@@ -168,10 +172,16 @@ class Session(QObject):
         first += [v for v in case.volumes if v.key == self.mri_key]
         rest = [v for v in case.volumes if v not in first and v.role.role in LOADED_ROLES]
         later = [v for v in case.volumes if v not in first and v not in rest]
-        take_stack, take_volume = partial(self._take_stack, case), partial(self._take_volume, case)
+        take_stack = partial(self._take_stack, case)
         self.tasks.start("frames", partial(self._load_each, case.frames, load_frames, take_stack), _ignore)
-        self.tasks.start("volumes", partial(self._load_each, first + rest, load_volume, take_volume), _ignore)
+        self._load_volumes("volumes", first + rest)
         self.tasks.start("thumbnails", partial(self._make_thumbnails, later), _ignore)
+
+    def _load_volumes(self, kind: str, items: Iterable[ScannedVolume]) -> None:
+        """Load volumes without the motion that the record keeps of them."""
+        take = partial(self._take_volume, self.state.case, self._motions)
+        load = partial(load_corrected, self._motions)
+        self.tasks.start(kind, partial(self._load_each, items, load, take), _ignore)
 
     def _load_each(
         self,
@@ -203,9 +213,11 @@ class Session(QObject):
             self.stacks[stack.key] = stack
             self.loaded.emit(stack.key)
 
-    def _take_volume(self, case: ScannedCase, volume: Volume) -> None:
+    def _take_volume(self, case: ScannedCase, motions: tuple[PhaseMotion, ...], volume: Volume) -> None:
         if self.case is None or self.case.fingerprint != case.fingerprint:
             return
+        if _motion_of(motions, volume.key) != _motion_of(self._motions, volume.key):
+            return  # its motion was found or dropped meanwhile: it is on its way again
         self.volumes[volume.key] = volume
         self.loaded.emit(volume.key)
         dce = phases(self.case.volumes)
@@ -243,10 +255,7 @@ class Session(QObject):
         """Hang another MRI volume, loading it when it is not here yet."""
         self.mri_key = key
         if key not in self.volumes and self.case is not None and key != SUBTRACTION:
-            case, item = self.case, self.case.volume(key)
-            self.tasks.start(
-                "volume", lambda progress: load_volume(item, progress), lambda v: self._take_volume(case, v)
-            )
+            self._load_volumes("volume", [self.case.volume(key)])
         self.changed.emit(frozenset({Part.SELECTION}))
 
     def dispatch(self, action: Action) -> bool:
@@ -290,6 +299,7 @@ class Session(QObject):
         if not parts:
             return
         self.glance(None)
+        self._follow_motions()
         self._follow_readings()
         self._autosaver.changed(self.state.record)
         self.changed.emit(parts)
@@ -302,6 +312,25 @@ class Session(QObject):
             own = known.get(kept.lesion_id)
             same = own is not None and own.input_sha256 == kept.input_sha256
             self.readings[kept.lesion_id] = own if own is not None and same else restored(kept)
+
+    def _follow_motions(self) -> None:
+        """Let go of the phases whose motion was found or dropped, and load them as they lie now.
+
+        Nothing can be computed from the former ones in the meantime.
+        """
+        before, self._motions = self._motions, self.state.record.motions
+        case = self.state.case
+        hung = {*self.volumes, self.mri_key, *(volume.key for volume in phases(case.volumes)[:2])}
+        changed = [
+            volume
+            for volume in case.volumes
+            if volume.key in hung and _motion_of(before, volume.key) != _motion_of(self._motions, volume.key)
+        ]
+        if changed:
+            self.tasks.cancel("subtraction")
+            for key in (SUBTRACTION, *(volume.key for volume in changed)):
+                self.volumes.pop(key, None)
+            self._load_volumes("moved volumes", changed)
 
     def glance(self, pose: RegistrationParameters | None, name: str = "") -> None:
         """Let the panes show the hung frame in another pose for a moment, None: in its own again.
@@ -389,3 +418,8 @@ class Session(QObject):
 
 def _ignore(answer: object) -> None:
     """What the work had to say was said on its way."""
+
+
+def _motion_of(motions: Iterable[PhaseMotion], key: str) -> PhaseMotion | None:
+    """The motion that a volume is corrected for; None where it lies as it was acquired."""
+    return next((m for m in motions if m.volume_key == key and m.reason is None), None)

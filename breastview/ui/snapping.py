@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from PySide6.QtCore import QObject, Signal
 
 from breastview.imaging.case import Role, RoleChoice
-from breastview.imaging.load import load_volume
 from breastview.imaging.volume import FrameStack
 from breastview.messages import Message, message
-from breastview.pipeline import images_registered
+from breastview.pipeline import images_registered, load_corrected
 from breastview.progress import Progress
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
@@ -66,7 +65,10 @@ class Snapping(QObject):
         def work(progress: Progress) -> SnapProposal:
             images = images_registered(state.case, state.record, key, request.frame, request.plane)
             wanted = [volume for volume in images.volumes if _is_compared(volume.role)]
-            volumes = snap_volumes([loaded.get(v.key) or load_volume(v, progress) for v in wanted])
+            motions = state.record.motions
+            volumes = snap_volumes(
+                [loaded.get(v.key) or load_corrected(motions, v, progress) for v in wanted]
+            )
             spacing_mm = request.plane.spacing_mm
             return propose_snap(stack, request.frame, volumes, present, spacing_mm, progress)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from breastview.imaging.case import Role
 from breastview.messages import message
 from breastview.records.values import (
@@ -18,7 +20,13 @@ from breastview.records.values import (
     Side,
     UsMark,
 )
-from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters, WarpPoint
+from breastview.registration.parameters import (
+    LandmarkPair,
+    Method,
+    PhaseMotion,
+    RegistrationParameters,
+    WarpPoint,
+)
 
 FINGERPRINT = "5f" * 32
 STILL, MRI = "1.2.3.40", "1.2.3.50"
@@ -63,12 +71,15 @@ READING = KeptReading(
     weight_us=0.4,
     weight_mri=0.6,
 )
+MOVED = PhaseMotion(MRI, "1.2.3.49", (20.0, -10.0, 5.0), (0.5, 0.0, -0.25), (1.5, -2.0, 0.5), 2.5, 3.25)
+LEFT = replace(MOVED, volume_key="1.2.3.52", reason=message("motion.still", mm=0.2))
 RECORD = ReviewRecord(
     CaseIdentity(FINGERPRINT, study_uids=("1.2.3",), series_uids=("1.2.3.4", "1.2.3.5")),
     lesions=(LESION, Lesion("L2")),
     registrations=(FrameRegistration(STILL, 0, POSE),),
     roles=(RoleOverride(MRI, Role.DCE, phase=2), RoleOverride("1.2.3.51", Role.DWI, b_value=800.0)),
     calibrations=(Calibration(STILL, (0.08, 0.08)),),
+    motions=(MOVED, LEFT),
     readings=(READING,),
     first_read_committed=True,
     simulated=True,

@@ -33,12 +33,14 @@ DEPENDS = {
     "registration": RECORD.with_registration(FrameRegistration(STILL, 0, replace(POSE, scale=1.0))),
     "role": replace(RECORD, roles=()),
     "b-value": replace(RECORD, roles=(RECORD.roles[0], RoleOverride("1.2.3.51", Role.DWI, b_value=50.0))),
+    "motion": replace(RECORD, motions=()),
     "scale": replace(RECORD, calibrations=(Calibration(STILL, (0.08, 0.09)),)),
 }
 APART = {
     "finding": RECORD.with_lesion(replace(LESION, bi_rads=BiRads.C5, comment="")),
     "pathology": RECORD.with_lesion(replace(LESION, pathology=Pathology.BENIGN)),
     "reading": replace(RECORD, readings=()),
+    "motion that is left": replace(RECORD, motions=RECORD.motions[:1]),
     "order of roles": replace(RECORD, roles=RECORD.roles[::-1]),
     "registration of another frame": RECORD.with_registration(FrameRegistration(STILL, 7, POSE)),
     "scale of another image": replace(

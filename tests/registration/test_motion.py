@@ -20,13 +20,14 @@ from breastview.phantom.patient import simulate
 from breastview.phantom.scanner import scan
 from breastview.registration import motion
 from breastview.registration.motion import (
-    PhaseMotion,
     breast_mask,
     corrected,
     find_motion,
     find_motions,
+    matrix_of,
     most_corrected_mm,
 )
+from breastview.registration.parameters import PhaseMotion
 from tests.registration.examples import oblique, volume_of
 
 PATIENT = simulate(9)  # its lesion takes up much
@@ -63,7 +64,7 @@ def found(phases):
 
 def errors_mm(moved: PhaseMotion, true_mm: tuple[float, float], pre: Volume) -> np.ndarray:
     places = apply(pre.index_to_lps, np.argwhere(breast_mask(pre))[::500])
-    return np.linalg.norm(apply(moved.matrix, places) - places - (*true_mm, 0.0), axis=1)
+    return np.linalg.norm(apply(matrix_of(moved), places) - places - (*true_mm, 0.0), axis=1)
 
 
 def test_a_known_motion_is_found_to_a_quarter_of_a_voxel(phases, found):
@@ -112,7 +113,7 @@ def test_correcting_takes_tissue_back_to_where_it_lay_before():
         return 500 + 400 * np.sin(place / [9.0, 11.0, 13.0]).prod(axis=-1)
 
     matrix = oblique((2.0, 1.0, 1.0), (-10.0, -30.0, -20.0))
-    back = np.linalg.inv(BY_HAND.matrix)
+    back = np.linalg.inv(matrix_of(BY_HAND))
     shape = (20, 40, 44)
     lay = volume_of(tissue, shape, matrix).array
     lies = volume_of(lambda p: tissue(apply(back, p.reshape(-1, 3)).reshape(p.shape)), shape, matrix).array

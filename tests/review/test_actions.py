@@ -14,7 +14,7 @@ from breastview.review import actions, registering
 from breastview.review.actions import Refused
 from breastview.review.history import Review
 from breastview.review.state import Part, open_state
-from tests.records.examples import MRI, STILL
+from tests.records.examples import LEFT, MOVED, MRI, STILL
 from tests.review.examples import (
     MRI_MARK,
     POSE,
@@ -97,7 +97,7 @@ def test_what_the_reading_depends_on_drops_it_in_the_same_action(action, field, 
     [
         (registering.SetRegistration(STILL, 0, ELSEWHERE), parts(Part.REGISTRATION, Part.READING)),
         (registering.RemoveRegistration(STILL, 0), parts(Part.REGISTRATION, Part.READING)),
-        (actions.OverrideRole("1.2.3.51", Role.T2WI), parts(Part.ROLES, Part.READING)),
+        (actions.OverrideRole("1.2.3.51", Role.T2WI), parts(Part.ROLES, Part.MOTION, Part.READING)),
         (actions.Calibrate(STILL, (0.2, 0.2)), parts(Part.SCALE, Part.REGISTRATION, Part.READING)),
         (
             registering.AddLandmark(STILL, 0, LandmarkPair((0.0, 0.0), (1.0, 2.0, 3.0))),
@@ -320,3 +320,20 @@ def test_a_reading_of_a_lesion_that_was_removed_meanwhile_is_refused():
     with pytest.raises(Refused) as raised:
         review.dispatch(actions.KeepReading(late))
     assert code(raised) == "review.stale_reading"
+
+
+def test_correcting_motion_drops_the_reading_and_a_phase_that_is_left_does_not():
+    review = read()
+    review.dispatch(actions.CorrectMotion((LEFT,)))
+    assert review.state.record.readings and review.state.record.motions == (LEFT,)
+    assert Part.MOTION in review.dispatch(actions.CorrectMotion((MOVED, LEFT)))
+    assert not review.state.record.readings
+    review.undo()
+    assert review.state.record.motions == (LEFT,)
+
+
+def test_another_role_drops_the_motion_that_was_found_between_the_former_phases():
+    review = marked()
+    review.dispatch(actions.CorrectMotion((MOVED,)))
+    review.dispatch(actions.OverrideRole(MRI, Role.OTHER))
+    assert review.state.record.motions == ()

@@ -12,10 +12,10 @@ from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.eligibility import can_compute, check_scope
 from breastview.fusion.reading import Reading, refusal
 from breastview.fusion.spec import ModelSpec, read_spec
-from breastview.imaging.load import load_volume
 from breastview.jobs.process import WorkerProcess
 from breastview.language import Language
 from breastview.messages import message
+from breastview.pipeline import load_corrected
 from breastview.progress import Progress
 from breastview.review.actions import RevealModel
 from breastview.review.state import Part
@@ -129,7 +129,7 @@ class ModelPresenter(QObject):
 
         def work(progress: Progress) -> Reading:
             volumes = {
-                name: loaded.get(v.key) or load_volume(v, progress)
+                name: loaded.get(v.key) or load_corrected(state.record.motions, v, progress)
                 for name, v in channel_volumes(state.case.volumes).items()
             }
             given = model_input(spec, state.record, lesion, stack, plane, volumes)

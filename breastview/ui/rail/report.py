@@ -104,7 +104,7 @@ class ReportPresenter(QObject):
                 spec = read_spec(self._bundle)
             except ModelError:
                 spec = None
-            loaded = load_case(state.case, progress, stacks, volumes)
+            loaded = load_case(state.case, progress, stacks, volumes, state.record.motions)
             write_pdf(report_content(loaded, state.record, readings, spec), path, language)
             return path
 
