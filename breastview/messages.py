@@ -145,6 +145,14 @@ TEXTS: dict[str, str] = {
     "snap.skin": "The skin would lie {mm} mm from the probe's face.",
     "snap.landmarks": "The landmarks would fit worse: {after} mm apart instead of {before} mm.",
     "doing.motion": "Looking for motion, phase {done} / {count}",
+    "motion.search": "Correct motion between DCE phases",
+    "motion.undo": "Show DCE phases as acquired",
+    "motion.nothing": "DCE phases: no motion worth correcting",
+    "motion.left": "Motion of phase {phase}: {why}.",
+    "motion.told": "Motion between the phases before and after contrast medium was corrected: "
+    "phase {phase}, by up to {mm} mm.",
+    "diffusion.distorted": "Echo-planar images are displaced by the magnetic field, often by millimetres: "
+    "diffusion may not lie where it is registered.",
     "motion.corrected": "motion corrected, ≤ {mm} mm",
     "motion.still": "{mm} mm on average, too little to correct",
     "motion.too_far": "{mm} mm found, implausible beyond {most:g} mm: left as it is",

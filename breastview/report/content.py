@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from breastview.fusion.reading import Reading
 from breastview.fusion.spec import ModelSpec
 from breastview.imaging.case import Patient, Role, ScannedCase
-from breastview.messages import Message
+from breastview.messages import Message, message
 from breastview.records.concordance import mark_distance_mm, us_size_mm
 from breastview.records.expected import lesion_grade
 from breastview.records.values import Lesion, ReviewRecord
@@ -115,7 +115,7 @@ def build_content(
         lesions=lesions,
         overview=tuple(image for image in images if not image.lesion_id),
         problem_count=len(case.problems),
-        notes=_notes(case, problems),
+        notes=(*_notes(case, problems), *_motion_notes(case, record), *_distortion_notes(case, record)),
         spec=spec,
         printed=printed or datetime.datetime.now(),
     )
@@ -129,6 +129,26 @@ def _notes(case: ScannedCase, problems: Sequence[Message]) -> tuple[Note, ...]:
         if volume.role.role not in UNREAD_ROLES:
             notes += [Note(volume.role.role.value.upper(), told) for told in volume.notes]
     return tuple(note for place, note in enumerate(notes) if note not in notes[:place])
+
+
+def _motion_notes(case: ScannedCase, record: ReviewRecord) -> tuple[Note, ...]:
+    """How each phase was corrected, or why a doubtful one was not; nothing of one that lay still."""
+    number = {volume.key: volume.role.phase or 0 for volume in case.volumes}
+    notes = []
+    for motion in record.motions:
+        phase = number.get(motion.volume_key, 0)
+        if motion.reason is None:
+            told = message("motion.told", phase=phase, mm=round(motion.most_mm, 1))
+            notes.append(Note("DCE", told))
+        elif motion.reason.code != "motion.still":
+            notes.append(Note("DCE", message("motion.left", phase=phase, why=motion.reason)))
+    return tuple(notes)
+
+
+def _distortion_notes(case: ScannedCase, record: ReviewRecord) -> tuple[Note, ...]:
+    """What a registration cannot promise of echo-planar images."""
+    diffusion = any(volume.role.role is Role.DWI for volume in case.volumes)
+    return (Note("DWI", message("diffusion.distorted")),) if diffusion and record.registrations else ()
 
 
 def _size(lesion: Lesion, planes: Mapping[str, UsPlane]) -> tuple[float, float] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from breastview.imaging.case import Patient, Role, RoleChoice, ScannedCase, ScannedFrames, ScannedVolume
 from breastview.messages import message
 from breastview.records.values import CaseIdentity, FrameRegistration, Lesion, MriMark, ReviewRecord, UsMark
-from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters
+from breastview.registration.parameters import LandmarkPair, Method, PhaseMotion, RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.report.content import Note, build_content
 
@@ -103,3 +104,19 @@ def test_notes_come_once_with_their_image_and_leave_unread_volumes_out():
         Note("US", scale),
         Note("DCE", missing),
     )
+
+
+def test_corrected_motion_and_displaced_diffusion_are_said():
+    exam = case([frames()], [volume(Role.DWI)])
+    moved = PhaseMotion("dce", "pre", (0.0,) * 3, (0.0,) * 3, (0.0, 0.0, 3.0), mean_mm=3.0, most_mm=3.0)
+    still = replace(moved, reason=message("motion.still", mm=0.2))
+    pose = FrameRegistration("us", 0, RegistrationParameters((0.0, 0.0, 0.0)))
+    record = ReviewRecord(CaseIdentity("f" * 64), registrations=(pose,), motions=(moved, still))
+    said = build_content(exam, record, [], {}, None, {}).notes
+    assert [(note.image, note.told.code) for note in said] == [
+        ("DCE", "motion.told"),
+        ("DWI", "diffusion.distorted"),
+    ]
+    refused = replace(moved, reason=message("motion.no_gain"))
+    quiet = replace(record, motions=(refused,), registrations=())
+    assert [n.told.code for n in build_content(exam, quiet, [], {}, None, {}).notes] == ["motion.left"]

@@ -11,6 +11,7 @@ from breastview.language import Language
 from breastview.messages import Message, message
 from breastview.review.actions import OverrideRole
 from breastview.review.state import Part
+from breastview.ui.case.motion import MotionPresenter
 from breastview.ui.case.view import THUMB_PX, CaseView, Row
 from breastview.ui.names import role_name
 from breastview.ui.session import SUBTRACTION, Session
@@ -31,6 +32,7 @@ class CasePresenter(QObject):
         session.loaded.connect(self._thumbnail)
         session.thumbnail.connect(view.set_thumbnail)
         session.changed.connect(self._changed)
+        MotionPresenter(view, session, language, self)
         self.fill()
 
     def fill(self) -> None:
@@ -95,6 +97,8 @@ class CasePresenter(QObject):
 
     def _tip(self, choice: RoleChoice, notes: tuple[Message, ...], description: str) -> str:
         say = self._language.say
+        if choice.role is Role.DWI:
+            notes = (*notes, message("diffusion.distorted"))
         return "\n".join(
             [description, f"{role_name(choice, self._language)}: {say(choice.reason)}", *map(say, notes)]
         )

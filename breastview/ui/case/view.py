@@ -8,7 +8,16 @@ from functools import partial
 import numpy as np
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
-from PySide6.QtWidgets import QHeaderView, QLabel, QMenu, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHeaderView,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from breastview.ui import style
 
@@ -32,6 +41,7 @@ class CaseView(QWidget):
 
     chosen = Signal(str)
     role_wanted = Signal(str, str)  # key, role
+    motion_wanted = Signal()
 
     def __init__(self, title: str, empty: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -60,6 +70,12 @@ class CaseView(QWidget):
         blank = QPixmap(THUMB_PX, THUMB_PX)
         blank.fill(QColor(style.BLACK))
         self._no_picture = QIcon(blank)
+        self.motion = QPushButton(self)
+        self.motion.clicked.connect(self.motion_wanted)
+        self.motion_told = QLabel(self)
+        self.motion_told.setWordWrap(True)
+        self.motion_told.setProperty("role", "muted")
+        self.motion_told.setContentsMargins(style.GRID_PX, 4, style.GRID_PX, 4)
         self._roles: list[tuple[str, str]] = []
         self._items: dict[str, QTreeWidgetItem] = {}
         layout = QVBoxLayout(self)
@@ -68,6 +84,9 @@ class CaseView(QWidget):
         layout.addWidget(heading)
         layout.addWidget(self._empty)
         layout.addWidget(self.tree, 1)
+        layout.addWidget(self.motion_told)
+        layout.addWidget(self.motion)
+        self.show_motion("", "", "")
 
     def fill(self, groups: list[tuple[str, list[Row]]], roles: list[tuple[str, str]]) -> None:
         """Show groups of rows; `roles` are the (name, text) that a volume's role can be overruled with."""
@@ -92,6 +111,15 @@ class CaseView(QWidget):
                     item.setIcon(0, self._no_picture)
                     self._items[row.key] = item
             head.setExpanded(True)
+
+    def show_motion(self, action: str, told: str, tip: str) -> None:
+        """Offer an action on the motion between phases, and say what was found; nothing where empty."""
+        self.motion.setText(action)
+        self.motion.setVisible(bool(action))
+        self.motion_told.setText(told)
+        self.motion_told.setVisible(bool(told))
+        for widget in (self.motion, self.motion_told):
+            widget.setToolTip(tip)
 
     def set_thumbnail(self, key: str, picture: np.ndarray) -> None:
         """Put a small uint8 picture (row, column) or (row, column, RGB) beside a row."""

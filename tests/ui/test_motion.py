@@ -1,0 +1,69 @@
+"""Motion between DCE phases in the case column: found in the background, applied, kept, and taken back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from breastview.imaging.dynamic import phases
+from breastview.pipeline import SUBTRACTION
+from breastview.registration.parameters import PhaseMotion
+from breastview.ui.case import motion
+from tests.ui.conftest import WAIT_MS
+from tests.ui.hands import push
+
+SHIFT_MM = (0.0, 0.0, 3.0)
+
+
+@pytest.fixture
+def session(application, exam, blank_record, open_exam):
+    return open_exam(application, exam, blank_record)
+
+
+@pytest.fixture
+def view(application, session):
+    return application.window.view.case
+
+
+@pytest.fixture
+def idle(qtbot, session):
+    return lambda: qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+
+
+@pytest.fixture(autouse=True)
+def known_motion(monkeypatch):
+    """The search finds that all later phases lie 3 mm higher."""
+
+    def found(volumes, progress):
+        pre, *later = volumes
+        return tuple(PhaseMotion(v.key, pre.key, (0.0,) * 3, (0.0,) * 3, SHIFT_MM, 3.0, 3.0) for v in later)
+
+    monkeypatch.setattr(motion, "find_motions", found)
+
+
+def test_correcting_changes_phase_and_subtraction_and_undo_brings_them_back(session, view, idle):
+    key = phases(session.case.volumes)[1].key
+    before, shown = session.volumes[key].array, session.volumes[SUBTRACTION].array
+    push(view.motion)
+    idle()
+    after = session.volumes[key]
+    assert not np.array_equal(after.array, before)
+    assert [note.code for note in after.notes] == ["motion.corrected"]
+    assert [note.code for note in session.volumes[SUBTRACTION].notes] == ["motion.corrected"]
+    assert not np.array_equal(session.volumes[SUBTRACTION].array, shown)
+    assert view.motion_told.text() == "DCE: motion corrected, ≤ 3.0 mm"
+    push(view.motion)
+    idle()
+    np.testing.assert_array_equal(session.volumes[key].array, before)
+    np.testing.assert_array_equal(session.volumes[SUBTRACTION].array, shown)
+    assert view.motion.text() == "Correct motion between DCE phases"
+
+
+def test_a_kept_motion_is_applied_when_the_case_is_opened_again(application, session, exam, open_exam, view):
+    pre, post = phases(session.case.volumes)[:2]
+    kept = PhaseMotion(post.key, pre.key, (0.0,) * 3, (0.0,) * 3, SHIFT_MM, 3.0, 3.0)
+    again = open_exam(application, exam, replace(session.state.record, motions=(kept,)))
+    assert [note.code for note in again.volumes[post.key].notes] == ["motion.corrected"]
+    assert view.motion.text() == "Show DCE phases as acquired"
