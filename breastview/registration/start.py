@@ -29,20 +29,20 @@ BY_CLOCK_FACE = ("radial", "antiradial")
 BEYOND = 1.5  # of the way along the skin to the chest: no report means that
 AXIS_MM = 40.0  # from the nipple back to where the skin is looked at from
 USUAL_DEPTH_MM = 15.0  # where a report gives no depth
+LEAST_DEPTH_MM = 3.0  # no lesion lies in the skin itself
 
 
 @dataclass(frozen=True)
 class Shift:
     """From supine to prone, in mm: the way along the skin from the nipple as a constant, a share of the
-    report's distance and one of its depth; the depth under the skin as a constant and a share of the
-    report's; the spread of single patients along the skin, across the way (it grows with the distance) and in
-    depth."""
+    report's distance and one of its depth; the depth under the skin likewise; the spread of single patients
+    along the skin, across the way (it grows with the distance) and in depth."""
 
-    along: tuple[float, float, float] = (-9.0, 1.33, 1.31)
-    depth: tuple[float, float] = (5.9, 0.72)
-    along_sd_mm: float = 11.5
-    across_sd_mm: tuple[float, float] = (6.0, 0.15)
-    depth_sd_mm: float = 6.5
+    along: tuple[float, float, float] = (-10.7, 1.22, 1.66)
+    depth: tuple[float, float, float] = (13.4, -0.19, 0.65)
+    along_sd_mm: float = 10.5
+    across_sd_mm: tuple[float, float] = (6.5, 0.09)
+    depth_sd_mm: float = 4.8
 
 
 SHIFT = Shift()
@@ -87,7 +87,7 @@ def expected_place(
     along = max(float(np.dot(SHIFT.along, [1.0, nipple_distance_mm, told_mm])), 0.0)
     if along > BEYOND * way.arc_mm[-1]:
         raise RegistrationError.of("registration.outside_body")
-    depth = SHIFT.depth[0] + SHIFT.depth[1] * told_mm
+    depth = max(float(np.dot(SHIFT.depth, [1.0, nipple_distance_mm, told_mm])), LEAST_DEPTH_MM)
     skin, inward, forth = (
         np.array([np.interp(along, way.arc_mm, values[:, k]) for k in range(3)])
         for values in (way.skin_mm, way.inward, way.forth)

@@ -1,5 +1,6 @@
-"""`python -m tests.benchmarks.registration --cases N --seed S --json FILE`: how far registrations miss the
-lesion.
+"""`python -m tests.benchmarks.registration --cases N --seed S --snap-cases M --workers W --json FILE`.
+
+How far registrations miss the lesion; the rows `snap_…` and `nmi_…` are of the first M patients.
 
 Every case is a simulated patient with one ultrasound view; the truth is its map from US plane to prone MRI
 (`deformed_…`, `sparse_…`) or a rigid one (`rigid_…`). Correspondences are true places plus the error of a
@@ -12,7 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,7 @@ from breastview.registration.parameters import (
 from breastview.registration.skin import GRID_MM, Body
 from breastview.registration.start import expected_place, start_of_estimate, usual_angles_deg
 from breastview.registration.transform import map_points
+from tests.benchmarks.snap import snap_rows
 
 RIGID_PAIRS, CLICKS_MM = (3, 4, 6, 8), (0.7, 1.5)
 SPARSE_POINTS, SPARSE_CLICKS_MM = (1, 2, 3), (1.5, 3.0)
@@ -66,25 +69,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--snap-cases", type=int, default=8, help="a case takes tens of seconds; 0: no snap")
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--json", type=Path, default=Path("registration.json"))
     given = parser.parse_args()
-    rows = measure(given.cases, given.seed)
+    with ProcessPoolExecutor(given.workers) as pool:
+        rows = measure(given.cases, given.seed, pool.map)
+        if given.snap_cases:
+            rows |= snap_rows(given.snap_cases, given.seed, spread=pool.map)
     for name, row in rows.items():
         print(f"{name:34}", "  ".join(f"{key} {value:.3g}" for key, value in row.items()))
     given.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
-def measure(count: int, seed: int) -> Rows:
+def measure(count: int, seed: int, spread: Callable[..., Iterable[Any]] = map) -> Rows:
     """Every row, on patients `seed` … `seed` + `count` − 1."""
     missed: dict[str, list[float]] = defaultdict(list)
     covered: dict[str, list[bool]] = defaultdict(list)
-    for number in range(seed, seed + count):
-        rng = np.random.default_rng([number, 4242])
-        for name, error, inside in _answers(make_case(number, rng), rng):
+    for answers in spread(_patient_answers, range(seed, seed + count)):
+        for name, error, inside in answers:
             missed[name].append(error)
             if inside is not None:
                 covered[name].append(inside)
     return {name: _row(errors, covered.get(name)) for name, errors in missed.items()}
+
+
+def _patient_answers(number: int) -> list[tuple[str, float, bool | None]]:
+    rng = np.random.default_rng([number, 4242])
+    return list(_answers(make_case(number, rng), rng))
 
 
 def make_case(seed: int, rng: np.random.Generator) -> Case:

@@ -8,8 +8,9 @@ from poses spread evenly over all that are up to 10 mm and 10° off. The Mattes 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -193,7 +194,9 @@ def _in_ball(rng: np.random.Generator, radius: float) -> np.ndarray:
     return direction * radius * np.cbrt(rng.random()) / np.linalg.norm(direction)
 
 
-def snap_rows(cases: int, seed: int, mattes: bool = True) -> dict[str, Row]:
+def snap_rows(
+    cases: int, seed: int, mattes: bool = True, spread: Callable[..., Iterable[Any]] = map
+) -> dict[str, Row]:
     """`snap_…`, `snap_…_start` and `nmi_…` for the truths rigid and deformed, on patients `seed` … `seed` +
     `cases` − 1; the `nmi` rows only if `mattes`.
 
@@ -203,7 +206,7 @@ def snap_rows(cases: int, seed: int, mattes: bool = True) -> dict[str, Row]:
     """
     rows: dict[str, Row] = {}
     for truth, make in (("rigid", rigid_case), ("deformed", deformed_case)):
-        tried = [_tried(make(number), number, mattes) for number in range(seed, seed + cases)]
+        tried = list(spread(partial(_try, make, mattes), range(seed, seed + cases)))
         rows[f"snap_{truth}"] = _snap_row(tried)
         rows[f"snap_{truth}_start"] = _row([t.start_mm for t in tried])
         if mattes:
@@ -221,6 +224,10 @@ class _Tried:
     snap_s: float
     mattes_mm: tuple[float, float]
     mattes_s: float
+
+
+def _try(make: Callable[[int], SnapCase], mattes: bool, number: int) -> _Tried:
+    return _tried(make(number), number, mattes)
 
 
 def _tried(case: SnapCase, number: int, mattes: bool) -> _Tried:

@@ -74,7 +74,8 @@ def test_without_correspondences_the_answer_is_the_start_and_its_spread():
     found = estimate([], [], start())
     place, covariance = found.at(LESION_US)
     assert place[0] == pytest.approx(start().mri_mm)
-    assert np.diag(covariance[0]) == pytest.approx([120.0, 120.0, 84.0], rel=0.15)
+    expected = np.diag(start().covariance_mm2) + Population().field_mm ** 2
+    assert np.diag(covariance[0]) == pytest.approx(expected)
 
 
 def test_each_pair_brings_the_lesion_nearer_and_the_ellipsoid_smaller():
@@ -100,6 +101,17 @@ def test_a_surface_fixes_the_depth_and_a_line_the_way_across_too(kind):
     assert abs(off[1]) < 1.5
     if kind is ContourKind.LINE:
         assert abs(off[2]) < 2.5
+
+
+def test_more_points_on_one_surface_do_not_make_its_match_surer_without_end():
+    few = surface(ContourKind.SURFACE, 34.0)
+    many = replace(few, us_mm=tuple((float(x), 34.0) for x in np.linspace(-16, 16, 49)))
+    below = np.array([0.0, 34.0, 0.0])
+    across_mm = [
+        float(np.sqrt((TURN.T @ estimate([], [one], start()).at(below)[1][0] @ TURN)[1, 1]))
+        for one in (few, many)
+    ]
+    assert across_mm[1] > 0.9 and across_mm[1] > 0.6 * across_mm[0]
 
 
 def test_the_error_of_a_click_is_found_from_how_well_the_pairs_agree():
