@@ -16,7 +16,7 @@ from breastview.phantom.deformation import Probe, best_rigid, jacobian, put_prob
 from breastview.phantom.machine import picture
 from breastview.phantom.patient import SimulatedPatient
 from breastview.phantom.tissue import Tissue
-from breastview.phantom.ultrasound import compress, draw_settings, envelope
+from breastview.phantom.ultrasound import Settings, compress, draw_settings, envelope
 from breastview.registration.parameters import Method, RegistrationParameters
 from breastview.registration.transform import angles_deg, map_points
 
@@ -40,6 +40,7 @@ class SimulatedFrame:
     grey: np.ndarray
     spacing_mm: tuple[float, float]
     sector: Sector
+    settings: Settings
     lesion_box_px: tuple[float, float, float, float]
     lesion_mask: np.ndarray
     registration: RegistrationParameters
@@ -52,7 +53,8 @@ def still(patient: SimulatedPatient, view: str) -> SimulatedFrame:
     rng = patient.stream("us", patient.views.index(view))
     probe, size_mm = aim(patient, view, rng)
     sector, mask, points = scan_plane(patient, probe, size_mm, rng)
-    grey, place = picture(sector, STEP_MM)
+    settings = machine_settings(patient)
+    grey, place = picture(sector, STEP_MM, settings.focus_mm)
     shown = np.zeros(grey.shape, bool)
     shown[place.top : place.bottom, place.left : place.right] = mask
     us_mm = plane_points(size_mm)
@@ -62,6 +64,7 @@ def still(patient: SimulatedPatient, view: str) -> SimulatedFrame:
         grey=grey,
         spacing_mm=(STEP_MM, STEP_MM),
         sector=place,
+        settings=settings,
         lesion_box_px=_box(shown),
         lesion_mask=shown,
         registration=registration,
@@ -80,6 +83,11 @@ def aim(patient: SimulatedPatient, view: str, rng: np.random.Generator) -> tuple
     return probe, (width_mm, min((d for d in DEPTHS_MM if d >= deep_enough), default=DEPTHS_MM[-1]))
 
 
+def machine_settings(patient: SimulatedPatient) -> Settings:
+    """How the machine was set for this patient, the same in all pictures."""
+    return draw_settings(patient.stream("us", _SETTINGS))
+
+
 def scan_plane(
     patient: SimulatedPatient,
     probe: Probe,
@@ -94,7 +102,7 @@ def scan_plane(
     """
     points = _prone_places(probe, plane_points(size_mm), z_mm)
     labels, level = _anatomy(patient, points)
-    settings = draw_settings(patient.stream("us", _SETTINGS))
+    settings = machine_settings(patient)
     matter = medium(labels, points, patient.breast, level, rng)
     return compress(envelope(matter, settings, rng), settings), level < 0, points
 

@@ -10,7 +10,8 @@ from breastview.imaging.geometry import frozen
 from breastview.phantom.backscatter import STEP_MM
 from breastview.phantom.deformation import Probe, put_probe
 from breastview.phantom.patient import SimulatedPatient
-from breastview.phantom.stills import aim, plane_points, register, scan_plane
+from breastview.phantom.stills import aim, machine_settings, plane_points, register, scan_plane
+from breastview.phantom.ultrasound import Settings
 from breastview.registration.parameters import RegistrationParameters
 
 _SWEEP, _VOLUME = 20, 21  # random streams, apart from those of the stills
@@ -32,6 +33,7 @@ class SimulatedVolume:
     grey: np.ndarray
     lesion_mask: np.ndarray
     spacing_mm: tuple[float, float, float]
+    settings: Settings
     z_mm: np.ndarray
     registration: RegistrationParameters
     probe: Probe
@@ -71,6 +73,7 @@ def _scan(
         grey=frozen(np.stack([grey for grey, _, _ in planes])),
         lesion_mask=frozen(np.stack([mask for _, mask, _ in planes])),
         spacing_mm=(step_mm, STEP_MM, STEP_MM),
+        settings=machine_settings(patient),
         z_mm=frozen(z_mm),
         registration=register(patient, probe, plane_points(size_mm)),
         probe=probe,

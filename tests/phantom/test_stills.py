@@ -59,6 +59,13 @@ def test_the_registered_centre_of_the_mark_is_the_lesion_in_mri(patient, frames)
         assert np.linalg.norm(missed) < 0.5 * patient.lesion.radius_mm + 1.5
 
 
+def test_the_focus_marker_stands_where_the_beam_is_focused(frames):
+    for frame in frames.values():
+        beside = frame.grey[frame.sector.top : frame.sector.bottom, frame.sector.right + 4]
+        focus_px = frame.settings.focus_mm / frame.spacing_mm[0]
+        assert np.flatnonzero(beside).tolist() == [round(focus_px)]
+
+
 def test_the_two_views_cross_at_the_lesion(patient, frames):
     planes = [frame.probe.pose for frame in frames.values()]
     normals = [map_points(p, np.eye(3))[2] - p.centre_mm for p in planes]

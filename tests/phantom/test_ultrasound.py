@@ -158,8 +158,18 @@ def test_other_seeds_are_other_machines():
     drawn = [draw_settings(np.random.default_rng(seed)) for seed in range(40)]
     assert draw_settings(np.random.default_rng(3)) == drawn[3]
     frequencies = [settings.frequency_mhz for settings in drawn]
-    assert 5 <= min(frequencies) < 8 and 10 < max(frequencies) <= 13
+    assert 5 <= min(frequencies) < 6 and 12 < max(frequencies) <= 13
     assert len({settings.looks for settings in drawn}) > 1
+
+
+@pytest.mark.parametrize("frequency_mhz", [5.0, 13.0])
+def test_speckle_is_fully_developed_and_as_bright_at_both_ends_of_the_probe(frequency_mhz):
+    end, middle = (
+        look(homogeneous(), quiet(frequency_mhz=mhz), 0.0, np.random.default_rng(2))
+        for mhz in (frequency_mhz, 9.0)
+    )
+    assert end.mean() / end.std() == pytest.approx(1.91, abs=0.12)
+    assert decibel(end.mean() / middle.mean()) == pytest.approx(0, abs=1.0)
 
 
 def test_a_brighter_tissue_table_entry_is_a_brighter_tissue():

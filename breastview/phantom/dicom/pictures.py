@@ -37,9 +37,9 @@ def write_stills(
 def write_cine(folder: Path, patient: SimulatedPatient, dialect: Dialect, sweep: SimulatedVolume) -> None:
     """Write a sweep across the patient's first view as a cine."""
     text = annotation(patient, patient.views[0])
-    framed = [machine.picture(grey, STEP_MM) for grey in sweep.grey]
+    framed = [machine.picture(grey, STEP_MM, sweep.settings.focus_mm) for grey in sweep.grey]
     pictures = np.stack([machine.labelled(grey, place, text) for grey, place in framed])
-    regions = [us.region(framed[0][1], sweep.spacing_mm[1:])]
+    regions = [us.region(framed[0][1], sweep.spacing_mm[1:], sweep.settings.frequency_mhz)]
     us.write_sweep(folder / "US_CINE", patient, dialect, text, pictures, regions, FRAME_MS)
 
 
@@ -81,7 +81,7 @@ def _through(places: np.ndarray, away: np.ndarray, direction: np.ndarray) -> Cal
 
 def _stills(patient: SimulatedPatient, view: str, frame: SimulatedFrame, doppler: bool) -> Iterator[us.Still]:
     text = annotation(patient, view)
-    tissue = us.region(frame.sector, frame.spacing_mm)
+    tissue = us.region(frame.sector, frame.spacing_mm, frame.settings.frequency_mhz)
     yield us.Still(view, text, machine.labelled(frame.grey, frame.sector, text), [tissue])
     yield us.Still(f"{view} measured", text, _measured(patient, view, frame, text), [tissue])
     if doppler:
@@ -89,7 +89,7 @@ def _stills(patient: SimulatedPatient, view: str, frame: SimulatedFrame, doppler
         colour = machine.with_colour_doppler(
             frame.grey, frame.lesion_mask, patient.lesion.look_us, STEP_MM, rng
         )
-        flow = us.region(_doppler_box(frame), frame.spacing_mm, us.COLOUR_FLOW)
+        flow = us.region(_doppler_box(frame), frame.spacing_mm, frame.settings.frequency_mhz, us.COLOUR_FLOW)
         picture = machine.labelled(colour, frame.sector, text)
         yield us.Still(f"{view} doppler", text, picture, [tissue, flow])
 

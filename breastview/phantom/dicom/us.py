@@ -28,7 +28,6 @@ CENTIMETRES, TISSUE, COLOUR_FLOW = 3, 1, 2
 SERIES_OF_SWEEPS, SERIES_OF_VOLUMES = 20, 30
 KEPT_IN_COLOUR = {Vendor.GE: 0, Vendor.SIEMENS: None, Vendor.PHILIPS: 1}  # PlanarConfiguration of grey stills
 _WORDS = {"transverse": "TRANS", "sagittal": "SAG", "radial": "RAD", "antiradial": "ARAD"}
-_FREQUENCY_KHZ = 9000
 
 
 def annotation(side: str, clock_h: float, distance_mm: float, view: str) -> str:
@@ -83,7 +82,9 @@ def _as_kept(picture: np.ndarray, dialect: Dialect) -> tuple[np.ndarray, int | N
     return colour, 0 if dialect.syntax.is_encapsulated else planar or 0
 
 
-def region(place: Sector, spacing_mm: tuple[float, float], kind: int = TISSUE) -> Dataset:
+def region(
+    place: Sector, spacing_mm: tuple[float, float], frequency_mhz: float, kind: int = TISSUE
+) -> Dataset:
     """An ultrasound region in centimetres; its reference pixel is the middle of the top edge."""
     row_mm, column_mm = spacing_mm
     return item(
@@ -102,7 +103,7 @@ def region(place: Sector, spacing_mm: tuple[float, float], kind: int = TISSUE) -
         ReferencePixelPhysicalValueY=0.0,
         PhysicalDeltaX=column_mm / 10,
         PhysicalDeltaY=row_mm / 10,
-        TransducerFrequency=_FREQUENCY_KHZ,
+        TransducerFrequency=round(1000 * frequency_mhz),
     )
 
 

@@ -52,7 +52,7 @@ def test_annotations_read_as_sonographers_write_them(place, text):
 @pytest.mark.parametrize("vendor", list(Vendor))
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_a_still_comes_back_with_its_pixels_scale_side_and_place(tmp_path, patient, vendor, syntax):
-    still = us.Still("radial", TEXT, picture(), [us.region(SECTOR, SPACING_MM)])
+    still = us.Still("radial", TEXT, picture(), [us.region(SECTOR, SPACING_MM, 7.5)])
     us.write_still(tmp_path / "US0001", patient, Dialect(vendor, syntax=syntax), still, (1, 1))
     frames = only_frames(tmp_path)
     assert frames.role.role is Role.US_STILL
@@ -66,7 +66,10 @@ def test_a_still_comes_back_with_its_pixels_scale_side_and_place(tmp_path, patie
 def test_colour_stays_colour(tmp_path, patient, syntax):
     colour = np.repeat(picture()[..., None], 3, axis=2)
     colour[40:60, 50:70] = (250, 30, 10)
-    regions = [us.region(SECTOR, SPACING_MM), us.region(Sector(50, 40, 70, 60), SPACING_MM, us.COLOUR_FLOW)]
+    regions = [
+        us.region(SECTOR, SPACING_MM, 7.5),
+        us.region(Sector(50, 40, 70, 60), SPACING_MM, 7.5, us.COLOUR_FLOW),
+    ]
     still = us.Still("radial doppler", TEXT, colour, regions)
     us.write_still(tmp_path / "US0001", patient, Dialect(Vendor.PHILIPS, syntax=syntax), still, (1, 3))
     frames = only_frames(tmp_path)
@@ -78,10 +81,11 @@ def test_colour_stays_colour(tmp_path, patient, syntax):
 
 @pytest.mark.parametrize(("vendor", "planar"), [(Vendor.GE, 0), (Vendor.SIEMENS, None), (Vendor.PHILIPS, 1)])
 def test_vendors_keep_grey_pictures_their_own_way(tmp_path, patient, vendor, planar):
-    still = us.Still("radial", TEXT, picture(), [us.region(SECTOR, SPACING_MM)])
+    still = us.Still("radial", TEXT, picture(), [us.region(SECTOR, SPACING_MM, 7.5)])
     us.write_still(tmp_path / "US0001", patient, Dialect(vendor), still, (1, 1))
     header = pydicom.dcmread(tmp_path / "US0001")
     assert header.get("PlanarConfiguration") == planar
+    assert header.SequenceOfUltrasoundRegions[0].TransducerFrequency == 7500
     assert header.BurnedInAnnotation == "YES" and "SIMULATED" in header.ImageType
     assert header.ImageComments == header.SeriesDescription == f"SIMULATED {TEXT}"
 
@@ -89,7 +93,7 @@ def test_vendors_keep_grey_pictures_their_own_way(tmp_path, patient, vendor, pla
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_a_sweep_is_a_cine(tmp_path, patient, syntax):
     pictures = np.stack([picture(seed) for seed in range(6)])
-    regions = [us.region(SECTOR, SPACING_MM)]
+    regions = [us.region(SECTOR, SPACING_MM, 7.5)]
     us.write_sweep(
         tmp_path / "CINE", patient, Dialect(Vendor.GE, syntax=syntax), TEXT, pictures, regions, 40.0
     )
