@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model_training.cohort.cut import Cut
+from breastview.fusion.spec import CHANNELS, InputSpec
+from model_training.cohort.cut import Cut, Jitter, MarkedLesion, cut, misregistered, native_cut, strayed
 
 COLUMNS = ("case", "patient", "group", "source", "part", "malignant")  # of every manifest; others may follow
 BEST = ("best_us", "best_mri", "best_fused")  # where an optimal reader's answer is known
@@ -75,6 +76,27 @@ class Sample:
     native: np.ndarray
     displaced: np.ndarray
     about: Mapping[str, object]
+
+
+def sample(
+    views: Sequence[MarkedLesion],
+    spec: InputSpec,
+    variants: int,
+    rng: np.random.Generator,
+    about: Mapping[str, object],
+) -> Sample:
+    """Cut one lesion: each of its views exactly, then strayed ones that take turns of them."""
+    cuts = [cut(view, spec) for view in views[:variants]]
+    cuts += [strayed(views[n % len(views)], spec, Jitter(), rng) for n in range(len(views), variants)]
+    return Sample(cuts, native_cut(views[0], spec)[0], _displaced(views[0], spec, rng), about)
+
+
+def _displaced(lesion: MarkedLesion, spec: InputSpec, rng: np.random.Generator) -> np.ndarray:
+    """MRI (distance, channel, size, size) as in `Samples`; 0 where the lesion has no registration."""
+    if lesion.registration is None:
+        return np.zeros((len(DISPLACED_MM) + 1, len(CHANNELS), spec.size_px, spec.size_px), np.float32)
+    away_mm = (*DISPLACED_MM, float(rng.uniform(*FLAGGED_MM)))
+    return np.stack([cut(misregistered(lesion, mm, rng), spec)[1] for mm in away_mm])
 
 
 def write_shard(path: Path, samples: Sequence[Sample]) -> None:

@@ -17,8 +17,8 @@ from breastview.phantom.crops import SimulatedCase, training_case
 from breastview.phantom.patient import VIEWS_A_LESION
 from breastview.phantom.stills import SimulatedFrame
 from breastview.registration.plane import UsPlane
-from model_training.cohort.cut import Jitter, MarkedLesion, cut, misregistered, native_cut, strayed
-from model_training.cohort.samples import BEST, DISPLACED_MM, FLAGGED_MM, Sample, shard_size, write_shard
+from model_training.cohort.cut import MarkedLesion
+from model_training.cohort.samples import BEST, Sample, sample, shard_size, write_shard
 
 SHARD = 25  # lesions a cache file
 PARTS = {"validation": 1_000_000, "test": 2_000_000, "train": 3_000_000}  # first seed of each part
@@ -47,13 +47,8 @@ def simulated_sample(seed: int, part: str, spec: InputSpec, variants: int, null_
     """Simulate a patient and cut the lesion: its views exactly, then strayed ones that take turns of them."""
     case = training_case(seed, null_arm)
     rng = np.random.default_rng([seed, 99])
-    lesions = [marked_lesion(case, frame) for frame in case.frames]
-    cuts = [cut(lesion, spec) for lesion in lesions[:variants]]
-    for number in range(VIEWS_A_LESION, variants):
-        cuts.append(strayed(lesions[number % VIEWS_A_LESION], spec, Jitter(), rng))
-    away_mm = (*DISPLACED_MM, float(rng.uniform(*FLAGGED_MM)))
-    displaced = np.stack([cut(misregistered(lesions[0], mm, rng), spec)[1] for mm in away_mm])
-    return Sample(cuts, native_cut(lesions[0], spec)[0], displaced, _about(case, seed, part, null_arm))
+    views = [marked_lesion(case, frame) for frame in case.frames]
+    return sample(views, spec, variants, rng, _about(case, seed, part, null_arm))
 
 
 def _about(case: SimulatedCase, seed: int, part: str, null_arm: bool) -> dict[str, object]:

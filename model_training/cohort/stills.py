@@ -12,9 +12,9 @@ import pandas as pd
 from PIL import Image
 from scipy import ndimage
 
-from breastview.fusion.spec import CHANNELS, InputSpec
-from model_training.cohort.cut import Jitter, MarkedLesion, cut, strayed
-from model_training.cohort.samples import DISPLACED_MM, Sample, write_shard
+from breastview.fusion.spec import InputSpec
+from model_training.cohort.cut import MarkedLesion
+from model_training.cohort.samples import Sample, sample, write_shard
 
 CLASSES = {"benign": False, "malignant": True}
 INDEX = "index.csv"  # class, file, near_duplicate_group
@@ -90,13 +90,7 @@ def _sample(
     grey = painted_over(still.grey) if without_marks else still.grey
     lesion = MarkedLesion(grey, _fixed_box(still.box_px) if fixed else still.box_px)
     rng = np.random.default_rng([sum(still.name.encode()), *still.grey.shape])
-    side = (spec.size_px, spec.size_px)
-    return Sample(
-        variants=[cut(lesion, spec), *(strayed(lesion, spec, Jitter(), rng) for _ in range(variants - 1))],
-        native=np.zeros((len(CHANNELS), *side), np.float32),
-        displaced=np.zeros((len(DISPLACED_MM) + 1, len(CHANNELS), *side), np.float32),
-        about=_about(still, part),
-    )
+    return sample([lesion], spec, variants, rng, _about(still, part))
 
 
 def _about(still: LabelledStill, part: str) -> dict[str, object]:
