@@ -1,0 +1,144 @@
+"""How to train, in one readable file: a TOML of the fields below, kept beside the run and in the bundle."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from breastview.fusion.spec import MODALITIES, NetworkSpec
+
+T = TypeVar("T")
+PRESETS = Path(__file__).parent / "recipes"
+_CHOICES = {
+    "strategy": ("joint", "staged"),
+    "mri": ("registered", "native"),
+    "precision": ("float32", "bfloat16", "float16"),
+}
+_TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be followed; says which field and what it may be."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How far a sample strays when it is shown; grey values are the network's, where the US spread is 1.
+
+    `us_contrast` and `mri_gain` are shares, `us_gain` (time-gain), `speckle`, `shadow` and `mri_noise` grey
+    values; `shadow_share` is how many of the samples get a shadow.
+    """
+
+    mirror: bool = True
+    us_contrast: float = 0.15
+    us_gain: float = 0.2
+    speckle: float = 0.0
+    shadow: float = 0.0
+    shadow_share: float = 0.0
+    mri_gain: float = 0.1
+    mri_noise: float = 0.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    `stages` are (image side in px, epochs): small pictures first is faster. `rate` is the head's, the trunks
+    learn at `trunk_rate` of it. "joint" trains all at once with the single heads at the weight `auxiliary`;
+    "staged" trains each trunk with its own head through all stages, then the fusion for `fusion_epochs` with
+    the trunks at `fusion_trunk_rate`, 0 being frozen. `class_weighted` makes both classes count alike.
+    `frozen_norms` keeps batch norms as pretrained weights brought them. `mri` is the input's: "registered" or
+    "native".
+    """
+
+    stages: tuple[tuple[int, int], ...] = ((64, 6), (96, 3))
+    batch: int = 16
+    rate: float = 8e-4
+    trunk_rate: float = 1.0
+    weight_decay: float = 0.02
+    warm_up: float = 0.08
+    ema: float = 0.99
+    modality_dropout: float = 0.15
+    auxiliary: float = 0.5
+    class_weighted: bool = False
+    strategy: str = "joint"
+    fusion_epochs: int = 3
+    fusion_trunk_rate: float = 0.0
+    mri: str = "registered"
+    frozen_norms: bool = False
+    precision: str = "float32"  # bfloat16 pays only where the processor computes in it
+    seed: int = 7
+    threads: int = 2
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise RecipeError(f"{name} is {getattr(self, name)!r}; it may be {', '.join(allowed)}")
+        if not self.stages or min(min(stage) for stage in self.stages) < 1:
+            raise RecipeError(f"stages are {self.stages}; each is an image side in px and a number of epochs")
+        if self.batch < 2:
+            raise RecipeError(f"batch is {self.batch}; batch norm needs 2 at least")
+        for name in ("warm_up", "ema", "modality_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise RecipeError(f"{name} is {getattr(self, name)}; it is a share, from 0 to below 1")
+
+    @property
+    def size_px(self) -> int:
+        """The side of the pictures that the network is trained for, and used with."""
+        return self.stages[-1][0]
+
+
+def read_recipe(source: str) -> Recipe:
+    """A recipe by the name of a preset, or from a TOML file; what the file does not name is the default.
+
+    Raises:
+        RecipeError: there is none, it is no TOML, or it names or holds what a recipe does not know.
+    """
+    preset = PRESETS / f"{source}.toml"
+    try:
+        values = tomllib.loads((preset if preset.exists() else Path(source)).read_text(encoding="utf-8"))
+    except OSError as error:
+        known = ", ".join(sorted(path.stem for path in PRESETS.glob("*.toml")))
+        raise RecipeError(f"no recipe {source!r}: give a TOML file, or one of {known}") from error
+    except ValueError as error:
+        raise RecipeError(f"{source} is no TOML: {error}") from error
+    return from_plain(values)
+
+
+def from_plain(values: dict[str, Any]) -> Recipe:
+    """A recipe from plain values, as TOML and JSON hold them; raises RecipeError."""
+    given = {**values, "augmentation": _made(Augmentation, values.get("augmentation", {}))}
+    if "stages" in values:
+        try:
+            given["stages"] = tuple((int(size), int(epochs)) for size, epochs in values["stages"])
+        except (TypeError, ValueError) as error:
+            raise RecipeError(f"stages are {values['stages']}; write [[64, 6], [96, 3]]") from error
+    return _made(Recipe, given)
+
+
+def to_plain(recipe: Recipe) -> dict[str, Any]:
+    """Plain values that `from_plain` reads, also after JSON."""
+    return asdict(recipe)
+
+
+def check_fits(recipe: Recipe, network: NetworkSpec) -> None:
+    """Raises RecipeError where this recipe cannot train this network."""
+    if recipe.strategy == "staged" and network.shared and len(network.modalities) == len(MODALITIES):
+        raise RecipeError(
+            "staged training would overwrite the first modality's convolutions with the second's: "
+            "give each modality its own trunk (--separate), or train jointly"
+        )
+
+
+def _made(kind: type[T], values: dict[str, Any]) -> T:
+    own = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    for name, value in values.items():
+        if name not in own:
+            raise RecipeError(f"a recipe knows no {name!r}; it knows {', '.join(own)}")
+        allowed = _TYPES.get(str(own[name].type))
+        if allowed is not None and type(value) not in allowed:
+            raise RecipeError(f"{name} is {value!r}; it must be of type {own[name].type}")
+    return kind(**values)
