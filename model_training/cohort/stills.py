@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from breastview.fusion.spec import InputSpec
-from model_training.cohort.cut import MarkedLesion
+from model_training.cohort.cut import MarkedLesion, cut
 from model_training.cohort.samples import Sample, sample, write_shard
 
 CLASSES = {"benign": False, "malignant": True}
@@ -104,14 +104,28 @@ def _about(still: LabelledStill, part: str) -> dict[str, object]:
     }
 
 
-def painted_over(grey: np.ndarray) -> np.ndarray:
-    """The picture without thin bright marks (calipers, text), uint8: the nearest tissue takes their place.
+def crop_masks(still: LabelledStill, spec: InputSpec) -> dict[str, np.ndarray]:
+    """What of the exact crop is "lesion" and what burned-in "text", as shares of its pixels, (size, size)."""
 
-    What is thinner than `MARK_PX` and stands out is found by a white top-hat (Serra 1982); specular
-    interfaces as bright and as thin are painted over too.
+    def seen(mask: np.ndarray) -> np.ndarray:
+        shown = cut(MarkedLesion(mask * np.uint8(255), still.box_px), spec)[0][0]
+        return shown * spec.us_std + spec.us_mean
+
+    return {"lesion": seen(still.mask), "text": seen(burned_in(still.grey))}
+
+
+def burned_in(grey: np.ndarray) -> np.ndarray:
+    """Where thin bright marks stand (calipers, text), bool (row, column), by a white top-hat (Serra 1982).
+
+    Specular interfaces that are as bright and as thin are taken for marks too.
     """
     hat = ndimage.white_tophat(grey, size=(MARK_PX, MARK_PX))
-    mark = ndimage.binary_dilation((hat > MARK_ABOVE) & (grey > MARK_GREY), iterations=2)
+    return ndimage.binary_dilation((hat > MARK_ABOVE) & (grey > MARK_GREY), iterations=2)
+
+
+def painted_over(grey: np.ndarray) -> np.ndarray:
+    """The picture without `burned_in` marks, uint8: the nearest tissue takes their place."""
+    mark = burned_in(grey)
     if not mark.any():
         return grey
     rows, columns = ndimage.distance_transform_edt(mark, return_distances=False, return_indices=True)
