@@ -1,4 +1,4 @@
-"""`python -m model_training`: simulate a cohort, train, export a bundle."""
+"""`python -m model_training`: make a cohort, train, export a bundle."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ import typer
 
 from breastview.fusion.spec import InputSpec, NetworkSpec
 from model_training.cohort.simulated import simulate_cohort
+from model_training.cohort.stills import stills_cohort
 from model_training.export import export_demonstration
 from model_training.train import Recipe
 from model_training.train import train as run_training
 
 app = typer.Typer(help="Turn cohorts into model bundles.", no_args_is_help=True)
+cohort = typer.Typer(help="Make a cohort, or look at one.", no_args_is_help=True)
+app.add_typer(cohort, name="cohort")
 
 
-@app.command()
-def cohort(
+@cohort.command()
+def simulate(
     folder: Path,
     train_count: Annotated[int, typer.Option("--train")] = 1600,
     validation_count: Annotated[int, typer.Option("--validation")] = 200,
@@ -31,6 +34,39 @@ def cohort(
     """Simulate patients and cache their samples; what stands already is kept."""
     counts = {"validation": validation_count, "test": test_count, "train": train_count}
     simulate_cohort(folder, counts, InputSpec(), variants, workers, null_arm)
+
+
+@cohort.command()
+def records(
+    records: Annotated[Path, typer.Argument(help="Folder of review records with pathology")],
+    patients: Annotated[Path, typer.Argument(help="Folder that holds the patient folders")],
+    folder: Path,
+    variants: int = 6,
+) -> None:
+    """Cut the lesions of review records as the application does; what is of no use is listed."""
+    from model_training.cohort.records import records_cohort  # DICOM, which training does without
+
+    taken = records_cohort(records, patients, folder, InputSpec(), variants)
+    typer.echo(f"{taken.lesions} lesions taken")
+    for reason, count in taken.skipped.items():
+        typer.echo(f"{count} skipped: {reason}")
+    for problem in taken.problems:
+        typer.echo(f"! {problem}")
+
+
+@cohort.command()
+def stills(
+    source: Annotated[Path, typer.Argument(help="Pictures with masks, in a folder a class, as BUSI's")],
+    folder: Path,
+    variants: int = 6,
+    fixed_magnification: Annotated[bool, typer.Option(help="Hide the lesion's size")] = False,
+    without_marks: Annotated[bool, typer.Option(help="Paint burned-in marks over")] = False,
+) -> None:
+    """Cut labelled US stills, without MRI."""
+    spec = InputSpec()
+    stills_cohort(
+        source, folder / "stills-0000.npz", "", spec, variants, None, fixed_magnification, without_marks
+    )
 
 
 @app.command()
@@ -63,7 +99,8 @@ def export(
 ) -> None:
     """Write a calibrated demonstration bundle with its card from a run."""
     made = {
-        "command": f"python -m model_training cohort C; python -m model_training train C R --trunk {trunk}; "
+        "command": "python -m model_training cohort simulate C; "
+        f"python -m model_training train C R --trunk {trunk}; "
         f"python -m model_training export C R B --trunk {trunk}",
         "commit": commit,
         "seed": seed,

@@ -38,6 +38,7 @@ class Pathology(StrEnum):
     """What histology or follow-up said."""
 
     BENIGN = "benign"
+    HIGH_RISK = "high_risk"  # B3 lesions: neither trains nor counts as benign
     MALIGNANT = "malignant"
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from breastview.fusion.spec import InputSpec
+from model_training.__main__ import app
 from model_training.cohort.samples import load_cohort
 from model_training.cohort.stills import about, painted_over, read_stills, stills_cohort
 
@@ -85,3 +87,10 @@ def test_a_folder_without_classes_and_a_picture_without_its_mask_are_missed(fold
     (folder / "benign" / "benign (1)_mask.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"benign \(1\)_mask.png"):
         list(read_stills(folder))
+
+
+def test_the_command_line_cuts_stills(folder, tmp_path):
+    command = ["cohort", "stills", str(folder), str(tmp_path / "c"), "--variants", "1", "--without-marks"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert len(load_cohort(tmp_path / "c")) == 5

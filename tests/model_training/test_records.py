@@ -1,0 +1,183 @@
+"""Records as a cohort: samples are what the application computes, and what is of no use is said."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from breastview.fusion.assemble import channel_volumes, model_input
+from breastview.fusion.spec import InputSpec, ModelSpec, NetworkSpec, Scope
+from breastview.imaging.scan import scan_folder
+from breastview.pipeline import load_case, planes_of
+from breastview.records.store import RecordStore, read, write
+from breastview.records.values import BiRads, Calibration, Lesion, Pathology, UsMark, new_record
+from model_training.__main__ import app
+from model_training.cohort.cut import cut
+from model_training.cohort.facts import People
+from model_training.cohort.records import ASSESSED, ReviewedCase, records_cohort
+from model_training.cohort.samples import DISPLACED_MM, load_cohort
+from tests.imaging.dicom_files import save_all, us_still
+
+SMALL = InputSpec(size_px=24)
+
+
+@pytest.fixture(scope="module")
+def record(simulated_patient):
+    known = read(simulated_patient.record_file)
+    (lesion,) = known.lesions
+    first = replace(lesion, bi_rads=BiRads.C4A, first_bi_rads=BiRads.C4B)
+    others = (
+        replace(lesion, lesion_id="L2", pathology=None),
+        replace(lesion, lesion_id="L3", pathology=Pathology.HIGH_RISK),
+        Lesion("L4", pathology=Pathology.BENIGN),
+        replace(lesion, lesion_id="L5", us=replace(lesion.us, frame=9)),
+    )
+    return replace(known, lesions=(first, *others), extra={"density": "c", "L1.pregnant": "no"})
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, simulated_patient, record):
+    """A cohort of one record, in a place where two more records find no images."""
+    place = tmp_path_factory.mktemp("hospital")
+    store = RecordStore(place / "records")
+    store.save(record)
+    changed = replace(record.case, fingerprint="c" * 64)
+    store.save(replace(record, case=changed))
+    store.save(replace(record, case=replace(changed, fingerprint="d" * 64, study_uids=("1.2.3",))))
+    (place / "records" / "e.review.json").write_text("{")
+    write(place / "records" / "f.review.json", record)
+    patients = simulated_patient.folder.parent
+    return place / "cohort", records_cohort(place / "records", patients, place / "cohort", SMALL, 3)
+
+
+def test_the_first_variant_is_what_the_application_computes_bit_for_bit(simulated_patient, record):
+    case = scan_folder(simulated_patient.folder)
+    loaded, (lesion, *_) = load_case(case), record.lesions
+    volumes = {name: loaded.volumes[v.key] for name, v in channel_volumes(case.volumes).items()}
+    stack, plane = (found[lesion.us.frames_key] for found in (loaded.stacks, planes_of(loaded, record)))
+    spec = ModelSpec("any", False, SMALL, NetworkSpec(), Scope())
+    given = model_input(spec, record, lesion, stack, plane, volumes)
+    us, mri, channels = cut(ReviewedCase(case, record).marked(lesion), SMALL)
+    assert given.channels_present.all() and np.array_equal(channels, given.channels_present)
+    assert np.array_equal(us, given.us) and np.array_equal(mri, given.mri)
+
+
+def test_a_shard_holds_what_was_cut_and_is_the_same_again(made, tmp_path, simulated_patient, record):
+    samples = load_cohort(made[0])
+    assert samples.us.shape == (1, 3, 1, 24, 24) and samples.channels.all()
+    assert samples.native.std() > 0 and samples.displaced.shape[1] == len(DISPLACED_MM) + 1
+    RecordStore(tmp_path / "records").save(record)
+    records_cohort(tmp_path / "records", simulated_patient.folder.parent, tmp_path / "c", SMALL, 3)
+    again = load_cohort(tmp_path / "c")
+    for name in ("us", "mri", "native", "displaced"):
+        assert np.array_equal(getattr(samples, name), getattr(again, name))
+
+
+def test_the_manifest_says_what_is_known_and_names_nobody(made, record, simulated_patient):
+    case = scan_folder(simulated_patient.folder)
+    row = load_cohort(made[0]).about.iloc[0]
+    name = case.fingerprint[:16]
+    assert (row["case"], row["patient"], row["group"]) == (f"{name}-L1", name, name)
+    assert bool(row["malignant"]) is (record.lesions[0].pathology is Pathology.MALIGNANT)
+    assert (row["bi_rads"], row["density"], row["pregnant"]) == ("4B", "c", "no")
+    assert row["age_y"] == case.patient.age_y and row["us_mri_days"] == 3
+    assert row["size_mm"] == pytest.approx(
+        float(read(simulated_patient.record_file).extra["size_mm"]), rel=0.5
+    )
+    assert "SIMULATED" in row["scanner"] and bool(row["us_and_mri"]) and bool(row["simulated"])
+    text = (made[0] / ASSESSED).read_text()
+    for word in (case.patient.name, case.patient.patient_id, str(case.patient.birth_date)):
+        assert word not in text
+
+
+def test_what_cannot_train_is_counted_by_its_reason_and_stays_assessed(made):
+    folder, taken = made
+    assert taken.lesions == 1
+    assert taken.skipped == {
+        "no pathology": 1,
+        "high-risk lesion (B3)": 1,
+        "no box on ultrasound": 1,
+        "marked on an image that the case does not hold": 1,
+    }
+    assessed = pd.read_csv(folder / ASSESSED, keep_default_na=False)
+    assert assessed["pathology"].tolist()[1:4] == ["", "high_risk", "benign"]
+    assert [bool(reason) for reason in assessed["skipped"]] == [False, True, True, True, True]
+
+
+def test_records_without_their_images_are_problems_in_clear_words(made):
+    problems = made[1].problems
+    assert problems[0].startswith("e.review.json: The review record is damaged")
+    assert problems[1] == "f.review.json: another record is about the same case, and was taken."
+    assert problems[2:] == (
+        "record cccccccc: its images changed since the review: "
+        "export the exam again as it was, or review it again.",
+        "record dddddddd: its images are in none of the patient folders.",
+    )
+
+
+def test_without_records_or_patients_nothing_is_made(tmp_path, record):
+    with pytest.raises(FileNotFoundError, match="no review record"):
+        records_cohort(tmp_path, tmp_path, tmp_path / "c", SMALL, 1)
+    RecordStore(tmp_path).save(record)
+    with pytest.raises(FileNotFoundError, match="patient folders does not exist"):
+        records_cohort(tmp_path, tmp_path / "nowhere", tmp_path / "c", SMALL, 1)
+
+
+def test_us_alone_with_the_readers_scale_is_a_sample_without_mri(tmp_path):
+    save_all(tmp_path / "patients" / "one", us_still(regions=[]))
+    case = scan_folder(tmp_path / "patients" / "one")
+    reviewed = _marked(case)
+    RecordStore(tmp_path / "records").save(reviewed)
+    taken = records_cohort(tmp_path / "records", tmp_path / "patients", tmp_path / "c", SMALL, 2)
+    samples = load_cohort(tmp_path / "c")
+    assert taken.lesions == 1 and not samples.channels.any() and not samples.mri.any()
+    row = samples.about.iloc[0]
+    assert row["size_mm"] == pytest.approx(40 * 0.2) and not row["us_and_mri"]
+
+
+def _marked(case):
+    key = case.frames[0].key
+    lesion = Lesion("L1", us=UsMark(key, 0, 60, 50, 100, 80), pathology=Pathology.BENIGN)
+    return replace(new_record(case), lesions=(lesion,), calibrations=(Calibration(key, (0.2, 0.2)),))
+
+
+def test_a_case_whose_images_grew_is_not_taken(tmp_path, simulated_patient, record):
+    folder = tmp_path / "patients" / "one"
+    folder.mkdir(parents=True)
+    for name in ("US0001", "US0002"):
+        shutil.copy(simulated_patient.folder / name, folder)
+    RecordStore(tmp_path / "records").save(record)
+    taken = records_cohort(tmp_path / "records", tmp_path / "patients", tmp_path / "c", SMALL, 1)
+    assert taken.lesions == 0 and "changed since the review" in taken.problems[0]
+    assert not list(Path(tmp_path / "c").glob("*.npz"))
+
+
+def test_one_persons_exams_stay_together(simulated_patient):
+    case = scan_folder(simulated_patient.folder)
+    her = case.patient
+
+    def exam(letter, **changes):
+        return replace(case, fingerprint=letter * 64, patient=replace(her, **changes))
+
+    people = People()
+    assert people.names(exam("a")) == ("a" * 16, "a" * 16)
+    assert people.names(exam("b", name="")) == ("a" * 16, "a" * 16), "the same number"
+    assert people.names(exam("c", patient_id="else"))[1] == "a" * 16, "the same name and birth date"
+    assert people.names(exam("d", patient_id="", name="")) == ("d" * 16, "d" * 16)
+    assert people.names(exam("e", patient_id="", name="")) == ("e" * 16, "e" * 16), "nobody is not one person"
+    assert people.names(exam("f", patient_id="else", name=""))[0] == "a" * 16
+
+
+def test_the_command_line_says_what_was_taken(tmp_path, simulated_patient, record):
+    RecordStore(tmp_path / "records").save(record)
+    folders = [str(tmp_path / "records"), str(simulated_patient.folder.parent), str(tmp_path / "c")]
+    result = CliRunner().invoke(app, ["cohort", "records", *folders, "--variants", "1"])
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[:2] == ["1 lesions taken", "1 skipped: no pathology"]
+    assert load_cohort(tmp_path / "c").us.shape[-1] == InputSpec().size_px
