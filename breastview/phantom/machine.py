@@ -110,17 +110,37 @@ def with_body_marker(
     return frozen(drawn)
 
 
+def doppler_box(lesion_mask: np.ndarray, sector: Sector, step_mm: float) -> Sector | None:
+    """Where colour is laid over the picture: the lesion, bool (row, column), and a margin; None without."""
+    rows, columns = np.flatnonzero(lesion_mask.any(axis=1)), np.flatnonzero(lesion_mask.any(axis=0))
+    if not len(rows):
+        return None
+    margin = round(BOX_MARGIN_MM / step_mm)
+    return Sector(
+        max(int(columns[0]) - margin, sector.left),
+        max(int(rows[0]) - margin, sector.top),
+        min(int(columns[-1]) + margin + 1, sector.right),
+        min(int(rows[-1]) + margin + 1, sector.bottom),
+    )
+
+
 def with_colour_doppler(
-    grey: np.ndarray, lesion_mask: np.ndarray, look: float, step_mm: float, rng: np.random.Generator
+    grey: np.ndarray,
+    sector: Sector,
+    lesion_mask: np.ndarray,
+    look: float,
+    step_mm: float,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """The picture with a colour box around the lesion, uint8 (row, column, 3), read-only.
 
     `lesion_mask` is bool (row, column); flow runs around the lesion and, the higher its `look`, into it.
     """
     drawn = np.repeat(grey[:, :, None], 3, axis=2)
-    box = _box_around(lesion_mask, round(BOX_MARGIN_MM / step_mm))
-    if box is None:
+    place = doppler_box(lesion_mask, sector, step_mm)
+    if place is None:
         return frozen(drawn)
+    box = slice(place.top, place.bottom), slice(place.left, place.right)
     flow = _flow(lesion_mask[box], look, step_mm, rng)
     colour = np.where(flow[:, :, None] > 0, WARM, COLD) * (90 + 165 * np.abs(flow[:, :, None]))
     seen = np.abs(flow) > 0
@@ -143,16 +163,6 @@ def _flow(mask: np.ndarray, look: float, step_mm: float, rng: np.random.Generato
 def _noise(rng: np.random.Generator, shape: tuple[int, ...], sigma_px: float) -> np.ndarray:
     smooth = ndimage.gaussian_filter(rng.standard_normal(shape, dtype=np.float32), sigma_px)
     return smooth / max(float(smooth.std()), 1e-6)
-
-
-def _box_around(mask: np.ndarray, margin: int) -> tuple[slice, slice] | None:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not len(rows):
-        return None
-    return (
-        slice(max(rows[0] - margin, 0), rows[-1] + margin + 1),
-        slice(max(columns[0] - margin, 0), columns[-1] + margin + 1),
-    )
 
 
 def with_text(grey: np.ndarray, place_px: Place, text: str, height_px: int = 11) -> np.ndarray:

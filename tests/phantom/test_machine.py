@@ -8,6 +8,7 @@ import pytest
 from breastview.phantom.machine import (
     Calipers,
     distance_texts,
+    doppler_box,
     labelled,
     picture,
     with_body_marker,
@@ -87,22 +88,44 @@ def test_the_body_marker_shows_the_probe_at_its_clock_face(sector):
 
 
 def test_doppler_shows_more_flow_the_more_malignant_the_lesion_looks(sector):
-    grey, _ = picture(sector, STEP_MM)
+    grey, place = picture(sector, STEP_MM)
     mask = disc(grey.shape, 40)
     shares = []
     for look in (0.0, 0.5, 1.0):
-        drawn = [with_colour_doppler(grey, mask, look, STEP_MM, np.random.default_rng(s)) for s in range(8)]
+        drawn = [
+            with_colour_doppler(grey, place, mask, look, STEP_MM, np.random.default_rng(s)) for s in range(8)
+        ]
         shares.append(np.mean([np.ptp(rgb.astype(int), axis=2)[mask].astype(bool).mean() for rgb in drawn]))
     assert shares[0] < 0.03 < shares[1] < shares[2] < 0.3
 
 
 def test_doppler_leaves_the_picture_outside_its_box_alone(sector):
-    grey, _ = picture(sector, STEP_MM)
+    grey, place = picture(sector, STEP_MM)
     mask = disc(grey.shape, 40)
-    drawn = with_colour_doppler(grey, mask, 1.0, STEP_MM, np.random.default_rng(0))
+    drawn = with_colour_doppler(grey, place, mask, 1.0, STEP_MM, np.random.default_rng(0))
     changed = np.argwhere((drawn != grey[:, :, None]).any(axis=2))
     centre = np.array(grey.shape) / 2
     assert drawn.shape == (*grey.shape, 3)
     assert np.abs(changed - centre).max() <= 40 + 40 + 1
-    empty = with_colour_doppler(grey, np.zeros(grey.shape, bool), 1.0, STEP_MM, np.random.default_rng(0))
+    empty = with_colour_doppler(
+        grey, place, np.zeros(grey.shape, bool), 1.0, STEP_MM, np.random.default_rng(0)
+    )
     assert np.array_equal(empty, np.repeat(grey[:, :, None], 3, axis=2))
+
+
+def test_the_doppler_box_ends_at_the_sectors_edge(sector):
+    grey, place = picture(sector, STEP_MM)
+    mask = np.zeros(grey.shape, bool)
+    mask[place.top + 10 : place.top + 60, place.right - 50 : place.right] = True
+    box = doppler_box(mask, place, STEP_MM)
+    assert (box.left, box.top, box.right, box.bottom) == (
+        place.right - 90,
+        place.top,
+        place.right,
+        place.top + 100,
+    )
+    drawn = with_colour_doppler(grey, place, mask, 1.0, STEP_MM, np.random.default_rng(0))
+    rows, columns = np.nonzero((drawn != grey[:, :, None]).any(axis=2))
+    assert (rows.min(), rows.max()) == (box.top, box.bottom - 1)
+    assert (columns.min(), columns.max()) == (box.left, box.right - 1)
+    assert doppler_box(np.zeros_like(mask), place, STEP_MM) is None

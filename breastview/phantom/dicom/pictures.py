@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from breastview.imaging.volume import Sector
 from breastview.phantom import machine
 from breastview.phantom.backscatter import STEP_MM
 from breastview.phantom.dicom import us
@@ -87,11 +86,12 @@ def _stills(patient: SimulatedPatient, view: str, frame: SimulatedFrame, doppler
     if doppler:
         rng = patient.stream("us", _DOPPLER)
         colour = machine.with_colour_doppler(
-            frame.grey, frame.lesion_mask, patient.lesion.look_us, STEP_MM, rng
+            frame.grey, frame.sector, frame.lesion_mask, patient.lesion.look_us, STEP_MM, rng
         )
-        flow = us.region(_doppler_box(frame), frame.spacing_mm, frame.settings.frequency_mhz, us.COLOUR_FLOW)
+        box = machine.doppler_box(frame.lesion_mask, frame.sector, STEP_MM)
+        flow = [us.region(box, frame.spacing_mm, frame.settings.frequency_mhz, us.COLOUR_FLOW)] if box else []
         picture = machine.labelled(colour, frame.sector, text)
-        yield us.Still(f"{view} doppler", text, picture, [tissue, flow])
+        yield us.Still(f"{view} doppler", text, picture, [tissue, *flow])
 
 
 def _measured(patient: SimulatedPatient, view: str, frame: SimulatedFrame, text: str) -> np.ndarray:
@@ -103,14 +103,3 @@ def _measured(patient: SimulatedPatient, view: str, frame: SimulatedFrame, text:
     away = min(distance_mm / PICTOGRAM_MM, 0.9)
     drawn = machine.with_body_marker(drawn, frame.sector, clock_h, away, turn_deg)
     return machine.labelled(drawn, frame.sector, text, machine.distance_texts(calipers, STEP_MM))
-
-
-def _doppler_box(frame: SimulatedFrame) -> Sector:
-    left, top, right, bottom = frame.lesion_box_px
-    margin, place = round(machine.BOX_MARGIN_MM / STEP_MM), frame.sector
-    return Sector(
-        max(int(left) - margin, place.left),
-        max(int(top) - margin, place.top),
-        min(int(right) + margin + 1, place.right),
-        min(int(bottom) + margin + 1, place.bottom),
-    )
