@@ -233,6 +233,8 @@ TEXTS: dict[str, str] = {
     "scope.no_lesion": "No lesion is marked.",
     "scope.no_mri": "There is no MRI: no fused probability.",
     "scope.no_channel": "No MRI channel lies in the ultrasound plane: no fused probability.",
+    "scope.us_covered": "Colour covers this ultrasound image, as Doppler or elastography do: "
+    "mark the lesion on a plain one.",
     "scope.missing_channel": "The model needs {channel}, which is not here.",
     "scope.simulated_note": "Trained and validated on simulated patients only: "
     "software verification, not clinical evidence.",

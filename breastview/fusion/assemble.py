@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,12 +18,12 @@ from breastview.fusion.preprocess import (
 )
 from breastview.fusion.spec import CHANNELS, ModelSpec
 from breastview.imaging.case import Role, ScannedVolume
+from breastview.imaging.colour import is_covered
 from breastview.imaging.diffusion import highest_b
 from breastview.imaging.dynamic import phases
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.inputs import input_hash
 from breastview.records.values import Lesion, ReviewRecord
-from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.transform import us_to_mri
 
@@ -64,25 +65,20 @@ def model_input(
     mark = lesion.us
     crop = square_crop((mark.left, mark.top, mark.right, mark.bottom), spec.input.margin)
     us = us_input(stack.grey(mark.frame), crop, spec.input, stack.sector)
+    covered = is_covered(_seen(stack, mark.frame, crop))
+    given = ModelInput(lesion.lesion_id, us, None, absent, crop, us_covered=covered, input_sha256=digest)
     parameters = record.registration(mark.frames_key, mark.frame)
     if plane is None or parameters is None or not volumes:
-        return ModelInput(lesion.lesion_id, us, None, absent, crop, input_sha256=digest)
-    return _with_mri(spec, lesion, us, crop, plane, parameters, volumes, digest)
-
-
-def _with_mri(
-    spec: ModelSpec,
-    lesion: Lesion,
-    us: np.ndarray,
-    crop: Crop,
-    plane: UsPlane,
-    parameters: RegistrationParameters,
-    volumes: dict[str, Volume],
-    digest: str,
-) -> ModelInput:
+        return given
     grid = plane_grid(crop, plane, spec.input.size_px)
     images: dict[str, Image3] = {name: (v.array, v.index_to_lps) for name, v in volumes.items()}
     mri, present = registered_mri(images, us_to_mri(parameters), grid, spec.input, parameters.warp)
-    return ModelInput(
-        lesion.lesion_id, us, mri if present.any() else None, present, crop, grid, input_sha256=digest
-    )
+    return replace(given, mri=mri if present.any() else None, channels_present=present, mri_grid=grid)
+
+
+def _seen(stack: FrameStack, frame: int, crop: Crop) -> np.ndarray:
+    """The part of a frame that the network sees, uint8 (row, column) or (row, column, RGB)."""
+    sector = stack.sector
+    left, top = max(round(crop.left), sector.left), max(round(crop.top), sector.top)
+    right, bottom = max(round(crop.left + crop.side), 0), max(round(crop.top + crop.side), 0)
+    return stack.frames[frame][top : min(bottom, sector.bottom), left : min(right, sector.right)]

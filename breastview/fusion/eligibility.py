@@ -25,6 +25,8 @@ def check_scope(
     if lesion is None:
         return Eligibility(False, (message("scope.no_lesion"), *_about_case(spec.scope, case)))
     reasons = [*_about_case(spec.scope, case), *objections_to_fusing(record, lesion, plane, mri_side)]
+    if _is_covered(case, lesion, given):
+        reasons.append(message("scope.us_covered"))
     if not case.volumes:
         reasons.append(message("scope.no_mri"))
     elif given is not None and (given.mri is None or not given.channels_present.any()):
@@ -49,6 +51,14 @@ def _about_case(scope: Scope, case: ScannedCase) -> list[Message]:
     elif scope.min_age_y is not None and age is not None and age < scope.min_age_y:
         reasons.append(message("scope.too_young", age=scope.min_age_y))
     return reasons
+
+
+def _is_covered(case: ScannedCase, lesion: Lesion, given: ModelInput | None) -> bool:
+    """Whether colour is laid over the marked US image: so says its header, or the pixels at the lesion."""
+    doppler = lesion.us is not None and any(
+        frames.doppler for frames in case.frames if frames.key == lesion.us.frames_key
+    )
+    return doppler or (given is not None and given.us_covered)
 
 
 def _about_channels(scope: Scope, given: ModelInput) -> list[Message]:

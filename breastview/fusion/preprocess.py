@@ -35,8 +35,8 @@ class ModelInput:
     """One lesion as the network sees it.
 
     `us` is float32 (1, size, size), or None; `mri` float32 (channel, size, size), or None; `channels_present`
-    bool (channel,). `us_crop` lies in pixels of the frame, `mri_grid` in mm of the US plane. `input_sha256`
-    is the review's hash of everything that this was made from.
+    bool (channel,). `us_crop` lies in pixels of the frame, `mri_grid` in mm of the US plane. `us_covered`
+    says that colour is laid over it. `input_sha256` is the review's hash of all that this was made from.
     """
 
     lesion_id: str
@@ -45,6 +45,7 @@ class ModelInput:
     channels_present: np.ndarray
     us_crop: Crop | None = None
     mri_grid: PlaneGrid | None = None
+    us_covered: bool = False
     input_sha256: str = ""
 
 

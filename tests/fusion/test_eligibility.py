@@ -10,7 +10,7 @@ import pytest
 from breastview.fusion.assemble import model_input
 from breastview.fusion.eligibility import can_compute, check_scope
 from breastview.fusion.spec import Scope
-from breastview.imaging.case import Role
+from breastview.imaging.case import Role, ScannedFrames
 from breastview.messages import message
 from breastview.records.values import MriMark
 from breastview.registration.parameters import RegistrationParameters
@@ -19,12 +19,14 @@ from tests.fusion.examples import SPEC, case, lesion, plane, record, scanned, st
 PLANE = plane()
 
 
-def reasons(scope=SPEC.scope, found=None, marked=None, known=None, at=PLANE, mri_side="R", seen=None):
+def reasons(
+    scope=SPEC.scope, found=None, marked=None, known=None, at=PLANE, mri_side="R", seen=None, still=None
+):
     """What speaks against reading an otherwise complete case."""
     marked = marked or lesion()
     known = known or record(marked)
     spec = replace(SPEC, scope=scope)
-    given = model_input(spec, known, marked, stack(), at, volumes() if seen is None else seen)
+    given = model_input(spec, known, marked, still or stack(), at, volumes() if seen is None else seen)
     answer = check_scope(spec, found or case(), known, marked, at, mri_side, given)
     assert answer.eligible is not bool(answer.reasons)
     return list(answer.reasons)
@@ -112,6 +114,23 @@ def test_a_model_of_simulated_patients_reads_simulated_patients_only():
 def test_nobody_below_the_validated_age_or_of_unknown_age_is_read(age_y, codes):
     against = reasons(scope=Scope(min_age_y=30), found=case(age_y=age_y))
     assert against == [message(f"scope.{code}", age=30) for code in codes]
+
+
+@pytest.mark.parametrize("key", ["frames", "another"])
+def test_a_frame_whose_header_tells_of_colour_flow_is_not_read(key):
+    frames = ScannedFrames(key, "", "", "", stack().role, (), 120, 160, None, doppler=True)
+    against = reasons(found=replace(case(), frames=(frames,)))
+    assert against == ([message("scope.us_covered")] if key == "frames" else [])
+
+
+def test_a_picture_with_colour_over_the_lesion_is_not_read_whatever_its_header_says():
+    colour = np.repeat(stack().frames[..., None], 3, axis=3)
+    colour[0, 45:60, 70:90] = 250, 60, 10
+    seen = replace(stack(), frames=colour)
+    assert reasons(still=seen) == [message("scope.us_covered")]
+    beside = np.repeat(stack().frames[..., None], 3, axis=3)
+    beside[0, 90:110, 120:150] = 250, 60, 10
+    assert reasons(still=replace(stack(), frames=beside)) == []
 
 
 def test_every_reason_is_given_and_not_only_the_first():
