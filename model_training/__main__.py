@@ -7,9 +7,12 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from breastview.fusion.spec import InputSpec, NetworkSpec
+from model_training.cohort.criteria import DEFAULT, apply_criteria, flow_text, read_criteria
+from model_training.cohort.samples import manifest
 from model_training.cohort.simulated import simulate_cohort
 from model_training.cohort.stills import stills_cohort
 from model_training.export import export_demonstration
@@ -19,6 +22,7 @@ from model_training.train import train as run_training
 app = typer.Typer(help="Turn cohorts into model bundles.", no_args_is_help=True)
 cohort = typer.Typer(help="Make a cohort, or look at one.", no_args_is_help=True)
 app.add_typer(cohort, name="cohort")
+Criteria = Annotated[Path, typer.Option(help="Who is in the study (TOML)")]
 
 
 @cohort.command()
@@ -42,16 +46,25 @@ def records(
     patients: Annotated[Path, typer.Argument(help="Folder that holds the patient folders")],
     folder: Path,
     variants: int = 6,
+    criteria: Criteria = DEFAULT,
 ) -> None:
     """Cut the lesions of review records as the application does; what is of no use is listed."""
     from model_training.cohort.records import records_cohort  # DICOM, which training does without
 
-    taken = records_cohort(records, patients, folder, InputSpec(), variants)
+    taken = records_cohort(records, patients, folder, InputSpec(), variants, read_criteria(criteria))
     typer.echo(f"{taken.lesions} lesions taken")
     for reason, count in taken.skipped.items():
         typer.echo(f"{count} skipped: {reason}")
     for problem in taken.problems:
         typer.echo(f"! {problem}")
+
+
+@cohort.command()
+def flow(folder: Path, criteria: Criteria = DEFAULT) -> None:
+    """Show which lesions of a cohort are in a study, and what excludes the others."""
+    assessed = folder / "assessed.csv"
+    about = pd.read_csv(assessed) if assessed.exists() else manifest(folder)
+    typer.echo(flow_text(apply_criteria(about, read_criteria(criteria))))
 
 
 @cohort.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from breastview.records.store import SUFFIX, read
 from breastview.records.values import Lesion, Pathology, ReviewRecord, new_record
 from breastview.registration.motion import corrected
 from breastview.registration.plane import UsPlane, us_plane
+from model_training.cohort.criteria import Criterion, excluded_by
 from model_training.cohort.cut import MarkedLesion
 from model_training.cohort.facts import People, lesion_facts
 from model_training.cohort.samples import Sample, sample, write_shard
@@ -114,8 +115,16 @@ class ReviewedCase:
         return ""
 
 
-def records_cohort(records: Path, patients: Path, folder: Path, spec: InputSpec, variants: int) -> Taken:
-    """Cut every lesion with pathology of a folder of review records into one shard, without a part.
+def records_cohort(
+    records: Path,
+    patients: Path,
+    folder: Path,
+    spec: InputSpec,
+    variants: int,
+    criteria: Sequence[Criterion] = (),
+) -> Taken:
+    """Cut every lesion with pathology of a folder of review records into one shard, without a part,
+    but for those that the criteria exclude.
 
     `patients` holds the patient folders; a record finds its own by the fingerprint of its images. Beside the
     shard, `ASSESSED` lists all lesions.
@@ -125,6 +134,7 @@ def records_cohort(records: Path, patients: Path, folder: Path, spec: InputSpec,
     """
     known, problems = read_records(records)
     people, samples, rows = People(), [], []
+    reasons: Counter[str] = Counter()
     for reviewed in reviewed_cases(known, patients, problems):
         names = people.names(reviewed.case)
         for number, lesion in enumerate(reviewed.record.lesions):
@@ -132,14 +142,15 @@ def records_cohort(records: Path, patients: Path, folder: Path, spec: InputSpec,
             plane = reviewed.plane(lesion.us.frames_key) if lesion.us and not skipped else None
             row = lesion_facts(reviewed.case, reviewed.record, lesion, plane, names)
             rows.append({**row, "skipped": skipped})
-            if not skipped:
+            if reason := skipped or excluded_by(row, criteria):
+                reasons[reason] += 1
+            else:
                 samples.append(_sample(reviewed, number, spec, variants, row))
     folder.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows).to_csv(folder / ASSESSED, index=False)
     (folder / SHARD).unlink(missing_ok=True)
     if samples:
         write_shard(folder / SHARD, samples)
-    reasons = Counter(str(row["skipped"]) for row in rows if row["skipped"])
     return Taken(len(samples), reasons, tuple(problems))
 
 
