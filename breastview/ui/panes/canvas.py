@@ -11,11 +11,11 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QGraphicsItem, QLabel, QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from breastview.ui import style
 from breastview.ui.panes.grips import RADIUS_SHARE, Grip, Ring, cursor, grip_at
-from breastview.ui.panes.marks import Mark, items
+from breastview.ui.panes.marks import Drawn, Mark
 
 ZOOM_STEP = 1.15
 MARGIN_PX = 8
@@ -73,8 +73,8 @@ class Canvas(pg.GraphicsView):
         self._overlay.setZValue(5)
         self._box.addItem(self._image)
         self._box.addItem(self._overlay)
-        self._marks: list[QGraphicsItem] = []
-        self._rubber: QGraphicsItem | None = None
+        self._marks: list[Drawn] = []
+        self._rubber: Drawn | None = None
         self._ring = Ring()
         self._ring.hide()
         self._box.addItem(self._ring, ignoreBounds=True)
@@ -85,6 +85,10 @@ class Canvas(pg.GraphicsView):
             label.setProperty("role", "small")
         self._scale_bar = QLabel(self)
         self._scale_bar.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._scale_bar.setStyleSheet(
+            f"border: none; border-bottom: 2px solid {style.TEXT}; color: {style.TEXT};"
+            f"font-size: {style.SMALL_PT}pt;"
+        )
         self._rect = QRectF()
         self._press: tuple[Qt.MouseButton, QPointF, QPointF] | None = None
         self._mm_per_px: float | None = None
@@ -128,7 +132,8 @@ class Canvas(pg.GraphicsView):
     ) -> None:
         """Lay uint8 (row, column, RGBA) over the picture, or take it away."""
         if rgba is None:
-            self._overlay.clear()
+            if self._overlay.image is not None:
+                self._overlay.clear()
             return
         self._overlay.setImage(rgba, autoLevels=False, levels=(0, 255))
         self._overlay.setRect(QRectF(*rect))
@@ -165,12 +170,19 @@ class Canvas(pg.GraphicsView):
             self.view_changed.emit(self._box.viewRect())
 
     def show_marks(self, marks: list[Mark]) -> None:
-        """Draw marks in the place of those that were there."""
-        for item in self._marks:
-            self._box.removeItem(item)
-        self._marks = [item for mark in marks for item in items(mark)]
-        for item in self._marks:
-            self._box.addItem(item, ignoreBounds=True)
+        """Draw marks in the place of those that were there; what looks alike moves, what stays is left."""
+        free, self._marks = self._marks, []
+        for mark in marks:
+            alike = next((drawn for drawn in free if drawn.looks_like(mark)), None)
+            if alike is None:
+                alike = Drawn(mark)
+                self._box.addItem(alike.item, ignoreBounds=True)
+            else:
+                free.remove(alike)
+                alike.move(mark)
+            self._marks.append(alike)
+        for drawn in free:
+            self._box.removeItem(drawn.item)
 
     def show_ring(self, place: tuple[float, float] | None) -> None:
         """Draw the ring of grips around a place, or take it away."""
@@ -198,6 +210,8 @@ class Canvas(pg.GraphicsView):
     def set_corner(self, corner: str, text: str, role: str = "small") -> None:
         """Write into a corner: "tl", "tr", "bl" or "br"."""
         label = self._corners[corner]
+        if (label.text(), label.property("role")) == (text, role):
+            return
         if label.property("role") != role:
             label.setProperty("role", role)
             label.style().unpolish(label)
@@ -208,6 +222,8 @@ class Canvas(pg.GraphicsView):
 
     def set_edges(self, letters: tuple[str, str, str, str]) -> None:
         """Write patient directions at the left, top, right and bottom edge."""
+        if letters == tuple(label.text() for label in self._edges.values()):
+            return
         for label, letter in zip(self._edges.values(), letters, strict=True):
             label.setText(letter)
             label.adjustSize()
@@ -215,8 +231,9 @@ class Canvas(pg.GraphicsView):
 
     def set_mm_per_px(self, mm_per_px: float | None) -> None:
         """Millimetres of a picture pixel across, for the scale bar; None: there is none."""
-        self._mm_per_px = mm_per_px
-        self._draw_scale_bar()
+        if mm_per_px != self._mm_per_px:
+            self._mm_per_px = mm_per_px
+            self._draw_scale_bar()
 
     def set_texts_visible(self, visible: bool) -> None:
         """Show or hide corner texts, edge letters and scale bar."""
@@ -266,7 +283,7 @@ class Canvas(pg.GraphicsView):
             return
         place, start = self._to_picture(event.position()), press[2]
         if self._rubber is not None:
-            self._box.removeItem(self._rubber)
+            self._box.removeItem(self._rubber.item)
             self._rubber = None
         if self.tool is Tool.MOVE:
             self.drag_ended.emit()
@@ -339,16 +356,17 @@ class Canvas(pg.GraphicsView):
             return
         if self.tool is Tool.POINT:
             return
-        if self._rubber is not None:
-            self._box.removeItem(self._rubber)
         left, right = sorted((start.x(), place.x()))
         top, bottom = sorted((start.y(), place.y()))
         if self.tool is Tool.LINE:
             drawn = Mark("line", (start.x(), start.y(), place.x(), place.y()), style.LESION)
         else:
             drawn = Mark("box", (left, top, right, bottom), style.LESION)
-        self._rubber = items(drawn)[0]
-        self._box.addItem(self._rubber, ignoreBounds=True)
+        if self._rubber is None:
+            self._rubber = Drawn(drawn)
+            self._box.addItem(self._rubber.item, ignoreBounds=True)
+        else:
+            self._rubber.move(drawn)
 
     def _pan(self, moved: QPointF) -> None:
         self._zoomed = True
@@ -382,10 +400,6 @@ class Canvas(pg.GraphicsView):
         length_mm = next((n for n in (5, 10, 20, 50, 100) if n * px_per_mm >= 60), 100)
         width = round(length_mm * px_per_mm)
         bar.setText(f"{length_mm} mm")
-        bar.setStyleSheet(
-            f"border: none; border-bottom: 2px solid {style.TEXT}; color: {style.TEXT};"
-            f"font-size: {style.SMALL_PT}pt;"
-        )
         bar.resize(max(width, 10), 18)
         bar.move((self.width() - width) // 2, self.height() - 46)
 

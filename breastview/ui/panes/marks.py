@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QPainterPath
-from PySide6.QtWidgets import QGraphicsItem, QGraphicsRectItem
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF, QTransform
+from PySide6.QtWidgets import (
+    QGraphicsItem,
+    QGraphicsPathItem,
+    QGraphicsSimpleTextItem,
+    QStyleOptionGraphicsItem,
+    QWidget,
+)
 
 CROSS_PX, RING_PX, DOT_PX, PIVOT_PX = 26, 16, 4, 9
-_SYMBOLS = {
-    "point": (None, CROSS_PX),
-    "ring": ("o", RING_PX),
-    "dots": ("o", DOT_PX),
-    "pivot": ("d", PIVOT_PX),
-}
+PEN_PX, TEXT_MARGIN_PX = 1.5, 4
 BESIDE, ABOVE = (-0.1, 1.25), (0.0, 1.0)  # of a mark's text
 TEXT_ANCHORS = {"box": ABOVE, "line": ABOVE, "point": BESIDE, "ring": BESIDE, "dots": ABOVE, "pivot": BESIDE}
 
@@ -51,48 +51,111 @@ def off_plane(name: str, distance_mm: float) -> str:
     return name if abs(distance_mm) < 0.5 else f"{name} {distance_mm:+.0f} mm"
 
 
-def items(mark: Mark) -> list[QGraphicsItem]:
-    """The scene's items for one mark; lines keep their width at every zoom."""
-    pen = pg.mkPen(mark.colour, width=1.5)
+class Drawn:
+    """A mark in the scene. Lines, crosses and texts keep their width and size at every zoom."""
+
+    def __init__(self, mark: Mark) -> None:
+        self.mark = mark
+        self.item = _Shape()
+        self.item.setPen(_pen(mark))
+        self.item.setZValue(10)
+        self._text = QGraphicsSimpleTextItem(self.item)
+        self._text.setFlag(QGraphicsItem.GraphicsItemFlag.ItemIgnoresTransformations)
+        self._text.setBrush(QColor(mark.colour))
+        if mark.kind in _SYMBOLS:
+            self.item.setFlag(QGraphicsItem.GraphicsItemFlag.ItemIgnoresTransformations)
+            self.item.setPath(_SYMBOLS[mark.kind]())
+        self._show()
+
+    def looks_like(self, mark: Mark) -> bool:
+        """Whether another mark differs in its place and text alone."""
+        return replace(self.mark, place=mark.place, text=mark.text) == mark
+
+    def move(self, mark: Mark) -> None:
+        """Become a mark that looks alike."""
+        if mark != self.mark:
+            self.mark = mark
+            self._show()
+
+    def _show(self) -> None:
+        mark = self.mark
+        if mark.kind in _SYMBOLS:
+            self.item.setPos(*mark.place)
+        else:
+            self.item.setPath(_PATHS[mark.kind](mark.place))
+            self._text.setPos(*mark.place[:2])
+        if self._text.text() != mark.text:
+            self._text.setText(mark.text)
+            size, (across, down) = self._text.boundingRect(), TEXT_ANCHORS[mark.kind]
+            width, height = size.width() + 2 * TEXT_MARGIN_PX, size.height() + 2 * TEXT_MARGIN_PX
+            left, top = TEXT_MARGIN_PX - across * width, TEXT_MARGIN_PX - down * height
+            self._text.setTransform(QTransform.fromTranslate(left, top))
+
+
+class _Shape(QGraphicsPathItem):
+    """A path without steps at its edges."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionGraphicsItem, widget: QWidget | None = None
+    ) -> None:
+        """Draw it smoothly, however the view draws its picture."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        super().paint(painter, option, widget)
+
+
+def _pen(mark: Mark) -> QPen:
+    pen = QPen(QColor(mark.colour), DOT_PX if mark.kind == "dots" else PEN_PX)
     pen.setCosmetic(True)
+    if mark.kind == "dots":
+        pen.setCapStyle(Qt.PenCapStyle.RoundCap)
     if mark.dashed:
         pen.setStyle(Qt.PenStyle.DashLine)
-    made: list[QGraphicsItem] = []
-    if mark.kind == "box":
-        left, top, right, bottom = mark.place
-        box = QGraphicsRectItem(QRectF(left, top, right - left, bottom - top))
-        box.setPen(pen)
-        made.append(box)
-        at = (left, top)
-    elif mark.kind == "line":
-        made.append(pg.PlotCurveItem(list(mark.place[0::2]), list(mark.place[1::2]), pen=pen))
-        at = (mark.place[0], mark.place[1])
-    else:
-        symbol, size = _SYMBOLS[mark.kind]
-        at = (mark.place[0], mark.place[1])
-        made.append(
-            pg.ScatterPlotItem(
-                list(mark.place[0::2]),
-                list(mark.place[1::2]),
-                symbol=_open_cross() if symbol is None else symbol,
-                size=size,
-                pen=pg.mkPen(mark.colour, width=1.5),
-                brush=pg.mkBrush(mark.colour if mark.kind == "dots" else None),
-            )
-        )
-    if mark.text:
-        text = pg.TextItem(mark.text, color=QColor(mark.colour), anchor=TEXT_ANCHORS[mark.kind])
-        text.setPos(*at)
-        made.append(text)
-    for item in made:
-        item.setZValue(10)
-    return made
+    return pen
 
 
-def _open_cross() -> QPainterPath:
+def _box(place: tuple[float, ...]) -> QPainterPath:
+    path = QPainterPath()
+    path.addRect(QRectF(QPointF(*place[:2]), QPointF(*place[2:])))
+    return path
+
+
+def _line(place: tuple[float, ...]) -> QPainterPath:
+    path = QPainterPath()
+    path.addPolygon(QPolygonF([QPointF(x, y) for x, y in zip(place[0::2], place[1::2], strict=True)]))
+    return path
+
+
+def _dots(place: tuple[float, ...]) -> QPainterPath:
+    """Strokes of hardly any length: the pen's round ends are the dots."""
+    path = QPainterPath()
+    for x, y in zip(place[0::2], place[1::2], strict=True):
+        path.moveTo(x, y)
+        path.lineTo(x + 1e-3, y)
+    return path
+
+
+def _cross() -> QPainterPath:
     """A cross that leaves its middle free: nothing covers what it points at."""
     path = QPainterPath()
     for x, y in ((1.0, 0.0), (-1.0, 0.0), (0.0, 1.0), (0.0, -1.0)):
-        path.moveTo(0.2 * x, 0.2 * y)
-        path.lineTo(0.5 * x, 0.5 * y)
+        path.moveTo(0.2 * CROSS_PX * x, 0.2 * CROSS_PX * y)
+        path.lineTo(0.5 * CROSS_PX * x, 0.5 * CROSS_PX * y)
     return path
+
+
+def _ring() -> QPainterPath:
+    path = QPainterPath()
+    path.addEllipse(QPointF(0, 0), RING_PX / 2, RING_PX / 2)
+    return path
+
+
+def _diamond() -> QPainterPath:
+    path = QPainterPath()
+    high, wide = 0.5 * PIVOT_PX, 0.4 * PIVOT_PX
+    path.addPolygon(QPolygonF([QPointF(*p) for p in ((0, -high), (-wide, 0), (0, high), (wide, 0))]))
+    path.closeSubpath()
+    return path
+
+
+_PATHS = {"box": _box, "line": _line, "dots": _dots}  # in pixels of the picture
+_SYMBOLS = {"point": _cross, "ring": _ring, "pivot": _diamond}  # in pixels of the screen
