@@ -59,6 +59,7 @@ class Session(QObject):
     opened = Signal()
     loaded = Signal(str)  # key of a volume or US image whose pixels are here
     changed = Signal(frozenset)
+    moved = Signal()  # a further step of the stroke in hand: `changed` tells of its first one and of its end
     failed = Signal(object)  # Message
     saved = Signal()
     reported = Signal(Path)  # the report is written
@@ -80,6 +81,7 @@ class Session(QObject):
         self.mri_key: str | None = None
         self.readings: dict[str, Reading] = {}
         self.device = ""  # what the model runs on, once it is warm
+        self._told: frozenset[Part] = frozenset()  # what the stroke in hand has changed
         self._glance: RegistrationParameters | None = None
         self._store = store
         self._autosaver = Autosaver(
@@ -143,6 +145,7 @@ class Session(QObject):
             self.tasks.cancel(kind)
         self.volumes, self.stacks, self.body, self.readings, self.preview = {}, {}, None, {}, None
         self.review = Review(open_state(case, record))
+        self._told = frozenset()
         self.glance(None)
         self._motions = self.state.record.motions
         self._follow_readings()
@@ -262,28 +265,43 @@ class Session(QObject):
         """Change the review; False (and a sentence shown) when the state refuses. Saved within a second."""
         if self.review is None:
             return False
+        readings = self.state.record.readings
         try:
             parts = self.review.dispatch(action)
         except BreastViewError as error:
             self.failed.emit(error.message)
             return False
-        self._announce(parts)
+        if self.moving and parts <= self._told and self.state.record.readings == readings:
+            self._autosaver.changed(self.state.record)
+            self.moved.emit()
+        else:
+            self._told |= parts if self.review.in_hand else frozenset()
+            self._announce(parts)
         return True
+
+    @property
+    def moving(self) -> bool:
+        """Whether the stroke in hand has changed anything yet: a view may be coarse until it ends."""
+        return bool(self._told)
 
     def begin(self) -> None:
         """Start a stroke: one drag is one step."""
         if self.review:
+            self.commit()
             self.review.begin()
 
     def commit(self) -> None:
-        """End the stroke."""
+        """End the stroke, and tell everybody where it has led."""
         if self.review:
             self.review.commit()
+            told, self._told = self._told, frozenset()
+            self._announce(told)
 
     def abort(self) -> None:
         """Take the stroke back."""
         if self.review:
-            self._announce(self.review.abort())
+            told, self._told = self._told, frozenset()
+            self._announce(told | self.review.abort())
 
     def undo(self) -> None:
         """Take one step back."""

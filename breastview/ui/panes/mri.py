@@ -37,7 +37,7 @@ from breastview.ui.panes.view import PaneView
 from breastview.ui.session import SUBTRACTION, Session
 
 ACQUIRED, PLANE, FUSED = "acquired", "plane", "fused"
-VIEW_STEP_MM = 0.2
+VIEW_STEP_MM, MOVING_STEP_MM = 0.2, 0.4
 COARSE_MM, FINE_MM = 1.0, 0.1
 PARTNER_MM = 0.5  # an arrow key moves an expected partner by this much
 UNSEEN = frozenset({Part.FINDING, Part.FIRST_READ})  # parts that no image shows
@@ -90,6 +90,7 @@ class MriPresenter(QObject):
         session.loaded.connect(self._loaded)
         session.opened.connect(self._opened)
         session.changed.connect(self._changed)
+        session.moved.connect(self.draw)
         self.draw()
 
     @property
@@ -211,12 +212,13 @@ class MriPresenter(QObject):
             self._view.canvas.setFocus()
 
     def _grid(self, plane: UsPlane) -> tuple[PlaneGrid, tuple[float, float, float, float]]:
-        """The grid over the sector and its rectangle in US pixels."""
+        """The grid over the sector, coarse while a hand moves it, and its rectangle in US pixels."""
         stack = self._session.stack
         assert stack is not None
         sector = stack.sector
         rect = (sector.left, sector.top, sector.right - sector.left, sector.bottom - sector.top)
-        return sector_grid(stack, plane, VIEW_STEP_MM), tuple(float(v) for v in rect)  # type: ignore[return-value]
+        step_mm = MOVING_STEP_MM if self._session.moving else VIEW_STEP_MM
+        return sector_grid(stack, plane, step_mm), tuple(float(v) for v in rect)  # type: ignore[return-value]
 
     def _draw_in_plane(self, volume: Volume, mode: str) -> None:
         registered = self._session.registered

@@ -60,6 +60,7 @@ class UsPresenter(QObject):
         session.loaded.connect(self._loaded)
         session.opened.connect(self._opened)
         session.changed.connect(self._changed)
+        session.moved.connect(self.draw_marks)
         self.draw()
 
     def draw(self) -> None:
