@@ -11,6 +11,8 @@ SIDE_PX = 192
 # Dark violet to pale yellow with rising lightness, so that it also reads in grey.
 _STOPS = np.array([[38, 14, 74], [106, 43, 150], [182, 74, 160], [240, 128, 118], [252, 214, 150]], float)
 _MRI_TINT = np.array([255.0, 196.0, 96.0])
+_FIXED_BITS = 8
+_FIXED = 1 << _FIXED_BITS
 
 
 def heatmap_rgba(heatmap: Heatmap) -> np.ndarray:
@@ -45,11 +47,18 @@ def over(
 
 
 def blend(under: np.ndarray, mri: np.ndarray, opacity: float) -> np.ndarray:
-    """US in grey with MRI tinted over it: uint8 (row, column, RGB) of the size of `mri`."""
-    step = [under.shape[0] / mri.shape[0], under.shape[1] / mri.shape[1]]
-    grey = ndimage.affine_transform(
-        under.astype(np.float32), step, output_shape=mri.shape, order=1, prefilter=False
-    )
-    tinted = mri[..., None] / 255.0 * _MRI_TINT
-    mixed = grey[..., None] * (1 - opacity) + tinted * opacity
-    return np.clip(mixed, 0, 255).astype(np.uint8)
+    """US in grey with MRI tinted over it: uint8 (row, column, RGB) of the size of `mri`, both uint8."""
+    grey = fitted(under, mri.shape) if under.shape != mri.shape else under
+    levels = np.arange(256, dtype=np.float32)
+    tinted = np.rint(levels[:, None] / 255 * _MRI_TINT * opacity * _FIXED).astype(np.uint16)
+    faded = np.rint(levels * (1 - opacity) * _FIXED).astype(np.uint16)
+    mixed = tinted[mri]
+    mixed += faded[grey][..., None]
+    mixed >>= _FIXED_BITS
+    return mixed.astype(np.uint8)
+
+
+def fitted(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """A uint8 picture in another number of rows and columns, linear between its pixels."""
+    step = [here / there for here, there in zip(picture.shape, shape, strict=True)]
+    return ndimage.affine_transform(picture, step, output_shape=shape, order=1, prefilter=False)

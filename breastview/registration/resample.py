@@ -27,26 +27,19 @@ def resample_plane(
 ) -> np.ndarray:
     """Sample a volume (slice, row, column) on a grid of the US plane; float32 (rows, columns), NaN outside.
 
-    `us_to_mri` is the (4, 4) from US-plane mm to LPS mm, `warp` the local warp before it. Only the part of
-    the volume that a plane without warp crosses is touched. `order` is scipy's: 0 nearest, 1 linear.
+    `us_to_mri` is the (4, 4) from US-plane mm to LPS mm, `warp` the local warp before it.
+    `order` is scipy's: 0 nearest, 1 linear.
     """
     if warp:
         return _resample_warped(array, np.linalg.inv(index_to_lps) @ us_to_mri, grid, order, warp)
     start, along_row, along_column = _walk(index_to_lps, us_to_mri, grid)
-    corners = np.array(
-        [start + r * along_column + c * along_row for r in (0, grid.rows - 1) for c in (0, grid.columns - 1)]
-    )
-    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, None)
-    high = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 2, array.shape)
-    if np.any(high <= low):
-        return np.full((grid.rows, grid.columns), np.nan, np.float32)
-    part = array[low[0] : high[0], low[1] : high[1], low[2] : high[2]].astype(np.float32)
     matrix = np.column_stack([along_column, along_row, np.zeros(3)])
     return ndimage.affine_transform(
-        part,
+        array,
         matrix,
-        offset=start - low,
+        offset=start,
         output_shape=(grid.rows, grid.columns, 1),
+        output=np.float32,
         order=order,
         mode="constant",
         cval=np.nan,
