@@ -32,9 +32,22 @@ def test_noise_has_unit_variance_and_the_correlation_length_that_was_asked_for()
 @pytest.mark.parametrize("density", DENSITIES)
 def test_the_share_of_glandular_tissue_is_the_density_categorys(density):
     grown = breast(density)
-    labels = grown.tissue(places(grown, np.random.default_rng(9), 12_000))
+    points = places(grown, np.random.default_rng(9), 12_000)
     wanted = DENSITIES[density].gland_share
-    assert (labels == Tissue.GLAND).mean() == pytest.approx(wanted, rel=0.3)
+    for modality in ("mri", "us"):
+        labels = grown.tissue(points, modality)
+        assert (labels == Tissue.GLAND).mean() == pytest.approx(wanted, rel=0.3)
+
+
+def test_strands_of_gland_hang_down_longer_than_they_are_wide():
+    grown = breast("b")
+    points = places(grown, np.random.default_rng(9), 12_000)
+    gland = grown.tissue(points) == Tissue.GLAND
+    beside, below = (
+        (grown.tissue(points[gland] + np.array(step)) == Tissue.GLAND).mean()
+        for step in ((2.0, 0.0, 0.0), (0.0, 2.0, 0.0))
+    )
+    assert beside < 0.65 < 0.7 < below
 
 
 def test_from_the_nipple_back_come_breast_muscle_and_lung():
