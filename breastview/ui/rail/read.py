@@ -6,8 +6,8 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QComboBox, QPlainTextEdit
 
 from breastview.language import Language
-from breastview.records.values import BiRads
-from breastview.review.actions import CommitFirstRead, SetFinding
+from breastview.records.values import BiRads, Pathology
+from breastview.review.actions import CommitFirstRead, SetFinding, SetPathology
 from breastview.review.state import Part
 from breastview.ui.rail.parts import Panel, button
 from breastview.ui.rail.view import RailView
@@ -32,6 +32,20 @@ class ReadPanel(Panel):
         self.commit = button(text("Commit first read"), text("Close your own read; then the model may speak"))
         self.column.addWidget(self.commit)
         self.told = self.label()
+        self.outcome = Panel(self)
+        self.pathology = QComboBox(self)
+        self.pathology.addItem(text("unknown"), None)
+        for pathology, words in _pathologies(language).items():
+            self.pathology.addItem(words, pathology)
+        self.pathology.setToolTip(
+            text(
+                "What histology or follow-up said: malignant is invasive or DCIS, "
+                "benign is by histology or after 24 months. Kept for training, never reported."
+            )
+        )
+        self.outcome.row(self.pathology, label=text("Pathology"))
+        self.outcome.column.setContentsMargins(0, 0, 0, 0)
+        self.column.addWidget(self.outcome)
 
 
 class ReadPresenter(QObject):
@@ -44,6 +58,7 @@ class ReadPresenter(QObject):
         self._panel, self._rail, self._session, self._language = panel, rail, session, language
         panel.bi_rads.activated.connect(self._set)
         panel.comment.textChanged.connect(self._set)
+        panel.pathology.activated.connect(self._set_pathology)
         panel.commit.clicked.connect(lambda: session.dispatch(CommitFirstRead()))
         session.opened.connect(self.show)
         session.changed.connect(self._changed)
@@ -67,6 +82,8 @@ class ReadPresenter(QObject):
         first, now = lesion.first_bi_rads, lesion.bi_rads
         told = text("First read committed: BI-RADS {category}.").format(category=first or "–")
         panel.told.setText(told if committed else "")
+        panel.outcome.setVisible(first is not None)  # before, it would tell the reader the answer
+        panel.pathology.setCurrentIndex(max(panel.pathology.findData(lesion.pathology), 0))
         category = f"BI-RADS {now}" if now else text("no category yet")
         if committed and first and first != now:
             category = f"BI-RADS {first} → {now or '–'}"
@@ -82,9 +99,24 @@ class ReadPresenter(QObject):
         if (category, comment) != (lesion.bi_rads, lesion.comment):
             self._session.dispatch(SetFinding(lesion.lesion_id, category, comment))
 
+    def _set_pathology(self) -> None:
+        lesion, chosen = self._session.lesion, self._panel.pathology.currentData()
+        pathology = Pathology(chosen) if chosen else None
+        if lesion and pathology != lesion.pathology:
+            self._session.dispatch(SetPathology(lesion.lesion_id, pathology))
+
     def _changed(self, parts: frozenset[Part]) -> None:
         if parts & {Part.FINDING, Part.FIRST_READ, Part.LESIONS, Part.SELECTION}:
             self.show()
+
+
+def _pathologies(language: Language) -> dict[Pathology, str]:
+    text = language.text
+    return {
+        Pathology.MALIGNANT: text("malignant"),
+        Pathology.HIGH_RISK: text("high-risk (B3)"),
+        Pathology.BENIGN: text("benign"),
+    }
 
 
 def _assessments(language: Language) -> dict[BiRads, str]:
