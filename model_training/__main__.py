@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
 
-from breastview.fusion.spec import InputSpec, NetworkSpec
+from breastview.errors import ModelError
+from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, InputSpec, NetworkSpec
 from model_training.cohort.criteria import DEFAULT, apply_criteria, flow_text, read_criteria
 from model_training.cohort.samples import manifest
 from model_training.cohort.simulated import simulate_cohort
 from model_training.cohort.stills import stills_cohort
 from model_training.export import export_demonstration
-from model_training.train import Recipe
+from model_training.initial import StartError
+from model_training.recipe import RecipeError, read_recipe
+from model_training.run_folder import RunError, read_settings
+from model_training.splits import LeakError, load_fold, load_parts
+from model_training.train import DivergedError
 from model_training.train import train as run_training
 
 app = typer.Typer(help="Turn cohorts into model bundles.", no_args_is_help=True)
 cohort = typer.Typer(help="Make a cohort, or look at one.", no_args_is_help=True)
 app.add_typer(cohort, name="cohort")
+MISTAKES = (RecipeError, StartError, RunError, LeakError, DivergedError, ModelError, FileNotFoundError)
 Criteria = Annotated[Path, typer.Option(help="Who is in the study (TOML)")]
 
 
@@ -86,18 +94,28 @@ def stills(
 def train(
     cohort_folder: Path,
     run: Path,
-    trunk: str = "resnet101",
-    epochs_small: int = 6,
-    epochs_full: int = 3,
-    seed: int = 7,
+    trunk: Annotated[str, typer.Option(help=", ".join(TRUNKS))] = "resnet101",
+    modalities: Annotated[str, typer.Option(help="us, mri, or both")] = "both",
+    fusion: Annotated[str, typer.Option(help=", ".join(FUSIONS))] = "weighted",
+    separate: Annotated[
+        bool, typer.Option("--separate", help="A trunk of its own for each modality")
+    ] = False,
+    recipe: Annotated[
+        str, typer.Option(help="demonstration, paper, small, or a TOML file")
+    ] = "demonstration",
+    fold: Annotated[str, typer.Option(help="Fold to train, as 1/5; without it the cohort's own parts")] = "",
     start: Annotated[Path | None, typer.Option(help="Bundle whose weights to start from")] = None,
-    bfloat16: Annotated[bool, typer.Option(help="Where the processor computes in it: twice as fast")] = False,
+    imagenet: Annotated[str | None, typer.Option(help="File of torchvision's weights, or download")] = None,
 ) -> None:
-    """Train on a cached cohort; a killed run goes on from its last epoch."""
-    recipe = Recipe(
-        stages=((64, epochs_small), (InputSpec().size_px, epochs_full)), seed=seed, bfloat16=bfloat16
-    )
-    run_training(cohort_folder, run, NetworkSpec(trunk=trunk), recipe, start)
+    """Train on a cached cohort, with torchrun in several processes; a killed run goes on where it was."""
+    chosen = MODALITIES if modalities == "both" else (modalities,)
+    if trunk not in TRUNKS or fusion not in FUSIONS or not set(chosen) <= set(MODALITIES):
+        raise typer.BadParameter(f"no network {trunk} {fusion} {modalities}; --help names what there is")
+    network = NetworkSpec(trunk, shared=not separate, fusion=fusion, modalities=chosen)
+    with _mistakes_told():
+        how = read_recipe(recipe)
+        parts = load_fold(cohort_folder, *_fold(fold)) if fold else load_parts(cohort_folder)
+        run_training(*parts, run, network, how, start, imagenet)
 
 
 @app.command()
@@ -105,24 +123,43 @@ def export(
     cohort_folder: Path,
     run: Path,
     bundle: Path,
-    trunk: str = "resnet101",
     commit: Annotated[str, typer.Option(help="Commit of the code that trained")] = "",
-    seed: int = 7,
     remark: Annotated[str, typer.Option(help="What else must be known of how it was trained")] = "",
 ) -> None:
     """Write a calibrated demonstration bundle with its card from a run."""
-    made = {
+    with _mistakes_told():
+        made = read_settings(run)
+    told = {
         "command": "python -m model_training cohort simulate C; "
-        f"python -m model_training train C R --trunk {trunk}; "
-        f"python -m model_training export C R B --trunk {trunk}",
+        f"python -m model_training train C R --trunk {made.network.trunk}; "
+        "python -m model_training export C R B",
         "commit": commit,
-        "seed": seed,
+        "seed": made.recipe.seed,
         "hardware": f"{os.cpu_count()} CPU cores",
         "training_data": "simulated patients",
     }
     if remark:
-        made["remark"] = remark
-    export_demonstration(cohort_folder, run, bundle, made, InputSpec(), NetworkSpec(trunk=trunk))
+        told["remark"] = remark
+    with _mistakes_told():
+        export_demonstration(cohort_folder, run, bundle, told, InputSpec())
+
+
+def _fold(text: str) -> tuple[int, int]:
+    """Number and count of "1/5"."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise typer.BadParameter(f"{text!r} names no fold; write 1/5 for the first of five")
+    return int(number), int(count)
+
+
+@contextmanager
+def _mistakes_told() -> Iterator[None]:
+    """Say in a line what the user can mend; anything else is a bug and comes with its traceback."""
+    try:
+        yield
+    except MISTAKES as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
 
 
 if __name__ == "__main__":

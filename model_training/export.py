@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,13 @@ from scipy.special import expit
 from breastview.fusion.bundle import load_weights, pack_weights, save_bundle
 from breastview.fusion.explain import grad_cam
 from breastview.fusion.network import FusionNetwork, mri_tensor
-from breastview.fusion.spec import InputSpec, Metric, ModelSpec, NetworkSpec, Scope
+from breastview.fusion.spec import MODALITIES, InputSpec, Metric, ModelSpec, Scope
 from model_training import evaluate
+from model_training.batches import mri_images, sized
 from model_training.cohort.samples import Samples, load_cohort
-from model_training.train import predict
+from model_training.predict import predict
+from model_training.recipe import to_plain
+from model_training.run_folder import RunError, load_average, log_lines, read_settings
 
 CAM_PERCENTILE = 95.0
 HEADS = ("fused", "us", "mri")
@@ -26,33 +29,36 @@ _SHARING = {
     True: "convolutions shared by both modalities, own stems and batch norms",
     False: "one trunk a modality",
 }
-
-
-def load_average(run: Path, network: NetworkSpec) -> FusionNetwork:
-    """The averaged network of a run's last checkpoint."""
-    net = FusionNetwork(network).to(memory_format=torch.channels_last)
-    net.load_state_dict(torch.load(run / "checkpoint.pt", weights_only=True)["average"])
-    return net.eval()
+_FUSING = {
+    "weighted": "softmax-weighted fusion",
+    "gate": "fusion by softmax weights and a gate on the features",
+    "fixed": "fusion by equal weights",
+    "concatenation": "features side by side",
+}
+_PLANES = {"registered": "resampled into the US plane", "native": "on its acquired planes"}
 
 
 def export_demonstration(
-    cohort: Path,
-    run: Path,
-    folder: Path,
-    training: dict[str, Any],
-    inputs: InputSpec,
-    network: NetworkSpec,
+    cohort: Path, run: Path, folder: Path, training: dict[str, Any], inputs: InputSpec
 ) -> ModelSpec:
     """Write the demonstration bundle, calibrated on validation cases and measured on test cases.
 
-    `inputs` is what the cohort was cut with, `network` what was trained. Everything is computed with the
-    weights as they are kept and in float32, as the application computes.
+    `inputs` is what the cohort was cut with; the size of the pictures is the run's. Everything is computed
+    with the weights as they are kept and in float32, as the application computes.
+
+    Raises:
+        RunError: there is no run, or it trained one modality only.
     """
+    made = read_settings(run)
+    network, mri = made.network, made.recipe.mri
+    if network.modalities != MODALITIES:
+        raise RunError(f"{run} trained {network.modalities[0]} only: a bundle holds both modalities")
+    inputs = replace(inputs, size_px=made.recipe.size_px, mri_input=mri)
     net = load_average(run, network)
     load_weights(net, pack_weights(net))
     validation, test = load_cohort(cohort, "validation"), load_cohort(cohort, "test")
-    chosen = predict(net, validation, inputs.size_px)
-    measured = predict(net, test, inputs.size_px)
+    chosen = predict(net, validation, inputs.size_px, mri=mri)
+    measured = predict(net, test, inputs.size_px, mri=mri)
     temperature = {name: evaluate.fit_temperature(validation.label, chosen[name]) for name in HEADS}
     point = {name: _point(validation.label, chosen[name], temperature[name]) for name in HEADS}
     figures = {
@@ -66,32 +72,39 @@ def export_demonstration(
         scope=Scope(simulated_only=True, note=NOTE),
         temperature=temperature,
         operating_point=point,
-        cam_scale=cam_scales(net, validation),
+        cam_scale=cam_scales(net, validation, inputs.size_px, mri),
         metrics=figures,
         training={
             **training,
             "best_possible_auc": evaluate.best_possible(test.label, test.best),
             **_log(run),
+            "recipe": to_plain(made.recipe),
         },
     )
-    us, mri = test.us[:1, 0].astype(np.float32), test.mri[:1, 0].astype(np.float32)
-    spec = save_bundle(folder, spec, net, us, mri)
+    spec = save_bundle(folder, spec, net, *(x.numpy() for x in _pair(test, 0, inputs.size_px, mri)))
     (folder / "CARD.md").write_text(card(spec), encoding="utf-8")
     return spec
 
 
-def cam_scales(net: FusionNetwork, samples: Samples, count: int = 100) -> dict[str, float]:
+def cam_scales(
+    net: FusionNetwork, samples: Samples, size_px: int, mri: str = "registered", count: int = 100
+) -> dict[str, float]:
     """The raw Grad-CAM value that is shown as 1: a high percentile of the peaks, one for the whole model."""
     peaks: dict[str, list[float]] = {"us": [], "mri": []}
     for case in range(min(count, len(samples))):
-        us = torch.from_numpy(samples.us[case : case + 1, 0].astype(np.float32))
-        mri = torch.from_numpy(samples.mri[case : case + 1, 0].astype(np.float32))
+        us, planes = _pair(samples, case, size_px, mri)
         with torch.no_grad():
-            present = torch.ones(mri.shape[:2], dtype=torch.bool)
-            maps = {"us": net.trunk("us", us), "mri": net.trunk("mri", mri_tensor(mri, present))}
+            present = torch.ones(planes.shape[:2], dtype=torch.bool)
+            maps = {"us": net.trunk("us", us), "mri": net.trunk("mri", mri_tensor(planes, present))}
         for name, cam in grad_cam(net.head, maps).items():
             peaks[name].append(float(cam.max()))
     return {name: max(float(np.percentile(values, CAM_PERCENTILE)), 1e-6) for name, values in peaks.items()}
+
+
+def _pair(samples: Samples, case: int, size_px: int, mri: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """US (1, 1, size, size) and MRI (1, channel, size, size) of a case, as the application cuts them."""
+    one, first = np.array([case]), np.array([0])
+    return sized(samples.us[one, first], size_px), sized(mri_images(samples, mri, one, first), size_px)
 
 
 def card(spec: ModelSpec) -> str:
@@ -102,8 +115,8 @@ def card(spec: ModelSpec) -> str:
         "",
         f"**{'DEMONSTRATION. ' if spec.demonstration else ''}{spec.scope.note}**",
         "",
-        f"Network: {spec.network.trunk}, {_SHARING[spec.network.shared]}, softmax-weighted fusion; "
-        f"{spec.input.size_px}² px; MRI resampled into the US plane; weights kept as int8.",
+        f"Network: {spec.network.trunk}, {_SHARING[spec.network.shared]}, {_FUSING[spec.network.fusion]}; "
+        f"{spec.input.size_px}² px; MRI {_PLANES[spec.input.mri_input]}; weights kept as int8.",
         "",
         "Held-out simulated patients, with 95 % intervals (DeLong; Wilson; bootstrap for calibration):",
         "",
@@ -137,10 +150,11 @@ def _point(label: np.ndarray, logits: np.ndarray, temperature: float) -> float:
 
 
 def _log(run: Path) -> dict[str, Any]:
-    lines = (run / "log.jsonl").read_text().splitlines()
-    last = json.loads(lines[-1])
+    lines = log_lines(run)
+    last = lines[-1]
     return {
         "started_from": last["started_from"],
         "epochs": last["epoch"],
+        "epoch_chosen": max((line["epoch"] for line in lines if line["chosen"]), default=last["epoch"]),
         "training_hours": round(last["seconds"] / 3600, 2),
     }

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
+
+from model_training.cohort.samples import Samples, load_cohort, manifest
 
 VALIDATION_FOLDS = 5  # of what a fold trains on, one is kept to choose by
 
@@ -56,6 +60,24 @@ def by_part(about: pd.DataFrame) -> Split:
     """The split that the manifest's `part` fixed beforehand: "train", "validation" and "test"."""
     part = about["part"].to_numpy(str)
     return checked(about, Split(*(np.flatnonzero(part == name) for name in ("train", "validation", "test"))))
+
+
+def load_parts(folder: Path) -> tuple[Samples, Samples]:
+    """Training and validation samples of a cohort whose manifest fixes its parts.
+
+    Raises:
+        LeakError: a patient, or a near-duplicate, stands in two parts.
+        FileNotFoundError: a part is not there.
+    """
+    by_part(manifest(folder))
+    return load_cohort(folder, "train"), load_cohort(folder, "validation")
+
+
+def load_fold(folder: Path, number: int, count: int, seed: int = 7) -> tuple[Samples, Samples]:
+    """Training and validation samples of fold `number`, from 1, of a cohort drawn into `count` folds."""
+    samples = load_cohort(folder)
+    split = next(islice(folds(samples.about, count, seed=seed), number - 1, None))
+    return samples.take(split.train), samples.take(split.validation)
 
 
 def checked(about: pd.DataFrame, split: Split) -> Split:

@@ -1,189 +1,227 @@
-"""Train a fusion network on a cached cohort: AdamW, warm-up and cosine, EMA, modality dropout."""
+"""Train a fusion network: AdamW, warm-up and cosine, EMA, modality dropout, on one machine or several."""
 
 from __future__ import annotations
 
-import json
 import logging
 import math
+import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
+from torch import nn
 from torch.nn import functional as F  # noqa: N812
+from torch.utils.tensorboard import SummaryWriter
 
-from breastview.fusion.bundle import load_bundle
-from breastview.fusion.network import FusionNetwork, mri_tensor
+from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import NetworkSpec
-from model_training.cohort.samples import Samples, load_cohort
+from model_training import run_folder
+from model_training.batches import Batch, batches, known
+from model_training.cohort.samples import Samples
+from model_training.initial import RANDOM, initial
+from model_training.plan import Epoch, plan, schedule
+from model_training.predict import predict
+from model_training.recipe import Recipe, RecipeError, check_fits
+from model_training.run_folder import RunError, Settings, State
+from model_training.team import Team, join_norms, joined, training_device
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train. `stages` are (image side in px, epochs): small pictures first is faster."""
-
-    stages: tuple[tuple[int, int], ...] = ((64, 6), (96, 3))
-    batch: int = 16
-    rate: float = 8e-4
-    weight_decay: float = 0.02
-    warm_up: float = 0.08
-    ema: float = 0.99
-    modality_dropout: float = 0.15
-    auxiliary: float = 0.5
-    seed: int = 7
-    threads: int = 2
-    bfloat16: bool = False  # pays only where the processor computes in it
+LARGEST_NORM = 5.0  # of the gradient
+TOLD = 10  # times an epoch
+_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """US (n, 1, size, size) and MRI (n, channel, size, size), float32; which MRI channels are present, bool
-    (n, channel); labels, int64 (n,)."""
-
-    us: torch.Tensor
-    mri: torch.Tensor
-    channels: np.ndarray
-    label: torch.Tensor
-
-
-@dataclass
-class Progress:
-    """Where a run stands; kept in every checkpoint."""
-
-    epoch: int = 0
-    step: int = 0
-    seconds: float = 0.0
+class DivergedError(ArithmeticError):
+    """The loss is no number any more."""
 
 
 def train(
-    cohort: Path, run: Path, network: NetworkSpec, recipe: Recipe, start: Path | None = None
+    training: Samples,
+    validation: Samples,
+    run: Path,
+    network: NetworkSpec,
+    recipe: Recipe,
+    start: Path | None = None,
+    imagenet: str | None = None,
 ) -> FusionNetwork:
-    """Train, or go on from the last epoch's checkpoint in `run`; returns the averaged (EMA) network.
+    """Train, or go on from the last epoch's checkpoint in `run`; returns the averaged (EMA) network of the
+    epoch that did best on validation, by the AUC of the fused head or of the only modality's.
 
-    The weights start at random, or from those of the bundle `start`, and the log says which.
+    The weights start at random, from those of the bundle `start` or from `imagenet`'s, as in `initial`.
+
+    Raises:
+        RecipeError, StartError: recipe, network, weights to start from and device do not fit together.
+        RunError: training or validation lacks a class, the run began otherwise, or a checkpoint could not be
+            written.
+        DivergedError: the loss is not a number.
     """
+    device = training_device()
+    _check(recipe, network, device)
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
-    run.mkdir(parents=True, exist_ok=True)
-    training, validation = load_cohort(cohort, "train"), load_cohort(cohort, "validation")
-    net, origin = _initial(network, start)
-    average = FusionNetwork(network).to(memory_format=torch.channels_last)
-    average.load_state_dict(net.state_dict())
-    optimiser = torch.optim.AdamW(_groups(net, recipe), lr=recipe.rate)
-    progress = _resume(run, net, average, optimiser)
-    sizes = [size for size, epochs in recipe.stages for _ in range(epochs)]
-    steps = math.ceil(len(training) / recipe.batch)
-    for epoch in range(progress.epoch, len(sizes)):
-        begun = time.monotonic()
-        rng = np.random.default_rng([recipe.seed, epoch])
-        net.train()
-        for batch in _batches(training, recipe.batch, sizes[epoch], rng):
-            rate = recipe.rate * _schedule(progress.step / (steps * len(sizes)), recipe.warm_up)
-            loss = _step(net, optimiser, batch, rate, recipe, rng)
-            _follow(average, net, min(recipe.ema, (1 + progress.step) / (10 + progress.step)))
-            progress.step += 1
-        progress.epoch, progress.seconds = epoch + 1, progress.seconds + time.monotonic() - begun
-        _report(run, average, validation, sizes[epoch], progress, loss, origin)
-        _checkpoint(run, net, average, optimiser, progress)
-    return average
-
-
-def _initial(network: NetworkSpec, start: Path | None) -> tuple[FusionNetwork, str]:
-    """The network before the first step, and in words where its weights come from."""
-    net = FusionNetwork(network).to(memory_format=torch.channels_last)
-    if start is None:
-        return net, "random weights"
-    bundle = load_bundle(start, "cpu")
-    net.load_state_dict(bundle.network.state_dict())
-    return net, f"{bundle.spec.name}, weights {bundle.spec.weights_sha256[:12]}"
-
-
-def _groups(net: FusionNetwork, recipe: Recipe) -> list[dict[str, object]]:
-    """No weight decay on norms, biases and the fusion prior."""
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    plain = [p for p in net.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-
-
-def _schedule(share: float, warm_up: float) -> float:
-    if share < warm_up:
-        return share / warm_up
-    return 0.5 * (1 + math.cos(math.pi * (share - warm_up) / (1 - warm_up)))
-
-
-def _batches(samples: Samples, batch: int, size: int, rng: np.random.Generator) -> Iterator[Batch]:
-    order = rng.permutation(len(samples))
-    for start in range(0, len(order), batch):
-        cases = order[start : start + batch]
-        if len(cases) < 2:
-            return
-        variants = rng.integers(0, samples.us.shape[1], len(cases))
-        us, mri = (
-            samples.us[cases, variants].astype(np.float32),
-            samples.mri[cases, variants].astype(np.float32),
+    training = _usable(training, network, recipe, "training")
+    validation = _usable(validation, network, recipe, "validation")
+    net, origin = initial(network, start, imagenet)
+    if recipe.frozen_norms and origin == RANDOM:
+        raise RecipeError(
+            "frozen_norms keeps what pretrained weights brought: it needs weights to start from"
         )
-        us, mri = _augmented(us, mri, rng)
-        label = torch.from_numpy(samples.label[cases].astype(np.int64))
-        yield Batch(_sized(us, size), _sized(mri, size), samples.channels[cases], label)
+    with joined(device) as team:
+        if team.leads:
+            run_folder.begin(run, Settings(network, recipe, origin))
+            log.info("training on %s in %d processes, from %s", device, team.size, origin)
+        state = _state(net, network, recipe, team, device)
+        run_folder.resume(run, state, device)
+        epochs = plan(network, recipe)
+        for number in range(state.progress.epoch, len(epochs)):
+            begun = time.monotonic()
+            loss = _epoch(state, training, epochs[number], number, recipe, team, device)
+            state.progress.seconds += time.monotonic() - begun
+            state.progress.epoch = number + 1
+            if team.leads:
+                _close(run, state, validation, epochs[number], recipe, loss, origin)
+            team.wait()
+    return run_folder.load_average(run, network)
 
 
-def _augmented(us: np.ndarray, mri: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Mirror left–right, both alike (never upside down: shadows fall), and change gain and contrast."""
-    flip = rng.random(len(us)) < 0.5
-    us[flip], mri[flip] = us[flip, :, :, ::-1], mri[flip, :, :, ::-1]
-    one = (len(us), 1, 1, 1)
-    us = us * rng.uniform(0.85, 1.15, one) + rng.uniform(-0.2, 0.2, one)
-    mri = mri * rng.uniform(0.9, 1.1, (len(us), mri.shape[1], 1, 1))
-    return us.astype(np.float32), mri.astype(np.float32)
+def _check(recipe: Recipe, network: NetworkSpec, device: torch.device) -> None:
+    check_fits(recipe, network)
+    if recipe.precision == "float16" and device.type != "cuda":
+        raise RecipeError(f"float16 needs a GPU (CUDA), here is {device.type}: take float32 or bfloat16")
 
 
-def _sized(images: np.ndarray, size: int) -> torch.Tensor:
-    tensor = torch.from_numpy(np.ascontiguousarray(images))
-    if tensor.shape[-1] != size:
-        tensor = F.interpolate(tensor, size=(size, size), mode="area")
-    return tensor.to(memory_format=torch.channels_last)
+def _usable(samples: Samples, network: NetworkSpec, recipe: Recipe, name: str) -> Samples:
+    """The cases that have one of the network's modalities at least; raises RunError where a class lacks."""
+    has = np.array(known(samples, network.modalities, recipe.mri).any(axis=1))
+    if not has.all():
+        log.info("%d of %d %s cases lack %s", (~has).sum(), len(has), name, " and ".join(network.modalities))
+        samples = samples.take(has)
+    for word, there in (("malignant", samples.label.any()), ("benign", not samples.label.all())):
+        if not there:
+            raise RunError(f"there is no {word} lesion in the {name} part: a network needs both classes")
+    return samples
 
 
-def _step(
-    net: FusionNetwork,
-    optimiser: torch.optim.Optimizer,
-    batch: Batch,
-    rate: float,
+def _state(
+    net: FusionNetwork, network: NetworkSpec, recipe: Recipe, team: Team, device: torch.device
+) -> State:
+    net = net.to(device)
+    average = FusionNetwork(network).to(device).to(memory_format=torch.channels_last)
+    average.load_state_dict(net.state_dict())
+    join_norms(net, team)
+    if recipe.frozen_norms:
+        for norm in _norms(net):
+            norm.requires_grad_(False)
+    scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
+    return State(net, average, torch.optim.AdamW(_groups(net, recipe), lr=recipe.rate), scaler)
+
+
+def _groups(net: FusionNetwork, recipe: Recipe) -> list[dict[str, Any]]:
+    """Trunks and head apart; no weight decay on norms, biases and the fusion prior."""
+    return [
+        {
+            "params": [p for p in part.parameters() if (p.ndim > 1) == decayed],
+            "weight_decay": recipe.weight_decay * decayed,
+            "trunk": part is net.trunks,
+        }
+        for part in (net.trunks, net.head)
+        for decayed in (True, False)
+    ]
+
+
+def _epoch(
+    state: State,
+    training: Samples,
+    epoch: Epoch,
+    number: int,
     recipe: Recipe,
-    rng: np.random.Generator,
+    team: Team,
+    device: torch.device,
 ) -> float:
+    """Train one epoch; returns its mean loss."""
+    modes(state.net, epoch, recipe)
+    steps = math.ceil(len(training) / recipe.batch)
+    losses = []
+    given = batches(training, epoch.modalities, recipe, epoch.size_px, number, team, device)
+    for step, batch in enumerate(given):
+        share = epoch.begin + (epoch.end - epoch.begin) * step / steps
+        _set_rates(state.optimiser, recipe.rate * schedule(share, recipe.warm_up), epoch.trunk_rate)
+        try:
+            losses.append(_step(state, batch, epoch, recipe, team))
+        except DivergedError as error:
+            raise DivergedError(f"epoch {number + 1}, step {step + 1}: {error}") from None
+        _follow(
+            state.average, state.net, min(recipe.ema, (1 + state.progress.step) / (10 + state.progress.step))
+        )
+        state.progress.step += 1
+        if team.leads and (step + 1) % max(1, steps // TOLD) == 0:
+            log.info("epoch %d, batch %d of %d, loss %.4f", number + 1, step + 1, steps, losses[-1])
+    return float(team.add(torch.tensor(np.mean(losses), dtype=torch.float32, device=device)))
+
+
+def modes(net: FusionNetwork, epoch: Epoch, recipe: Recipe) -> None:
+    """What learns in this epoch: frozen trunks and norms keep their statistics too."""
+    net.train()
+    if epoch.trunk_rate == 0:
+        net.trunks.eval()
+    if recipe.frozen_norms:
+        for norm in _norms(net):
+            norm.eval()
+
+
+def _norms(net: nn.Module) -> Iterator[nn.BatchNorm2d]:
+    return (module for module in net.modules() if isinstance(module, nn.BatchNorm2d))
+
+
+def _set_rates(optimiser: torch.optim.Optimizer, rate: float, trunk_rate: float) -> None:
     for group in optimiser.param_groups:
-        group["lr"] = rate
-    kept = rng.random(batch.channels.shape) > recipe.modality_dropout
-    kept[:, -1] = True
-    channels = torch.from_numpy(kept & batch.channels)
-    mri = mri_tensor(batch.mri * channels[:, :, None, None], channels)
-    known = np.column_stack([np.ones(len(kept), bool), batch.channels.any(axis=1)])
-    present = torch.from_numpy(_present(known, recipe.modality_dropout, rng))
-    with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
-        maps = {"us": net.trunk("us", batch.us), "mri": net.trunk("mri", mri)}
-    logits = net.head({name: x.float() for name, x in maps.items()}, present)
-    loss = F.cross_entropy(logits["fused"], batch.label)
-    for place, name in enumerate(maps):
-        if known[:, place].any():
-            own = torch.from_numpy(known[:, place])
-            loss = loss + recipe.auxiliary * F.cross_entropy(logits[name][own], batch.label[own])
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
-    optimiser.step()
+        group["lr"] = rate * trunk_rate if group["trunk"] else rate
+
+
+def _step(state: State, batch: Batch, epoch: Epoch, recipe: Recipe, team: Team) -> float:
+    """One step; returns this process's part of the batch's loss."""
+    device = batch.label.device
+    with (
+        torch.set_grad_enabled(epoch.trunk_rate > 0),
+        torch.autocast(device.type, _DTYPES.get(recipe.precision), enabled=recipe.precision in _DTYPES),
+    ):
+        maps = {name: state.net.trunk(name, x) for name, x in batch.inputs.items()}
+    loss = _loss(state.net, {name: x.float() for name, x in maps.items()}, batch, epoch, recipe)
+    state.optimiser.zero_grad(set_to_none=True)
+    state.scaler.scale(loss).backward()
+    team.add_gradients(state.net)
+    state.scaler.unscale_(state.optimiser)
+    norm = nn.utils.clip_grad_norm_(state.net.parameters(), LARGEST_NORM)
+    if not torch.isfinite(loss) or not (torch.isfinite(norm) or state.scaler.is_enabled()):
+        raise DivergedError(
+            f"the loss is not a number. Lower `rate` (now {recipe.rate}), train in float32 (now "
+            f"{recipe.precision}), or look for values in the cohort that are none; the last checkpoint stands"
+        )
+    state.scaler.step(state.optimiser)
+    state.scaler.update()
     return float(loss.detach())
 
 
-def _present(known: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Which of the modalities that it has each sample keeps, bool (n, 2) like `known`: never none."""
-    present = known & (rng.random(known.shape) > share)
-    return np.where(present.any(axis=1, keepdims=True), present, known)
+def _loss(
+    net: FusionNetwork, maps: dict[str, torch.Tensor], batch: Batch, epoch: Epoch, recipe: Recipe
+) -> torch.Tensor:
+    """Cross-entropy (the paper's equation 4), weighted by class on demand: fused with the single heads at
+    their weight, or of the one modality whose turn it is."""
+
+    def entropy(name: str, logits: torch.Tensor) -> torch.Tensor:
+        return (batch.weight[name] * F.cross_entropy(logits, batch.label, reduction="none")).sum()
+
+    if not epoch.fused:
+        (name,) = maps
+        return entropy(name, net.head.single[name](maps[name].mean(dim=(2, 3))))
+    logits = net.head(maps, batch.present)
+    single = torch.stack([entropy(name, logits[name]) for name in maps])
+    return entropy("fused", logits["fused"]) + recipe.auxiliary * single.sum()
 
 
 @torch.no_grad()
@@ -201,70 +239,50 @@ def _tensors(net: FusionNetwork) -> Iterator[torch.Tensor]:
     yield from net.buffers()
 
 
-def _resume(
-    run: Path, net: FusionNetwork, average: FusionNetwork, optimiser: torch.optim.Optimizer
-) -> Progress:
-    path = run / "checkpoint.pt"
-    if not path.exists():
-        return Progress()
-    state = torch.load(path, weights_only=True)
-    net.load_state_dict(state["net"])
-    average.load_state_dict(state["average"])
-    optimiser.load_state_dict(state["optimiser"])
-    return Progress(**state["progress"])
-
-
-def _checkpoint(
-    run: Path,
-    net: FusionNetwork,
-    average: FusionNetwork,
-    optimiser: torch.optim.Optimizer,
-    progress: Progress,
+def _close(
+    run: Path, state: State, validation: Samples, epoch: Epoch, recipe: Recipe, loss: float, origin: str
 ) -> None:
-    part = run / "checkpoint.part"
-    state = {
-        "net": net.state_dict(),
-        "average": average.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "progress": asdict(progress),
-    }
-    torch.save(state, part)
-    part.replace(run / "checkpoint.pt")
-
-
-def _report(
-    run: Path,
-    net: FusionNetwork,
-    validation: Samples,
-    size: int,
-    progress: Progress,
-    loss: float,
-    origin: str,
-) -> None:
-    logits = predict(net, validation, size)
-    aucs = {name: float(roc_auc_score(validation.label, x[:, 1] - x[:, 0])) for name, x in logits.items()}
+    """Measure the averaged network, keep it where it is the best so far, and write log and checkpoint."""
+    progress = state.progress
+    aucs = _aucs(predict(state.average, validation, epoch.size_px, mri=recipe.mri), validation)
+    only = state.net.head.modalities
+    head = "fused" if len(only) > 1 else only[0]
+    if epoch.chosen and aucs[head] >= progress.chosen_auc:
+        progress.chosen_epoch, progress.chosen_auc = progress.epoch, aucs[head]
+        run_folder.keep_chosen(run, state.average)
     line = {
         "epoch": progress.epoch,
-        "size": size,
+        "phase": epoch.phase,
+        "size": epoch.size_px,
         "loss": round(loss, 4),
         "seconds": round(progress.seconds),
         "started_from": origin,
         **aucs,
+        "chosen": progress.chosen_epoch == progress.epoch,
+        "chosen_by": f"validation AUC, {head} head",
     }
-    with (run / "log.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\n")
+    run_folder.write_line(run, line)
+    _scalars(run, state, {"loss": loss, **{f"auc/{name}": value for name, value in aucs.items()}})
     log.info("%s", line)
+    run_folder.keep(run, state)
 
 
-@torch.no_grad()
-def predict(net: FusionNetwork, samples: Samples, size: int, batch: int = 64) -> dict[str, np.ndarray]:
-    """Logits float32 (case, 2) of variant 0 of each case, by head, as the application computes them."""
-    net.eval()
-    parts: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(samples), batch):
-        us = _sized(samples.us[start : start + batch, 0].astype(np.float32), size)
-        mri = _sized(samples.mri[start : start + batch, 0].astype(np.float32), size)
-        channels = torch.from_numpy(samples.channels[start : start + batch])
-        for name, x in net(us, mri_tensor(mri, channels)).items():
-            parts.setdefault(name, []).append(x.numpy())
-    return {name: np.concatenate(pieces) for name, pieces in parts.items()}
+def _aucs(logits: dict[str, np.ndarray], samples: Samples) -> dict[str, float]:
+    """AUC by head over the cases that it can see; not a number where these are of one class."""
+    aucs = {}
+    for name, x in logits.items():
+        odds = x[:, 1] - x[:, 0]
+        seen = np.isfinite(odds)
+        label = samples.label[seen]
+        both = label.any() and not label.all()
+        aucs[name] = float(roc_auc_score(label, odds[seen])) if both else math.nan
+    return aucs
+
+
+def _scalars(run: Path, state: State, values: dict[str, float]) -> None:
+    shares = state.average.head.prior.detach().softmax(dim=0).tolist()
+    weights = {f"weight/{name}": x for name, x in zip(state.net.head.modalities, shares, strict=True)}
+    rates = {"rate": state.optimiser.param_groups[-1]["lr"]}
+    with SummaryWriter(os.fspath(run / "tensorboard"), purge_step=state.progress.epoch) as writer:
+        for name, value in {**values, **weights, **rates}.items():
+            writer.add_scalar(name, value, state.progress.epoch)

@@ -18,23 +18,26 @@ from breastview.fusion.preprocess import Crop, ModelInput
 from breastview.fusion.reading import Eligibility
 from breastview.fusion.spec import InputSpec, NetworkSpec, read_spec
 from breastview.registration.plane import PlaneGrid
-from model_training import evaluate
+from model_training import evaluate, run_folder
 from model_training.__main__ import app
 from model_training.cohort.samples import load_cohort
 from model_training.export import HEADS, export_demonstration, load_average
-from model_training.train import Recipe, train
+from model_training.recipe import Recipe
+from model_training.train import train
 from tests.model_training.cohorts import SIDE_PX, write_cohort
 
 NETWORK = NetworkSpec(trunk="cnn")
 INPUTS = InputSpec(size_px=SIDE_PX)
+RECIPE = Recipe(stages=((SIDE_PX, 2),), batch=8, threads=1, ema=0.5)
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     cohort = write_cohort(folder / "cohort", cases=40, shift=0.2)
-    train(cohort, folder / "run", NETWORK, Recipe(stages=((SIDE_PX, 2),), batch=8, threads=1, ema=0.5))
-    spec = export_demonstration(cohort, folder / "run", folder / "bundle", {"seed": 7}, INPUTS, NETWORK)
+    parts = (load_cohort(cohort, part) for part in ("train", "validation"))
+    train(*parts, folder / "run", NETWORK, RECIPE)
+    spec = export_demonstration(cohort, folder / "run", folder / "bundle", {"seed": 7}, InputSpec())
     return folder, spec
 
 
@@ -111,6 +114,9 @@ def test_the_spec_says_what_it_is_and_how_it_was_made(exported):
     assert (spec.demonstration, spec.scope.simulated_only) == (True, True)
     assert (spec.network, spec.input) == (NETWORK, INPUTS)
     assert (spec.training["seed"], spec.training["epochs"]) == (7, 2)
+    assert spec.training["recipe"]["stages"] == ((SIDE_PX, 2),) and spec.training["recipe"]["ema"] == 0.5
+    lines = run_folder.log_lines(folder / "run")
+    assert spec.training["epoch_chosen"] == [line["epoch"] for line in lines if line["chosen"]][-1]
     assert set(spec.training["best_possible_auc"]) == set(HEADS)
     assert set(spec.cam_scale) == {"us", "mri"} and min(spec.cam_scale.values()) > 0
 
@@ -124,22 +130,35 @@ def test_the_card_says_that_nothing_clinical_was_shown(exported):
     assert "cnn, convolutions shared" in card and "- seed: 7" in card
 
 
-def test_the_command_line_trains_and_exports_the_trunk_that_is_asked_for(tmp_path, caplog):
+def test_a_network_of_one_modality_is_no_bundle(tmp_path):
+    network = NetworkSpec(trunk="cnn", modalities=("us",))
+    run_folder.begin(tmp_path, run_folder.Settings(network, RECIPE, "random weights"))
+    with pytest.raises(run_folder.RunError, match="trained us only"):
+        export_demonstration(tmp_path, tmp_path, tmp_path / "bundle", {}, InputSpec())
+
+
+def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog):
     caplog.set_level(logging.INFO)
-    size_px = InputSpec().size_px
-    cohort, run, bundle = str(write_cohort(tmp_path / "c", 4, size_px)), str(tmp_path / "r"), tmp_path / "b"
-    stages = ["--epochs-small", "1", "--epochs-full", "1"]
+    own = tmp_path / "own.toml"
+    own.write_text("stages = [[8, 1], [16, 1]]\nbatch = 3\nthreads = 1\n")
+    cohort, run, bundle = str(write_cohort(tmp_path / "c", 4)), str(tmp_path / "r"), tmp_path / "b"
     for command in (
-        ["train", cohort, run, "--trunk", "cnn", *stages],
-        ["export", cohort, run, str(bundle), "--trunk", "cnn"],
+        ["train", cohort, run, "--trunk", "cnn", "--separate", "--fusion", "gate", "--recipe", str(own)],
+        ["export", cohort, run, str(bundle)],
     ):
         result = CliRunner().invoke(app, command)
         assert result.exit_code == 0, result.output
     spec = read_spec(bundle)
-    assert (spec.network.trunk, spec.input.size_px) == ("cnn", size_px)
-    assert "--trunk cnn" in spec.training["command"]
+    assert spec.network == NetworkSpec(trunk="cnn", shared=False, fusion="gate")
+    assert (spec.input.size_px, spec.training["recipe"]["batch"]) == (16, 3)
     assert load_bundle(bundle, "cpu").device_name == "CPU"
-    assert [record.args["epoch"] for record in caplog.records if record.name == "model_training.train"] == [
-        1,
-        2,
-    ]
+    told = [record.getMessage() for record in caplog.records if record.name == "model_training.train"]
+    assert "training on cpu in 1 processes, from random weights" in told
+    assert [line["epoch"] for line in run_folder.log_lines(tmp_path / "r")] == [1, 2]
+
+
+def test_a_mistake_on_the_command_line_is_told_in_a_line(tmp_path):
+    cohort = str(write_cohort(tmp_path / "c", 4))
+    result = CliRunner().invoke(app, ["train", cohort, str(tmp_path / "r"), "--recipe", "papr"])
+    assert result.exit_code == 1
+    assert result.output.startswith("no recipe 'papr'") and "Traceback" not in result.output

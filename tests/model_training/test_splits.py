@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from model_training.splits import LeakError, Split, by_part, checked, clusters, folds
+from model_training.cohort.samples import manifest
+from model_training.splits import LeakError, Split, by_part, checked, clusters, folds, load_fold, load_parts
+from tests.model_training.cohorts import write_cohort
 
 
 def cohort(patients: int = 40) -> pd.DataFrame:
@@ -62,3 +64,13 @@ def test_one_class_only_is_refused():
     about = cohort().assign(malignant=False)
     with pytest.raises(ValueError, match="0 patients with a malignant lesion are too few for 5 folds"):
         next(folds(about, 5))
+
+
+def test_the_cohorts_own_parts_or_a_fold_can_be_loaded(tmp_path):
+    folder = write_cohort(tmp_path)
+    train, validation = load_parts(folder)
+    assert (set(train.about["part"]), set(validation.about["part"])) == ({"train"}, {"validation"})
+    split = list(folds(manifest(folder), 3))[1]
+    train, validation = load_fold(folder, 2, 3)
+    assert list(train.about["case"]) == list(manifest(folder)["case"].iloc[split.train])
+    assert list(validation.about["case"]) == list(manifest(folder)["case"].iloc[split.validation])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,13 +12,28 @@ import torch
 from breastview.fusion.bundle import load_bundle
 from breastview.fusion.network import FusionNetwork, mri_tensor
 from breastview.fusion.spec import NetworkSpec
+from model_training import run_folder
 from model_training import train as training
 from model_training.cohort.samples import load_cohort
-from model_training.train import Recipe, predict, train
+from model_training.predict import predict
+from model_training.recipe import Recipe, RecipeError
+from model_training.run_folder import RunError, log_lines, read_settings
 from tests.model_training.cohorts import SIDE_PX, write_cohort
 
 NETWORK = NetworkSpec(trunk="cnn")
+APART = NetworkSpec(trunk="cnn", shared=False)
 RECIPE = Recipe(stages=((8, 1), (SIDE_PX, 2)), batch=5, threads=1)
+ONCE = replace(RECIPE, stages=((SIDE_PX, 1),))
+
+
+def train(cohort, *arguments, **more):
+    parts = (load_cohort(cohort, part) for part in ("train", "validation"))
+    return training.train(*parts, *arguments, **more)
+
+
+def same(first, second):
+    pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
+    return all(torch.equal(own, other) for own, other in pairs)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +53,7 @@ class Killed(Exception):
 
 @pytest.mark.parametrize("epochs_done", [1, 2])
 def test_a_killed_run_goes_on_to_the_same_weights(cohort, uninterrupted, tmp_path, monkeypatch, epochs_done):
-    keep, left = training._checkpoint, [epochs_done]
+    keep, left = run_folder.keep, [epochs_done]
 
     def keep_and_die(*state):
         keep(*state)
@@ -46,17 +62,24 @@ def test_a_killed_run_goes_on_to_the_same_weights(cohort, uninterrupted, tmp_pat
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "_checkpoint", keep_and_die)
+        patch.setattr(run_folder, "keep", keep_and_die)
         with pytest.raises(Killed):
             train(cohort, tmp_path, NETWORK, RECIPE)
     resumed = train(cohort, tmp_path, NETWORK, RECIPE)
-    _, whole = uninterrupted
-    assert all(
-        torch.equal(own, other)
-        for own, other in zip(resumed.state_dict().values(), whole.state_dict().values(), strict=True)
-    )
-    epochs = [json.loads(line)["epoch"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert epochs == [1, 2, 3]
+    assert same(resumed, uninterrupted[1])
+    assert [line["epoch"] for line in log_lines(tmp_path)] == [1, 2, 3]
+
+
+def test_a_run_killed_before_its_checkpoint_logs_the_epoch_once(cohort, uninterrupted, tmp_path, monkeypatch):
+    def die(*state):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder, "keep", die)
+        with pytest.raises(Killed):
+            train(cohort, tmp_path, NETWORK, RECIPE)
+    assert same(train(cohort, tmp_path, NETWORK, RECIPE), uninterrupted[1])
+    assert [line["epoch"] for line in log_lines(tmp_path)] == [1, 2, 3]
 
 
 def test_a_finished_run_is_not_trained_further(cohort, uninterrupted):
@@ -75,15 +98,49 @@ def test_a_checkpoint_is_read_without_running_anything_in_it(uninterrupted):
 
 
 def test_small_pictures_come_first(uninterrupted):
-    lines = [json.loads(line) for line in (uninterrupted[0] / "log.jsonl").read_text().splitlines()]
+    lines = log_lines(uninterrupted[0])
     assert [line["size"] for line in lines] == [8, SIDE_PX, SIDE_PX]
-    assert set(lines[0]) == {"epoch", "size", "loss", "seconds", "started_from", "fused", "us", "mri"}
-    assert lines[0]["started_from"] == "random weights"
+    assert set(lines[0]) == {
+        *("epoch", "phase", "size", "loss", "seconds", "started_from"),
+        *("fused", "us", "mri", "chosen", "chosen_by"),
+    }
+    assert (lines[0]["phase"], lines[0]["started_from"]) == ("joint", "random weights")
+
+
+def test_the_epoch_that_did_best_at_the_final_size_is_chosen(uninterrupted):
+    run, net = uninterrupted
+    lines = log_lines(run)
+    assert not lines[0]["chosen"] and lines[1]["chosen"]  # 8 px, and the first at the final size
+    best = max(lines[1:], key=lambda line: (line["fused"], line["epoch"]))
+    assert [line["epoch"] for line in lines if line["chosen"]][-1] == best["epoch"]
+    assert lines[0]["chosen_by"] == "validation AUC, fused head"
+    assert same(net, run_folder.load_average(run, NETWORK))
+
+
+def test_the_run_says_how_it_was_made_and_refuses_to_go_on_otherwise(cohort, uninterrupted):
+    run, _ = uninterrupted
+    made = read_settings(run)
+    assert (made.network, made.recipe, made.started_from) == (NETWORK, RECIPE, "random weights")
+    with pytest.raises(RunError, match="batch was 5, is 6"):
+        train(cohort, run, NETWORK, replace(RECIPE, batch=6))
+    train(cohort, run, NETWORK, replace(RECIPE, threads=2))
+
+
+def test_tensorboard_shows_loss_and_auc(uninterrupted):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(uninterrupted[0] / "tensorboard"))
+    events.Reload()
+    losses = events.Scalars("loss")
+    assert [scalar.step for scalar in losses] == [1, 2, 3]
+    logged = [line["loss"] for line in log_lines(uninterrupted[0])]
+    assert [scalar.value for scalar in losses] == pytest.approx(logged, abs=1e-4)
+    assert {"auc/fused", "auc/us", "auc/mri", "weight/us", "rate"} <= set(events.Tags()["scalars"])
 
 
 def test_a_bundles_weights_can_be_the_start_and_the_log_says_so(cohort, small_bundle, tmp_path):
     bundle = load_bundle(small_bundle)
-    still = Recipe(stages=((SIDE_PX, 1),), batch=5, threads=1, rate=0.0)
+    still = replace(ONCE, rate=0.0)
     trained = train(cohort, tmp_path, bundle.spec.network, still, start=small_bundle)
     for own, given in zip(trained.parameters(), bundle.network.parameters(), strict=True):
         assert torch.allclose(own, given, atol=1e-6)
@@ -129,21 +186,130 @@ def test_prediction_is_what_the_network_answers_in_float32(cohort, uninterrupted
         assert logits[name] == pytest.approx(values.numpy(), abs=1e-5)
 
 
-def test_modality_dropout_never_takes_both():
-    known = np.ones((1000, 2), bool)
-    known[:100, 1] = False
-    present = training._present(known, 0.6, np.random.default_rng(0))
-    assert present.any(axis=1).all() and not present[:100, 1].any()
-    assert 0.2 < (~present[100:, 0]).mean() < 0.5
+@pytest.mark.parametrize("modality", ["us", "mri"])
+def test_a_network_of_one_modality_trains_and_is_chosen_by_its_own_head(cohort, tmp_path, modality):
+    network = NetworkSpec(trunk="cnn", modalities=(modality,))
+    net = train(cohort, tmp_path, network, replace(ONCE, strategy="staged"))
+    (line,) = log_lines(tmp_path)
+    assert (line["phase"], line["chosen_by"]) == ("joint", f"validation AUC, {modality} head")
+    assert set(predict(net, load_cohort(cohort, "test"), SIDE_PX)) == {"fused", modality}
 
 
-def test_mirroring_turns_both_modalities_alike_and_never_upside_down():
-    rng = np.random.default_rng(0)
-    us = np.zeros((40, 1, 6, 6), np.float32)
-    us[:, :, 1, 1] = 1
-    mri = np.repeat(us, 4, axis=1)
-    us, mri = training._augmented(us.copy(), mri.copy(), rng)
-    us_place = [np.unravel_index(image[0].argmax(), (6, 6)) for image in us]
-    mri_place = [np.unravel_index(image[2].argmax(), (6, 6)) for image in mri]
-    assert us_place == mri_place
-    assert {(int(row), int(column)) for row, column in us_place} == {(1, 1), (1, 4)}
+def test_cases_without_mri_are_masked_and_an_mri_network_leaves_them_out(cohort, tmp_path):
+    cases = load_cohort(cohort, "train")
+    channels = cases.channels.copy()
+    channels[:4] = False
+    some = replace(cases, channels=channels, mri=np.where(channels[:, None, :, None, None], cases.mri, 100))
+    nets = {}
+    for name, modalities in (("both", ("us", "mri")), ("mri", ("mri",))):
+        network = NetworkSpec(trunk="cnn", modalities=modalities)
+        nets[name] = training.train(some, cases, tmp_path / name, network, ONCE)
+    both, mri = (predict(nets[name], some, SIDE_PX) for name in ("both", "mri"))
+    assert np.isnan(both["mri"][:4]).all() and np.isnan(mri["fused"][:4]).all()
+    assert np.isfinite(both["fused"]).all() and np.isfinite(mri["fused"][4:]).all()
+    us = torch.from_numpy(some.us[:4, 0].astype(np.float32))
+    with torch.no_grad():
+        assert both["fused"][:4] == pytest.approx(nets["both"](us, None)["fused"].numpy(), abs=1e-5)
+
+
+def test_staged_training_leaves_the_trunks_alone_while_the_fusion_learns(cohort, tmp_path, monkeypatch):
+    recipe = replace(RECIPE, strategy="staged", fusion_epochs=2, ema=0.0)
+    kept = {}
+    keep = run_folder.keep
+
+    def note(run, state):
+        keep(run, state)
+        kept[state.progress.epoch] = {k: v.clone() for k, v in state.net.state_dict().items()}
+
+    monkeypatch.setattr(run_folder, "keep", note)
+    train(cohort, tmp_path, APART, recipe)
+    lines = log_lines(tmp_path)
+    assert [line["phase"] for line in lines] == ["us"] * 3 + ["mri"] * 3 + ["fusion"] * 2
+    assert not any(line["chosen"] for line in lines[:6]) and lines[6]["chosen"]
+
+    def moved(before, after, start):
+        return any(not torch.equal(kept[before][k], kept[after][k]) for k in kept[1] if k.startswith(start))
+
+    assert moved(1, 3, "trunks.us") and not moved(1, 3, "trunks.mri") and not moved(1, 3, "head.fused")
+    assert moved(3, 6, "trunks.mri") and not moved(3, 6, "trunks.us")
+    assert moved(6, 8, "head.fused") and not moved(6, 8, "trunks")  # nor their running statistics
+
+
+def test_native_mri_can_be_the_input(cohort, tmp_path):
+    cases = load_cohort(cohort, "train")
+    blind = replace(cases, mri=np.zeros_like(cases.mri), channels=np.zeros_like(cases.channels))
+    network = NetworkSpec(trunk="cnn", modalities=("mri",))
+    net = training.train(blind, blind, tmp_path, network, replace(ONCE, mri="native"))
+    assert np.isfinite(predict(net, blind, SIDE_PX, mri="native")["fused"]).all()
+
+
+def test_trunks_learn_at_their_share_of_the_rate(cohort, tmp_path):
+    torch.manual_seed(RECIPE.seed)
+    first = FusionNetwork(NETWORK).state_dict()
+    recipe = replace(ONCE, batch=12, trunk_rate=0.01, rate=0.01, weight_decay=0.0, warm_up=0.0)
+    train(cohort, tmp_path, NETWORK, recipe)
+    last = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["net"]
+    for name, rate in (("trunks.us.4.weight", 1e-4), ("head.fused.weight", 1e-2)):
+        assert (last[name] - first[name]).abs().max() == pytest.approx(rate, rel=0.01)  # Adam's first step
+
+
+def test_frozen_norms_stay_as_the_bundle_brought_them(cohort, small_bundle, tmp_path):
+    network = load_bundle(small_bundle).spec.network
+    recipe = replace(ONCE, frozen_norms=True, ema=0.0)
+    trained = train(cohort, tmp_path / "r", network, recipe, start=small_bundle).state_dict()
+    given = load_bundle(small_bundle).network.state_dict()
+    norms = [name for name in given if "running" in name or name == "trunks.us.1.weight"]
+    assert len(norms) > 2 and all(torch.equal(trained[name], given[name]) for name in norms)
+    assert not torch.equal(trained["trunks.us.0.weight"], given["trunks.us.0.weight"])
+    with pytest.raises(RecipeError, match=r"frozen_norms .* needs weights to start from"):
+        train(cohort, tmp_path / "q", network, recipe)
+
+
+def test_a_loss_that_is_no_number_is_told_with_its_place_and_the_checkpoint_stands(cohort, tmp_path):
+    cases, validation = load_cohort(cohort, "train"), load_cohort(cohort, "validation")
+    us = cases.us.copy()
+    us[0] = np.nan
+    with pytest.raises(training.DivergedError, match=r"^epoch 1, step [123]: .* Lower `rate` \(now 0.0008\)"):
+        training.train(replace(cases, us=us), validation, tmp_path, NETWORK, RECIPE)
+    assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(cohort, tmp_path, uninterrupted, monkeypatch):
+    save, left = torch.save, [3]  # chosen weights and checkpoint of epoch 2 come after epoch 1's checkpoint
+
+    def full(values, path):
+        left[0] -= 1
+        if not left[0]:
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        save(values, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.raises(RunError, match=r"checkpoint.pt could not be written .*No space left.* is whole"):
+            train(cohort, tmp_path, NETWORK, RECIPE)
+    assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["progress"]["epoch"] == 1
+    assert not list(tmp_path.glob("*.part"))
+    assert same(train(cohort, tmp_path, NETWORK, RECIPE), uninterrupted[1])
+
+
+@pytest.mark.parametrize("malignant", [True, False])
+def test_one_class_only_is_refused(cohort, tmp_path, malignant):
+    cases = load_cohort(cohort, "train")
+    lacking = "benign" if malignant else "malignant"
+    with pytest.raises(RunError, match=f"no {lacking} lesion in the training part"):
+        training.train(cases.take(cases.label == malignant), cases, tmp_path, NETWORK, ONCE)
+    with pytest.raises(RunError, match=f"no {lacking} lesion in the validation part"):
+        training.train(cases, cases.take(cases.label == malignant), tmp_path, NETWORK, ONCE)
+
+
+def test_float16_is_refused_where_there_is_no_gpu(cohort, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(RecipeError, match="float16 needs a GPU"):
+        train(cohort, tmp_path, NETWORK, replace(ONCE, precision="float16"))
+
+
+def test_bfloat16_trains_on_the_processor(cohort, tmp_path):
+    train(cohort, tmp_path, NETWORK, replace(ONCE, precision="bfloat16"))
+    assert np.isfinite(log_lines(tmp_path)[0]["loss"])

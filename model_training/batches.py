@@ -1,0 +1,147 @@
+"""Samples as batches: what is shown, what of it is withheld, and how much each case counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from breastview.fusion.network import Maps, mri_tensor
+from model_training.augment import augmented
+from model_training.cohort.samples import Samples
+from model_training.recipe import Recipe
+from model_training.team import Team
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """This process's share of a batch.
+
+    `inputs` (n, channel, size, size) by modality; `known` and `present`, bool (n, modality), say what a case
+    has and what of that the fusion is shown; `label` int64 (n,). `weight` by head (n,) sums to 1 over the
+    shares of all processes: losses are weighted sums.
+    """
+
+    inputs: Maps
+    present: torch.Tensor
+    label: torch.Tensor
+    weight: dict[str, torch.Tensor]
+
+
+def batches(
+    samples: Samples,
+    modalities: tuple[str, ...],
+    recipe: Recipe,
+    size_px: int,
+    epoch: int,
+    team: Team,
+    device: torch.device,
+) -> Iterator[Batch]:
+    """An epoch's batches, the same for one seed and epoch however many processes share them; a rest of
+    fewer than two cases, or fewer than processes, is left out."""
+    rng = np.random.default_rng([recipe.seed, epoch])
+    order = rng.permutation(len(samples))
+    channels = mri_channels(samples, recipe.mri)
+    all_known = known(samples, modalities, recipe.mri)
+    balance = class_weights(samples.label) if recipe.class_weighted else np.ones(2)
+    for start in range(0, len(order), recipe.batch):
+        cases = order[start : start + recipe.batch]
+        if len(cases) < max(2, team.size):
+            return
+        shown = channels[cases] & _kept(channels[cases].shape, recipe.modality_dropout, rng)
+        present = kept_modalities(all_known[cases], recipe.modality_dropout, rng)
+        weight = balance[samples.label[cases].astype(int)]
+        weights = {
+            "fused": weight,
+            **dict(zip(modalities, (weight[:, None] * all_known[cases]).T, strict=True)),
+        }
+        own = team.share(len(cases))
+        us, mri = _varied(samples, cases[own], recipe, epoch)
+        yield Batch(
+            inputs=inputs(us, mri, shown[own], modalities, size_px, device),
+            present=torch.from_numpy(present[own]).to(device),
+            label=torch.from_numpy(samples.label[cases[own]].astype(np.int64)).to(device),
+            weight={name: _shares(x)[own].to(device) for name, x in weights.items()},
+        )
+
+
+def inputs(
+    us: np.ndarray,
+    mri: np.ndarray,
+    channels: np.ndarray,
+    modalities: tuple[str, ...],
+    size_px: int,
+    device: torch.device,
+) -> Maps:
+    """Network inputs by modality from US (n, 1, h, w), MRI (n, channel, h, w) and its channels' presence."""
+    made: Maps = {}
+    if "us" in modalities:
+        made["us"] = sized(us, size_px).to(device)
+    if "mri" in modalities:
+        there = torch.from_numpy(channels)
+        made["mri"] = mri_tensor(sized(mri, size_px) * there[:, :, None, None], there).to(device)
+    return {name: x.contiguous(memory_format=torch.channels_last) for name, x in made.items()}
+
+
+def sized(images: np.ndarray, size_px: int) -> torch.Tensor:
+    """Images (n, channel, h, w) as float32, averaged down to the size."""
+    tensor = torch.from_numpy(np.ascontiguousarray(images, np.float32))
+    if tensor.shape[-1] != size_px:
+        tensor = F.interpolate(tensor, size=(size_px, size_px), mode="area")
+    return tensor
+
+
+def mri_images(samples: Samples, mri: str, cases: np.ndarray, variants: np.ndarray) -> np.ndarray:
+    """MRI (n, channel, h, w) of these cases, "registered" in these variants, or "native"."""
+    return samples.native[cases] if mri == "native" else samples.mri[cases, variants]
+
+
+def mri_channels(samples: Samples, mri: str) -> np.ndarray:
+    """Which MRI channels each case has, bool (n, channel): registering needs more than looking does."""
+    return np.any(samples.native, axis=(2, 3)) if mri == "native" else samples.channels
+
+
+def known(samples: Samples, modalities: tuple[str, ...], mri: str) -> np.ndarray:
+    """Which of the modalities each case has, bool (n, modality)."""
+    has = {"us": np.ones(len(samples), bool), "mri": np.any(mri_channels(samples, mri), axis=1)}
+    return np.column_stack([has[name] for name in modalities])
+
+
+def kept_modalities(has: np.ndarray, dropout: float, rng: np.random.Generator) -> np.ndarray:
+    """Which of the modalities that it has each sample keeps, bool (n, modality) like `has`: never none."""
+    kept = has & (rng.random(has.shape) >= dropout)
+    return np.where(kept.any(axis=1, keepdims=True), kept, has)
+
+
+def class_weights(label: np.ndarray) -> np.ndarray:
+    """Weights (2,) of benign and malignant that make both count alike: n / (2 · n of the class)."""
+    return len(label) / (2 * np.bincount(label.astype(int), minlength=2))
+
+
+def _kept(shape: tuple[int, ...], dropout: float, rng: np.random.Generator) -> np.ndarray:
+    """Which MRI channels are shown; the last one, DCE, always is."""
+    kept = rng.random(shape) >= dropout
+    kept[:, -1] = True
+    return kept
+
+
+def _varied(samples: Samples, cases: np.ndarray, recipe: Recipe, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """A variant of each case, augmented by a generator of its own: the same in whichever process."""
+    made = []
+    for case in cases.tolist():
+        rng = np.random.default_rng([recipe.seed, epoch, case])
+        variant = rng.integers(0, samples.us.shape[1], 1)
+        own = np.array([case])
+        us = samples.us[own, variant][0].astype(np.float32)
+        mri = mri_images(samples, recipe.mri, own, variant)[0].astype(np.float32)
+        made.append(augmented(us, mri, recipe.augmentation, rng))
+    us, mri = zip(*made, strict=True)
+    return np.stack(us), np.stack(mri)
+
+
+def _shares(weight: np.ndarray) -> torch.Tensor:
+    total = weight.sum()
+    return torch.from_numpy((weight / total if total > 0 else weight).astype(np.float32))

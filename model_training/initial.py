@@ -1,0 +1,102 @@
+"""The network before the first step, and in words where its weights come from: never left unsaid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torchvision.models import ResNet50_Weights, ResNet101_Weights
+
+from breastview.fusion.bundle import load_bundle
+from breastview.fusion.network import IN_CHANNELS, FusionNetwork
+from breastview.fusion.spec import NetworkSpec
+
+RANDOM = "random weights"
+DOWNLOAD = "download"
+_IMAGENET = {"resnet50": ResNet50_Weights.IMAGENET1K_V2, "resnet101": ResNet101_Weights.IMAGENET1K_V2}
+_PLACES = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
+RGB = 3
+
+
+class StartError(ValueError):
+    """Weights to start from that are not there or do not fit."""
+
+
+def initial(
+    network: NetworkSpec, start: Path | None = None, imagenet: str | None = None
+) -> tuple[FusionNetwork, str]:
+    """The network and its weights' origin: random, the bundle `start`, or ImageNet's.
+
+    `imagenet` is a file of torchvision's ResNet weights (.pth or .safetensors) or "download".
+
+    Raises:
+        StartError: the weights cannot be had, or belong to another network.
+    """
+    net = FusionNetwork(network).to(memory_format=torch.channels_last)
+    if start is not None and imagenet is not None:
+        raise StartError("weights start from a bundle or from ImageNet, not from both")
+    if start is not None:
+        return net, _from_bundle(net, network, start)
+    if imagenet is not None:
+        return net, _from_imagenet(net, network, imagenet)
+    return net, RANDOM
+
+
+def _from_bundle(net: FusionNetwork, network: NetworkSpec, start: Path) -> str:
+    bundle = load_bundle(start, "cpu")
+    if bundle.spec.network != network:
+        raise StartError(f"the bundle {start} holds {bundle.spec.network}, to be trained is {network}")
+    net.load_state_dict(bundle.network.state_dict())
+    return f"{bundle.spec.name}, weights {bundle.spec.weights_sha256[:12]}"
+
+
+def _from_imagenet(net: FusionNetwork, network: NetworkSpec, source: str) -> str:
+    if network.trunk not in _IMAGENET:
+        raise StartError(f"there are no ImageNet weights for the trunk {network.trunk}")
+    weights = _IMAGENET[network.trunk]
+    state = _downloaded(weights) if source == DOWNLOAD else _read(Path(source))
+    for modality in network.modalities:
+        try:
+            net.trunks[modality].load_state_dict(trunk_state(state, IN_CHANNELS[modality]))
+        except (RuntimeError, KeyError) as error:
+            raise StartError(f"{source} does not hold torchvision's {network.trunk}") from error
+    return f"ImageNet (torchvision {weights})" if source == DOWNLOAD else f"ImageNet ({Path(source).name})"
+
+
+def trunk_state(state: dict[str, torch.Tensor], channels: int) -> dict[str, torch.Tensor]:
+    """ResNet weights of torchvision under a trunk's names, its RGB stem made one for `channels`."""
+    moved = {}
+    for name, value in state.items():
+        layer, _, rest = name.partition(".")
+        if layer in _PLACES:
+            moved[f"{_PLACES[layer]}.{rest}"] = value
+    moved["0.weight"] = stem(moved["0.weight"], channels)
+    return moved
+
+
+def stem(rgb: torch.Tensor, channels: int) -> torch.Tensor:
+    """The kernel (out, 3, h, w) averaged over the colours and repeated, (out, channels, h, w): alike channels
+    together give what a grey RGB picture gave."""
+    return rgb.mean(dim=1, keepdim=True).repeat(1, channels, 1, 1) * (RGB / channels)
+
+
+def _downloaded(weights: ResNet50_Weights | ResNet101_Weights) -> dict[str, torch.Tensor]:
+    try:
+        return weights.get_state_dict(progress=False, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise StartError(
+            f"the ImageNet weights could not be downloaded ({error}): give them as a file, or leave "
+            "--imagenet out to start from random weights"
+        ) from error
+
+
+def _read(file: Path) -> dict[str, torch.Tensor]:
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise StartError(f"the weights {file} cannot be read ({error.strerror})") from error
+    except Exception as error:  # whatever the unpickler makes of a damaged file
+        raise StartError(f"{file} is no file of weights") from error

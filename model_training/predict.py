@@ -1,0 +1,35 @@
+"""What a network says of samples, computed as the application computes it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from breastview.fusion.network import FusionNetwork
+from model_training.batches import inputs, known, mri_channels, mri_images
+from model_training.cohort.samples import Samples
+
+
+@torch.no_grad()
+def predict(
+    net: FusionNetwork, samples: Samples, size_px: int, batch: int = 64, mri: str = "registered"
+) -> dict[str, np.ndarray]:
+    """Logits float32 (case, 2) of variant 0 of each case, by head.
+
+    A modality that a case lacks is masked; where a head has nothing to see its logits are NaN.
+    """
+    net.eval()
+    device = next(net.parameters()).device
+    modalities = net.head.modalities
+    has, channels = known(samples, modalities, mri), mri_channels(samples, mri)
+    parts: dict[str, list[np.ndarray]] = {}
+    for start in range(0, len(samples), batch):
+        cases = np.arange(start, min(start + batch, len(samples)))
+        images = mri_images(samples, mri, cases, np.zeros_like(cases))
+        given = inputs(samples.us[cases, 0], images, channels[cases], modalities, size_px, device)
+        maps = {name: net.trunk(name, x) for name, x in given.items()}
+        for name, x in net.head(maps, torch.from_numpy(has[cases]).to(device)).items():
+            parts.setdefault(name, []).append(x.float().cpu().numpy())
+    logits = {name: np.concatenate(pieces) for name, pieces in parts.items()}
+    seen = {"fused": has.any(axis=1), **dict(zip(modalities, has.T, strict=True))}
+    return {name: np.where(seen[name][:, None], x, np.nan).astype(np.float32) for name, x in logits.items()}

@@ -1,0 +1,177 @@
+"""What a run keeps: how it is made, its log, TensorBoard's, the last checkpoint and the chosen weights.
+
+`recipe.json` is written once; `checkpoint.pt` after every epoch, whole or not at all; `chosen.pt` holds the
+averaged weights of the epoch that did best on validation. Nothing is read by running code in it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from breastview.fusion.network import FusionNetwork
+from breastview.fusion.spec import NetworkSpec
+from breastview.whole import write_whole
+from model_training.recipe import Recipe, from_plain, to_plain
+
+SETTINGS, LOG = "recipe.json", "log.jsonl"
+CHECKPOINT, CHOSEN = "checkpoint.pt", "chosen.pt"
+_FREE = ("threads",)  # may change between a kill and going on
+
+
+class RunError(RuntimeError):
+    """A run that cannot begin, go on or keep what it has; says what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run trains, how, and where its first weights came from."""
+
+    network: NetworkSpec
+    recipe: Recipe
+    started_from: str
+
+
+@dataclass
+class Progress:
+    """Where a run stands; kept in every checkpoint. `chosen_auc` is −1 as long as no epoch was chosen."""
+
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    chosen_epoch: int = 0
+    chosen_auc: float = -1.0
+
+
+@dataclass(eq=False)
+class State:
+    """All that changes while a run trains; `average` follows `net`."""
+
+    net: FusionNetwork
+    average: FusionNetwork
+    optimiser: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    progress: Progress = field(default_factory=Progress)
+
+
+def begin(run: Path, settings: Settings) -> None:
+    """Write how the run is made, or see that it goes on as it began.
+
+    Raises:
+        RunError: it began otherwise.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    values = _flat(settings)
+    if (run / SETTINGS).exists():
+        before = _flat(read_settings(run))
+        other = [key for key in values if values[key] != before[key] and key not in _FREE]
+        if other:
+            told = ", ".join(f"{key} was {before[key]}, is {values[key]}" for key in other)
+            raise RunError(f"the run in {run} began otherwise ({told}): train into another folder")
+        return
+    plain = {
+        "network": asdict(settings.network),
+        "recipe": to_plain(settings.recipe),
+        "started_from": settings.started_from,
+    }
+    with _told(run / SETTINGS):
+        write_whole(run / SETTINGS, json.dumps(plain, indent=1).encode())
+
+
+def read_settings(run: Path) -> Settings:
+    """How a run is made; raises RunError where nothing says so."""
+    try:
+        plain = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"{run} holds no run") from error
+    network = {**plain["network"], "modalities": tuple(plain["network"]["modalities"])}
+    return Settings(NetworkSpec(**network), from_plain(plain["recipe"]), plain["started_from"])
+
+
+def keep(run: Path, state: State) -> None:
+    """Write a checkpoint.
+
+    Raises:
+        RunError: it could not be written; the one before stands.
+    """
+    values = {
+        "net": state.net.state_dict(),
+        "average": state.average.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
+        "scaler": state.scaler.state_dict(),
+        "progress": asdict(state.progress),
+    }
+    _save(values, run / CHECKPOINT)
+
+
+def keep_chosen(run: Path, average: FusionNetwork) -> None:
+    """Write the averaged weights as the chosen ones; raises RunError as `keep` does."""
+    _save({"average": average.state_dict()}, run / CHOSEN)
+
+
+def resume(run: Path, state: State, device: torch.device) -> None:
+    """Take up the last checkpoint, where there is one, and forget what the log knows beyond it."""
+    path = run / CHECKPOINT
+    if path.exists():
+        values = torch.load(path, map_location=device, weights_only=True)
+        state.net.load_state_dict(values["net"])
+        state.average.load_state_dict(values["average"])
+        state.optimiser.load_state_dict(values["optimiser"])
+        state.scaler.load_state_dict(values["scaler"])
+        state.progress = Progress(**values["progress"])
+
+
+def load_average(run: Path, network: NetworkSpec) -> FusionNetwork:
+    """The averaged network that was chosen, or the last one where none was."""
+    path = run / (CHOSEN if (run / CHOSEN).exists() else CHECKPOINT)
+    net = FusionNetwork(network).to(memory_format=torch.channels_last)
+    net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["average"])
+    return net.eval()
+
+
+def log_lines(run: Path) -> list[dict[str, Any]]:
+    """The log, a line an epoch."""
+    path = run / LOG
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def write_line(run: Path, line: Mapping[str, Any]) -> None:
+    """Add an epoch to the log; lines of this or later epochs are of a run that was killed, and go."""
+    lines = [old for old in log_lines(run) if old["epoch"] < line["epoch"]]
+    with _told(run / LOG):
+        write_whole(run / LOG, "".join(json.dumps(one) + "\n" for one in (*lines, line)).encode())
+
+
+def _save(values: Mapping[str, Any], path: Path) -> None:
+    part = path.with_suffix(".part")
+    try:
+        with _told(path):
+            torch.save(values, part)
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # torch says the latter of a full disk
+        raise RunError(
+            f"{path} could not be written ({error}): see that there is room and start the same command "
+            "again; it goes on from the last checkpoint, which is whole"
+        ) from error
+
+
+def _flat(settings: Settings) -> dict[str, Any]:
+    return {
+        **{f"network {key}": value for key, value in asdict(settings.network).items()},
+        **to_plain(settings.recipe),
+        "started_from": settings.started_from,
+    }

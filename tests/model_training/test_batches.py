@@ -1,0 +1,69 @@
+"""Batches: one seed and epoch give one sequence, however many processes share it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from model_training.batches import batches, class_weights, kept_modalities
+from model_training.cohort.samples import load_cohort
+from model_training.recipe import Recipe
+from model_training.team import Team
+from tests.model_training.cohorts import SIDE_PX, write_cohort
+
+CPU = torch.device("cpu")
+BOTH = ("us", "mri")
+RECIPE = Recipe(batch=5, class_weighted=True)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    return load_cohort(write_cohort(tmp_path_factory.mktemp("cohort")), "train")
+
+
+def test_the_shares_of_two_processes_are_the_batches_of_one(samples):
+    whole = list(batches(samples, BOTH, RECIPE, SIDE_PX, 3, Team(), CPU))
+    shares = [list(batches(samples, BOTH, RECIPE, SIDE_PX, 3, Team(rank, 2), CPU)) for rank in (0, 1)]
+    assert [len(batch.label) for batch in whole] == [5, 5, 2]
+    for one, *parts in zip(whole, *shares, strict=True):
+        for name in BOTH:
+            assert torch.equal(one.inputs[name], torch.cat([part.inputs[name] for part in parts]))
+        assert torch.equal(one.present, torch.cat([part.present for part in parts]))
+        assert torch.equal(one.weight["mri"], torch.cat([part.weight["mri"] for part in parts]))
+
+
+def test_another_epoch_shows_other_pictures(samples):
+    first, second = (next(batches(samples, BOTH, RECIPE, 8, epoch, Team(), CPU)) for epoch in (0, 1))
+    assert first.inputs["us"].shape == (5, 1, 8, 8)
+    assert not torch.equal(first.inputs["us"], second.inputs["us"])
+
+
+def test_a_rest_with_less_than_a_case_for_each_process_is_left_out(samples):
+    assert len(list(batches(samples, BOTH, RECIPE, 8, 0, Team(0, 3), CPU))) == 2
+
+
+def test_weights_sum_to_one_over_the_cases_that_a_head_can_see(samples):
+    channels = samples.channels.copy()
+    channels[::3] = False
+    for batch in batches(replace(samples, channels=channels), BOTH, RECIPE, 8, 0, Team(), CPU):
+        assert batch.weight["fused"].sum().item() == pytest.approx(1)
+        assert batch.weight["mri"].sum().item() == pytest.approx(1)
+        blind = batch.weight["mri"] == 0
+        assert not batch.present[blind][:, 1].any() and batch.present.any(dim=1).all()
+
+
+def test_both_classes_count_alike_on_demand():
+    label = np.array([True] + 3 * [False])
+    benign, malignant = class_weights(label)
+    assert (benign * 3, malignant * 1) == (2, 2)
+
+
+def test_modality_dropout_never_takes_both():
+    known = np.ones((1000, 2), bool)
+    known[:100, 1] = False
+    present = kept_modalities(known, 0.6, np.random.default_rng(0))
+    assert present.any(axis=1).all() and not present[:100, 1].any()
+    assert 0.2 < (~present[100:, 0]).mean() < 0.5

@@ -1,0 +1,75 @@
+"""Weights to start from: ImageNet's on other stems, and no start that is not told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from breastview.fusion.spec import NetworkSpec
+from model_training.initial import RANDOM, StartError, initial, stem
+
+RESNET = NetworkSpec(trunk="resnet50", shared=False, dilated=False)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    torch.manual_seed(1)
+    file = tmp_path_factory.mktemp("weights") / "resnet50.pth"
+    torch.save(torchvision.models.resnet50(weights=None).state_dict(), file)
+    return file
+
+
+def test_both_trunks_hold_the_weights_of_the_file_and_their_origin_is_told(weights):
+    net, origin = initial(RESNET, imagenet=str(weights))
+    assert origin == "ImageNet (resnet50.pth)"
+    state = torch.load(weights, weights_only=True)
+    for modality in ("us", "mri"):
+        trunk = net.trunks[modality].state_dict()
+        assert torch.equal(trunk["6.2.conv1.weight"], state["layer3.2.conv1.weight"])
+        assert torch.equal(trunk["1.running_var"], state["bn1.running_var"])
+    assert torch.allclose(net.trunks["us"][0].weight[:, 0], state["conv1.weight"].sum(dim=1), atol=1e-6)
+
+
+def test_alike_channels_give_what_a_grey_rgb_picture_gave():
+    rgb, grey = torch.randn(4, 3, 7, 7), torch.randn(1, 1, 9, 9)
+    wanted = torch.conv2d(grey.repeat(1, 3, 1, 1), rgb)
+    for channels in (1, 8):
+        assert np.allclose(
+            torch.conv2d(grey.repeat(1, channels, 1, 1), stem(rgb, channels)), wanted, atol=1e-4
+        )
+
+
+def test_random_weights_are_called_so():
+    assert initial(NetworkSpec(trunk="cnn"))[1] == RANDOM == "random weights"
+
+
+@pytest.mark.parametrize(
+    ("network", "content", "told"),
+    [
+        (NetworkSpec(trunk="cnn"), None, "no ImageNet weights for the trunk cnn"),
+        (RESNET, None, "cannot be read"),
+        (RESNET, b"nothing", "is no file of weights"),
+        (
+            RESNET,
+            {"fc.weight": torch.zeros(2)},
+            "does not hold torchvision's resnet50",
+        ),
+    ],
+)
+def test_weights_that_cannot_be_had_are_an_error_and_never_random(tmp_path, network, content, told):
+    file = tmp_path / "own.pth"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content is not None:
+        torch.save(content, file)
+    with pytest.raises(StartError, match=told):
+        initial(network, imagenet=str(file))
+
+
+def test_a_bundle_of_another_network_is_refused(small_bundle, tmp_path):
+    with pytest.raises(StartError, match=r"to be trained is .*gate"):
+        initial(NetworkSpec(trunk="cnn", fusion="gate"), start=small_bundle)
+    with pytest.raises(StartError, match="not from both"):
+        initial(NetworkSpec(trunk="cnn"), start=small_bundle, imagenet="download")
