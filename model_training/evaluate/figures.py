@@ -14,6 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from breastview.fusion.spec import Metric
 from breastview.whole import write_whole
 from model_training.evaluate.calibration import ReliabilityPoint
 from model_training.evaluate.decision import DecisionCurve
@@ -69,6 +70,28 @@ def decision_figure(curves: Mapping[str, DecisionCurve], simulated: bool) -> Fig
     top = max(float(curve.high.max()) for curve in curves.values())
     axes.set_ylim(-0.25 * top, 1.05 * top)  # calling all falls without end
     axes.legend(loc="upper right", fontsize="small", title=INTERVALS)
+    return figure
+
+
+def interval_figure(
+    title: str, across: str, rows: Mapping[str, Metric], published: Mapping[str, float], simulated: bool
+) -> Figure:
+    """A figure of each row by name with its interval, first row on top, and beside it what was published."""
+    figure, axes = _blank(title, across, "", simulated)
+    names, places = list(rows), range(len(rows))[::-1]
+    value, low, high = (
+        np.array([getattr(row, part) for row in rows.values()]) for part in ("value", "low", "high")
+    )
+    reach = np.clip([value - low, high - value], 0, None)
+    axes.errorbar(value, places, xerr=reach, fmt="o", capsize=2, color="black", label=f"here, {INTERVALS}")
+    beside = [
+        (published[name], place) for name, place in zip(names, places, strict=True) if name in published
+    ]
+    if beside:
+        axes.plot(*zip(*beside, strict=True), "x", color="tab:red", label="published, no interval given")
+    axes.set_ylim(-0.5, len(names) - 0.5)
+    axes.set_yticks(places, [f"{name}, n = {row.n}" for name, row in rows.items()])
+    figure.legend(loc="outside lower center", fontsize="small")
     return figure
 
 

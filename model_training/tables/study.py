@@ -1,0 +1,278 @@
+"""Train and score what the tables need: three networks on US, on MRI and on both, all on the same cases.
+
+What a network answered is kept as it is done, so that a killed study goes on where it was. A folder:
+`cells/NAME/fold-K/answers.npz` with `cell.json` beside it, written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from breastview.fusion.network import FusionNetwork
+from breastview.fusion.spec import MODALITIES, NetworkSpec
+from breastview.whole import write_whole
+from model_training import evaluate
+from model_training.cohort.samples import DISPLACED_MM, Samples, load_cohort, manifest
+from model_training.predict import predict
+from model_training.recipe import Recipe, read_recipe, to_plain
+from model_training.scope import is_simulated
+from model_training.splits import Split, by_part, folds
+from model_training.tables.paper import ORDER
+from model_training.train import train
+
+log = logging.getLogger(__name__)
+
+ARMS = {"us": ("us",), "mri": ("mri",), "fused": MODALITIES}
+PARTS = ("train", "validation", "test")
+FOLDS = 5
+DONE = "cell.json"
+
+
+class StudyError(ValueError):
+    """A study that cannot be made, or not in this folder; says what to do."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much a study does: the recipe, and how many of the `FOLDS` folds are trained where the cohort does
+    not fix its parts itself."""
+
+    name: str
+    recipe: str
+    folds: int
+    least_patients: int = 100  # to be tested on
+
+
+PRESETS = {
+    "small": Preset("small", "small", folds=1),
+    "full": Preset("full", "demonstration", folds=FOLDS),
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network on one set of modalities, with MRI in the US plane ("registered") or as acquired
+    ("native")."""
+
+    trunk: str
+    arm: str
+    mri: str = "registered"
+
+    @property
+    def name(self) -> str:
+        """Its folder."""
+        return f"{self.trunk}-{self.arm}" + ("" if self.mri == "registered" else f"-{self.mri}")
+
+    def network(self, recipe: Recipe) -> NetworkSpec:
+        """The network; staged training takes a trunk of its own for each modality."""
+        return NetworkSpec(self.trunk, shared=recipe.strategy != "staged", modalities=ARMS[self.arm])
+
+
+NATIVE = Cell("resnet101", "fused", "native")
+CELLS = (*(Cell(trunk, arm) for trunk in ORDER for arm in ARMS), NATIVE)
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What one cell says of the test cases, all folds joined: calibrated log odds (n,) and calls (n,) bool.
+
+    Temperature and threshold are from each fold's validation cases. `displaced_odds` (distance, n) are those
+    under registrations that are off by `DISPLACED_MM`, without rows unless both modalities are used.
+    """
+
+    odds: np.ndarray
+    called: np.ndarray
+    displaced_odds: np.ndarray
+    displaced_called: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """All that the tables say: the manifest's rows of the test cases, and each cell's answers in their order;
+    `counts` are lesions and patients by part, a fold each."""
+
+    preset: Preset
+    recipe: Recipe
+    about: pd.DataFrame
+    cells: dict[Cell, Answered]
+    counts: tuple[dict[str, tuple[int, int]], ...]
+    seconds: float
+
+    @property
+    def label(self) -> np.ndarray:
+        """Whether each test lesion is malignant, bool (n,)."""
+        return self.about["malignant"].to_numpy(bool)
+
+    @property
+    def patient(self) -> np.ndarray:
+        """Whose each test lesion is, str (n,)."""
+        return self.about["patient"].to_numpy(str)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any of the cases is simulated."""
+        return bool(is_simulated(self.about).any())
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The cases of one fold."""
+
+    train: Samples
+    validation: Samples
+    test: Samples
+
+    @property
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Lesions and patients by part."""
+        parts = {name: getattr(self, name) for name in PARTS}
+        return {name: (len(samples), len(set(samples.patient))) for name, samples in parts.items()}
+
+
+def run_study(
+    cohort: Path, folder: Path, preset: Preset, recipe: Recipe | None = None, cells: tuple[Cell, ...] = CELLS
+) -> Study:
+    """Train and score every cell that `folder` does not hold yet; `recipe` is the preset's unless given.
+
+    Raises:
+        StudyError: too few patients to test on, or `folder` holds a study of other cases or another recipe.
+        LeakError: a patient stands in two parts.
+        FileNotFoundError: there is no cohort.
+    """
+    recipe = recipe or read_recipe(preset.recipe)
+    about = manifest(cohort)
+    splits = splits_of(about, preset.folds)
+    people = about["patient"].iloc[np.concatenate([split.test for split in splits])].nunique()
+    if people < preset.least_patients:
+        raise StudyError(f"{people} patients to test on; the tables take {preset.least_patients}")
+    found: dict[Cell, list[Answered]] = {cell: [] for cell in cells}
+    counted: list[dict[str, tuple[int, int]]] = []
+    tested, seconds = [], 0.0
+    for fold, split in enumerate(splits):
+        parts = load_parts(cohort, about, split)
+        tested.append(parts.test.about)
+        counted.append(parts.counts)
+        for cell in cells:
+            answered, took = _cell(cell, parts, folder / "cells" / cell.name / f"fold-{fold}", recipe)
+            found[cell].append(answered)
+            seconds += took
+    return Study(
+        preset=preset,
+        recipe=recipe,
+        about=pd.concat(tested, ignore_index=True),
+        cells={cell: _joined(each) for cell, each in found.items()},
+        counts=tuple(counted),
+        seconds=seconds,
+    )
+
+
+def splits_of(about: pd.DataFrame, count: int) -> list[Split]:
+    """The split that the manifest fixed, or else the first `count` of `FOLDS` drawn folds."""
+    if _fixes_parts(about):
+        return [by_part(about)]
+    return [split for split, _ in zip(folds(about, FOLDS), range(count), strict=False)]
+
+
+def load_parts(cohort: Path, about: pd.DataFrame, split: Split) -> Parts:
+    """The samples of one split that have MRI in the US plane, so that all cells are of the same cases.
+
+    Fixed parts are read one by one, as they may differ in their number of variants.
+    """
+    if _fixes_parts(about):
+        parts = [load_cohort(cohort, part) for part in PARTS]
+    else:
+        samples = load_cohort(cohort)
+        parts = [samples.take(getattr(split, part)) for part in PARTS]
+    return Parts(*(samples.take(samples.channels.any(axis=1)) for samples in parts))
+
+
+def _fixes_parts(about: pd.DataFrame) -> bool:
+    return set(about["part"].fillna("")) >= set(PARTS)
+
+
+def _cell(cell: Cell, parts: Parts, folder: Path, recipe: Recipe) -> tuple[Answered, float]:
+    """What a cell answers in one fold, and how long its training took, computed unless it is kept."""
+    recipe = replace(recipe, mri=cell.mri)
+    origin = _origin(cell, parts, recipe)
+    if (folder / DONE).exists():
+        told = json.loads((folder / DONE).read_text(encoding="utf-8"))
+        if told["origin"] != origin:
+            raise StudyError(
+                f"{cell.name} was made from other cases or by another recipe: take another folder"
+            )
+    else:
+        told = _make(cell, parts, folder, recipe, origin)
+    with np.load(folder / "answers.npz") as kept:
+        return _calibrated(parts, dict(kept)), float(told["seconds"])
+
+
+def _make(cell: Cell, parts: Parts, folder: Path, recipe: Recipe, origin: str) -> dict[str, Any]:
+    log.info("%s: training on %d lesions", cell.name, len(parts.train))
+    begun = time.monotonic()
+    net = train(parts.train, parts.validation, folder / "run", cell.network(recipe), recipe)
+    seconds = time.monotonic() - begun
+    size_px = recipe.size_px
+    kept = {part: ask(net, cell, getattr(parts, part), size_px) for part in ("validation", "test")}
+    distances = range(len(DISPLACED_MM)) if _can_move(cell) else ()
+    moved = [ask(net, cell, parts.test, size_px, away=k) for k in distances]
+    kept["displaced"] = np.array(moved, np.float32).reshape(-1, len(parts.test), 2)
+    part = folder / "answers.part"
+    with part.open("wb") as file:
+        np.savez(file, **kept)
+    part.replace(folder / "answers.npz")
+    told = {"cell": cell.name, "origin": origin, "seconds": round(seconds, 1), "recipe": to_plain(recipe)}
+    write_whole(folder / DONE, json.dumps(told, indent=1).encode())
+    for weights in (folder / "run").glob("*.pt"):
+        weights.unlink()  # those of ten cells would be gigabytes, and the answers stand
+    return told
+
+
+def ask(
+    net: FusionNetwork, cell: Cell, samples: Samples, size_px: int, away: int | None = None
+) -> np.ndarray:
+    """The fused head's logits (n, 2) on the first variants at this size; `away` picks a distance of
+    `DISPLACED_MM` by which the registration is off."""
+    if away is not None:
+        samples = replace(samples, mri=samples.displaced[:, [away]])
+    return predict(net, samples, size_px, mri=cell.mri)["fused"]
+
+
+def _can_move(cell: Cell) -> bool:
+    return cell.arm == "fused" and cell.mri == "registered"
+
+
+def _calibrated(parts: Parts, kept: dict[str, np.ndarray]) -> Answered:
+    label, chosen = parts.validation.label, kept["validation"]
+    temperature = evaluate.fit_temperature(label, chosen)
+    point = evaluate.youden_point(label, evaluate.calibrated(chosen, temperature))
+    test, moved = kept["test"], kept["displaced"]
+    return Answered(
+        odds=evaluate.margin(test) / temperature,
+        called=evaluate.calibrated(test, temperature) >= point,
+        displaced_odds=(moved[..., 1] - moved[..., 0]) / temperature,
+        displaced_called=expit((moved[..., 1] - moved[..., 0]) / temperature) >= point,
+    )
+
+
+def _joined(each: list[Answered]) -> Answered:
+    names = ("odds", "called", "displaced_odds", "displaced_called")
+    return Answered(**{name: np.concatenate([getattr(one, name) for one in each], axis=-1) for name in names})
+
+
+def _origin(cell: Cell, parts: Parts, recipe: Recipe) -> str:
+    """sha256 (hex) over what a cell is made from."""
+    digest = hashlib.sha256(json.dumps([cell.name, to_plain(recipe)], sort_keys=True).encode())
+    for part in PARTS:
+        digest.update(getattr(parts, part).about.to_csv(index=False).encode())
+        digest.update(getattr(parts, part).us[:1].tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,50 @@
+"""Every item of both lists, what the run knows of it, and what stays open."""
+
+from __future__ import annotations
+
+import pytest
+
+from model_training.checklists import CHECKLISTS, CLAIM, OPEN, TRIPOD_AI, checklist
+from model_training.tables.facts import study_facts
+from tests.model_training.tables.examples import study
+
+
+def test_the_lists_are_complete():
+    assert [item.number for item in CLAIM] == [str(n) for n in range(1, 45)]
+    assert len(TRIPOD_AI) == 52
+    main = [int("".join(c for c in item.number if c.isdigit())) for item in TRIPOD_AI]
+    assert sorted(set(main)) == list(range(1, 28)) and main == sorted(main)
+
+
+@pytest.mark.parametrize("name", CHECKLISTS)
+def test_what_a_run_does_not_know_is_open_and_counted(name):
+    items = CHECKLISTS[name]
+    text = checklist(name, {})
+    assert text.count(OPEN) == len(items)
+    assert f"{len(items)} items, {len(items)} of them open" in text
+
+
+def test_a_study_fills_what_it_knows():
+    own = study()
+    text = checklist("claim", study_facts(own), ["**said first**"])
+    assert text.index("said first") < text.index("| 1 |")
+    lines = {line.split(" | ")[0][2:]: line for line in text.splitlines() if line.startswith("| ")}
+    assert "train 300 lesions of 300 patients; validation 60 lesions of 60 patients" in lines["19"]
+    assert "Patient, and near-duplicate group" in lines["20"]
+    assert "software verification, not clinical evidence" in lines["7"]
+    assert "torch " in lines["23"] and "misregistered by 5/10/15 mm" in lines["30"]
+    assert lines["44"].endswith(f"{OPEN} |") and lines["33"].endswith("| None. |")
+
+
+def test_ethics_and_reference_are_open_for_real_patients():
+    text = checklist("tripod-ai", study_facts(study(source="records")))
+    for line in text.splitlines():
+        if line.startswith(("| 17 |", "| 8a |")):
+            assert line.endswith(f"{OPEN} |")
+    simulated = checklist("tripod-ai", study_facts(study()))
+    assert "No patient took part: all are simulated." in simulated
+
+
+def test_every_fact_that_a_study_gives_is_asked_for():
+    asked = {name for items in CHECKLISTS.values() for item in items for name in item.says}
+    assert set(study_facts(study())) <= asked
