@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QFocusEvent
+from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QHBoxLayout,
@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from breastview.ui import style
 
 FIELD_PX = 48
+STEP_KEYS = (Qt.Key.Key_Up, Qt.Key.Key_Down)
 
 
 class Panel(QWidget):
@@ -72,12 +73,27 @@ def button(text: str, tip: str, checkable: bool = False) -> QPushButton:
 
 
 class Field(QDoubleSpinBox):
-    """A number that a click selects: what is typed takes its place, also that of the "–" of an unknown."""
+    """A number that a click selects: what is typed takes its place, also that of the "–" of an unknown.
+
+    Ctrl with up and down steps it, also where the window has another use for these keys.
+    """
+
+    def event(self, event: QEvent) -> bool:
+        """Claim the keys that step by ten before a shortcut of the window takes them."""
+        is_override = event.type() == QEvent.Type.ShortcutOverride
+        if is_override and isinstance(event, QKeyEvent) and _is_step(event):
+            event.accept()
+            return True
+        return super().event(event)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Select everything, once the click that gave the focus has set its cursor."""
         super().focusInEvent(event)
         QTimer.singleShot(0, self, self.selectAll)
+
+
+def _is_step(event: QKeyEvent) -> bool:
+    return event.key() in STEP_KEYS and event.modifiers() == Qt.KeyboardModifier.ControlModifier
 
 
 def number(
