@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from breastview.imaging.geometry import apply
+from breastview.imaging.geometry import apply, frozen
 from breastview.registration.parameters import Method, Point2, Point3, RegistrationParameters
 from breastview.registration.warp import unwarped, warped
 
@@ -25,8 +26,13 @@ class Pivot(StrEnum):
 
 
 def rotation(parameters: RegistrationParameters) -> np.ndarray:
-    """R, float64 (3, 3): intrinsic turns about the US plane's x, then y, then z (R = Rx·Ry·Rz)."""
-    return Rotation.from_euler("XYZ", parameters.angles_deg, degrees=True).as_matrix()
+    """R, read-only float64 (3, 3): intrinsic turns about the US plane's x, then y, then z (R = Rx·Ry·Rz)."""
+    return _rotation(parameters.angles_deg)
+
+
+@lru_cache(maxsize=8)
+def _rotation(angles_deg: Point3) -> np.ndarray:
+    return frozen(Rotation.from_euler("XYZ", angles_deg, degrees=True).as_matrix())
 
 
 def us_to_mri(parameters: RegistrationParameters) -> np.ndarray:

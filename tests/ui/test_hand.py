@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QEvent, QPointF, Qt
+from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.start import start_from_mri_mark
 from breastview.registration.transform import map_points, rotation
 from breastview.review.registering import SetRegistration
+from breastview.review.state import Part
 from breastview.ui.panes.canvas import Tool
 from breastview.ui.panes.grips import REACH_PX, Grip, grip_at
 from breastview.ui.panes.hand import Hand
-from tests.ui.hands import LEFT, PLAIN, press, push, texts
+from tests.ui.hands import LEFT, PLAIN, RIGHT, press, push, texts
 
 POSE = RegistrationParameters((15.0, 15.0, 6.0))
 PIVOT_MM = (0.0, 5.0, 0.0)
@@ -135,6 +139,7 @@ def test_the_ring_turns_in_one_step_and_escape_takes_a_drag_back(session, view):
     assert canvas.viewport().cursor().shape() is Qt.CursorShape.BitmapCursor
     QTest.mousePress(canvas.viewport(), LEFT, PLAIN, first)
     QTest.mouseMove(canvas.viewport(), on_ring(session, canvas, 60))
+    QApplication.processEvents()
     QTest.mouseMove(canvas.viewport(), last)
     told = next(text for text in texts(canvas) if text.startswith("Turn in the plane"))
     assert float(told.split()[-1].removesuffix("°")) == pytest.approx(50, abs=1)
@@ -151,6 +156,79 @@ def test_the_ring_turns_in_one_step_and_escape_takes_a_drag_back(session, view):
     assert session.registration == before and not canvas._ring.isVisible()
     QTest.mouseRelease(canvas.viewport(), LEFT, PLAIN, handle)
     assert session.registration == before
+
+
+def shown(canvas):
+    return canvas._image.image.copy()
+
+
+def test_half_the_resolution_while_the_hand_moves_all_of_it_once_it_lets_go(application, session, view):
+    canvas, step = view.mri.canvas, QPointF(40, 20)
+    grain = np.random.default_rng(3).integers(0, 200, session.volume.array.shape).astype(np.float32)
+    session.volumes[session.mri_key] = replace(session.volume, array=grain, window=(100.0, 200.0))
+    press(view, "R")
+    whole, told = shown(canvas), []
+    session.changed.connect(told.append)
+    first = canvas.to_widget(40, 40)
+    QTest.mousePress(canvas.viewport(), LEFT, PLAIN, first.toPoint())
+    for number in (1, 2, 3):
+        QTest.mouseMove(canvas.viewport(), (first + number * step).toPoint())
+        QApplication.processEvents()
+    assert shown(canvas).shape[0] == pytest.approx(whole.shape[0] / 2, abs=1)
+    assert told == [{Part.REGISTRATION, Part.READING}], "the rail waits for the end"
+    QTest.mouseRelease(canvas.viewport(), LEFT, PLAIN, (first + 3 * step).toPoint())
+    assert len(told) == 2 and not session.moving
+    after, pose = shown(canvas), session.registration
+    assert after.shape == whole.shape and not np.array_equal(after, whole)
+    press(view, "Ctrl+Z")
+    assert np.array_equal(shown(canvas), whole)
+    session.dispatch(SetRegistration(session.us_key, 0, pose))
+    assert np.array_equal(shown(canvas), after), "as if it had been set at once"
+
+
+def test_positions_that_come_faster_than_paints_are_dropped_but_never_the_last(session, view):
+    canvas, seen = view.mri.canvas, []
+    press(view, "R")
+    QApplication.processEvents()
+    session.changed.connect(lambda parts: seen.append(session.registration))
+    session.moved.connect(lambda: seen.append(session.registration))
+    first = canvas.to_widget(40, 40)
+    QTest.mousePress(canvas.viewport(), LEFT, PLAIN, first.toPoint())
+    for number in range(1, 6):
+        QTest.mouseMove(canvas.viewport(), (first + number * QPointF(4, 0)).toPoint())
+    assert len(seen) == 1
+    QTest.mouseRelease(canvas.viewport(), LEFT, PLAIN, (first + QPointF(20, 0)).toPoint())
+    ways = [np.linalg.norm(np.subtract(pose.centre_mm, seen[0].centre_mm)) for pose in seen]
+    assert len(seen) == 3 and ways[1] > 0 and ways[2] == ways[1]
+
+
+def test_another_button_waits_until_the_drag_ends(session, view):
+    canvas = view.mri.canvas
+    press(view, "R")
+    first, last = canvas.to_widget(40, 40), canvas.to_widget(48, 44)
+    QTest.mousePress(canvas.viewport(), LEFT, PLAIN, first.toPoint())
+    mouse(canvas, QEvent.Type.MouseButtonPress, first, RIGHT, LEFT | RIGHT)
+    mouse(canvas, QEvent.Type.MouseButtonRelease, first, RIGHT, LEFT)
+    assert session.review.in_hand
+    QTest.mouseMove(canvas.viewport(), last.toPoint())
+    QTest.mouseRelease(canvas.viewport(), LEFT, PLAIN, last.toPoint())
+    assert not session.review.in_hand and session.registration != POSE and session.review.can_undo
+
+
+def mouse(canvas, kind, place, button, held):
+    """An event of one button while others are held."""
+    everywhere = QPointF(canvas.viewport().mapToGlobal(place))
+    QApplication.sendEvent(canvas.viewport(), QMouseEvent(kind, place, everywhere, button, held, PLAIN))
+
+
+def test_in_a_number_field_ctrl_and_arrows_step_the_number(application, session, view):
+    before = session.registration
+    field = application.window.rail.panels["register"].fields["x"]
+    field.setFocus()
+    press(view, "Ctrl+Up")
+    after = session.registration
+    assert after.angles_deg == before.angles_deg
+    assert after.centre_mm[0] > before.centre_mm[0]
 
 
 def test_the_hand_lets_go_of_acquired_slices(session, view):

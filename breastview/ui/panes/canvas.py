@@ -9,8 +9,8 @@ from enum import StrEnum
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 from breastview.ui import style
@@ -91,6 +91,8 @@ class Canvas(pg.GraphicsView):
         )
         self._rect = QRectF()
         self._press: tuple[Qt.MouseButton, QPointF, QPointF] | None = None
+        self._moved: QPointF | None = None  # how far the hand has come since the picture was painted
+        self._painted = True  # what the hand did last
         self._mm_per_px: float | None = None
         self._zoomed = False
         self._leader: Canvas | None = None
@@ -248,14 +250,18 @@ class Canvas(pg.GraphicsView):
         return self._box.mapSceneToView(self.mapToScene(position.toPoint()))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Begin a gesture of the tool in hand."""
+        """Begin a gesture of the tool in hand; another button has to wait until it ends."""
+        event.accept()
+        held = self._press[0] if self._press is not None else event.button()
+        if event.button() is not held and event.buttons() & held:
+            return
         self.setFocus()
+        self._moved, self._painted = None, True
         place = self._to_picture(event.position())
         self._press = (event.button(), event.position(), place)
         if event.button() is Qt.MouseButton.LeftButton and self.tool is Tool.MOVE:
             shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
             self.drag_began.emit(place.x(), place.y(), Grip.SPIN if shift else self._grip(event.position()))
-        event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Go on with the gesture, or tell what lies under the pointer."""
@@ -278,14 +284,17 @@ class Canvas(pg.GraphicsView):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End the gesture and tell what was drawn."""
+        if self._press is None or event.button() is not self._press[0]:
+            return
         press, self._press = self._press, None
-        if press is None or press[0] is not Qt.MouseButton.LeftButton:
+        if press[0] is not Qt.MouseButton.LeftButton:
             return
         place, start = self._to_picture(event.position()), press[2]
         if self._rubber is not None:
             self._box.removeItem(self._rubber.item)
             self._rubber = None
         if self.tool is Tool.MOVE:
+            self._follow_hand()
             self.drag_ended.emit()
         elif self.tool in (Tool.BOX, Tool.EXTENT) and _is_box(start, place):
             rect = QRectF(start, place).normalized()
@@ -352,7 +361,9 @@ class Canvas(pg.GraphicsView):
 
     def _drag_tool(self, start: QPointF, place: QPointF) -> None:
         if self.tool is Tool.MOVE:
-            self.dragged.emit(place.x() - start.x(), place.y() - start.y())
+            self._moved = place - start
+            if self._painted:
+                self._follow_hand()
             return
         if self.tool is Tool.POINT:
             return
@@ -367,6 +378,21 @@ class Canvas(pg.GraphicsView):
             self._box.addItem(self._rubber.item, ignoreBounds=True)
         else:
             self._rubber.move(drawn)
+
+    def _follow_hand(self) -> None:
+        """Tell how far the hand has come: once a paint, however often the mouse reports."""
+        moved, self._moved = self._moved, None
+        if moved is not None:
+            self._painted = False
+            self.viewport().update(0, 0, 1, 1)
+            self.dragged.emit(moved.x(), moved.y())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint, then go on to where the hand has got meanwhile."""
+        super().paintEvent(event)
+        self._painted = True
+        if self._moved is not None:
+            QTimer.singleShot(0, self._follow_hand)
 
     def _pan(self, moved: QPointF) -> None:
         self._zoomed = True

@@ -60,6 +60,7 @@ class Ring(QGraphicsItem):
         self.radius_px = 0.0
         self.lit = Grip.MOVE
         self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemIgnoresTransformations)
+        self.setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
         self.setZValue(20)
 
     def resize(self, radius_px: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QObject
 
-from breastview.fusion.overlay import blend, heatmap_rgba
+from breastview.fusion.overlay import blend, fitted, heatmap_rgba
 from breastview.imaging.display import to_uint8
 from breastview.imaging.geometry import (
     apply,
@@ -16,7 +16,7 @@ from breastview.imaging.geometry import (
     slice_plane,
     slice_through,
 )
-from breastview.imaging.volume import Volume
+from breastview.imaging.volume import FrameStack, Volume
 from breastview.language import Language
 from breastview.records.values import MriMark
 from breastview.registration.parameters import Point3
@@ -65,6 +65,7 @@ class MriPresenter(QObject):
         self._slice: dict[str, int] = {}
         self._windows: dict[str, tuple[float, float]] = {}
         self._opacity = 0.5
+        self._under: tuple[FrameStack, int, np.ndarray] | None = None
         self._hand = Hand(session, expecting)
         self._grip = Grip.MOVE
         canvas = view.canvas
@@ -235,32 +236,41 @@ class MriPresenter(QObject):
         canvas.show_overlay(None)
         aspect = plane.spacing_mm[0] / plane.spacing_mm[1]
         if mode == FUSED:
-            grey = stack.grey(self._session.us_frame)
-            sector = stack.sector
-            under = grey[sector.top : sector.bottom, sector.left : sector.right]
-            picture = blend(under, picture, self._opacity)
+            picture = blend(self._sector(stack, picture.shape), picture, self._opacity)
         rows, columns = stack.frames.shape[1:3]
         canvas.show_image(picture, rect, aspect, (0, 0, columns, rows))
         canvas.follow(self._us_canvas)
         canvas.set_mm_per_px(plane.spacing_mm[1])
         canvas.set_edges(("", "", "", ""))
-        self._corners(volume, lps_text(map_points(parameters, np.zeros(3))))
+        self._corners(volume, lps_text(map_points(parameters, np.zeros(3))), self._hand_text())
         canvas.show_marks(self._marks.in_plane(parameters, plane))
         self._draw_heatmap()
         canvas.show_ring(self._expecting.pivot_px if self._tools.name == "mri_move" else None)
-        self._tell_hand()
+
+    def _sector(self, stack: FrameStack, shape: tuple[int, ...]) -> np.ndarray:
+        """The hung frame's sector in that many rows and columns, kept from one step of a drag to the next."""
+        frame, sector = self._session.us_frame, stack.sector
+        kept = self._under
+        if kept is None or kept[0] is not stack or kept[1] != frame or kept[2].shape != shape:
+            grey = stack.grey(frame)[sector.top : sector.bottom, sector.left : sector.right]
+            kept = self._under = (stack, frame, fitted(grey, shape))
+        return kept[2]
 
     def _tell_grip(self, grip: Grip) -> None:
         self._grip = grip
         self._tell_hand()
 
     def _tell_hand(self) -> None:
-        """Say what a drag from here does, and how far the one in hand has come."""
+        if words := self._hand_text():
+            self._view.canvas.set_corner("tl", words, "registration")
+
+    def _hand_text(self) -> str:
+        """What a drag from here does, and how far the one in hand has come; nothing where no hand is."""
         session = self._session
         is_own = session.registered is not None and session.registered[0] is session.registration
-        if self._tools.name == "mri_move" and is_own:  # a glance writes its name there
-            words = (grip_text(self._grip, self._language), self._hand.amount)
-            self._view.canvas.set_corner("tl", " ".join(filter(None, words)), "registration")
+        if self._tools.name != "mri_move" or not is_own:  # a glance writes its name there
+            return ""
+        return " ".join(filter(None, (grip_text(self._grip, self._language), self._hand.amount)))
 
     def _draw_heatmap(self) -> None:
         canvas, lesion = self._view.canvas, self._session.lesion
@@ -278,10 +288,10 @@ class MriPresenter(QObject):
         canvas.show_overlay(heatmap_rgba(heatmap), rect, self._tools.heatmap_opacity)
         canvas.set_corner("tr", heatmap_note(heatmap, self._language), "model")
 
-    def _corners(self, volume: Volume, place: str) -> None:
+    def _corners(self, volume: Volume, place: str, hand: str = "") -> None:
         canvas = self._view.canvas
         centre, width = self._window(volume)
-        canvas.set_corner("tl", "")
+        canvas.set_corner("tl", hand, "registration")
         canvas.set_corner("tr", "")
         canvas.set_corner("bl", place)
         canvas.set_corner("br", f"W {width:.0f} L {centre:.0f}")
