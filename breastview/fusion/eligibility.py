@@ -7,7 +7,7 @@ from breastview.fusion.reading import Eligibility
 from breastview.fusion.spec import CHANNELS, ModelSpec, Scope
 from breastview.imaging.case import ScannedCase
 from breastview.messages import Message, message
-from breastview.records.concordance import objections_to_fusing
+from breastview.records.concordance import objections_to_fusing, us_size_mm
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.plane import UsPlane
 
@@ -24,7 +24,12 @@ def check_scope(
     """Whether this lesion of this case may be read; every reason against it, not only the first."""
     if lesion is None:
         return Eligibility(False, (message("scope.no_lesion"), *_about_case(spec.scope, case)))
-    reasons = [*_about_case(spec.scope, case), *objections_to_fusing(record, lesion, plane, mri_side)]
+    of_lesion = _about_lesion(spec.scope, record, lesion, plane)
+    reasons = [
+        *_about_case(spec.scope, case),
+        *of_lesion,
+        *objections_to_fusing(record, lesion, plane, mri_side),
+    ]
     if _is_covered(case, lesion, given):
         reasons.append(message("scope.us_covered"))
     if not case.volumes:
@@ -50,6 +55,33 @@ def _about_case(scope: Scope, case: ScannedCase) -> list[Message]:
         reasons.append(message("scope.age_unknown", age=scope.min_age_y))
     elif scope.min_age_y is not None and age is not None and age < scope.min_age_y:
         reasons.append(message("scope.too_young", age=scope.min_age_y))
+    if scope.max_age_y is not None and age is not None and age > scope.max_age_y:
+        reasons.append(message("scope.too_old", age=scope.max_age_y))
+    return reasons + _about_scanners(scope, case)
+
+
+def _about_scanners(scope: Scope, case: ScannedCase) -> list[Message]:
+    """MRI of makers that the model never saw; a case names the maker, seldom more."""
+    known = [name.casefold() for name in scope.scanners]
+    makers = sorted({volume.manufacturer for volume in case.volumes if volume.manufacturer})
+    others = [maker for maker in makers if not any(name.startswith(maker.casefold()) for name in known)]
+    if not known or case.simulated:
+        return []
+    return [message("scope.other_scanner", scanners=", ".join(scope.scanners), maker=one) for one in others]
+
+
+def _about_lesion(scope: Scope, record: ReviewRecord, lesion: Lesion, plane: UsPlane | None) -> list[Message]:
+    """Its size on US where there is a scale, and the density where the record tells it."""
+    reasons = []
+    told = record.extra.get(f"{lesion.lesion_id}.density", record.extra.get("density", ""))
+    if told and scope.densities and told.casefold() not in scope.densities:
+        densities = ", ".join(scope.densities)
+        reasons.append(message("scope.other_density", densities=densities, density=told))
+    if scope.sizes_mm is not None and lesion.us is not None and plane is not None:
+        low, high = scope.sizes_mm
+        size_mm = round(max(us_size_mm(lesion, plane)), 1)
+        if not low <= size_mm <= high:
+            reasons.append(message("scope.other_size", low=low, high=high, mm=size_mm))
     return reasons
 
 

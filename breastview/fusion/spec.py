@@ -63,7 +63,12 @@ class NetworkSpec:
 
 @dataclass(frozen=True)
 class Scope:
-    """In which cases the model was validated; the gate refuses all others."""
+    """In which cases the model was validated; the gate refuses all others.
+
+    What is empty or None is not known, and not asked for. `sources` name the cohorts, `scanners` are
+    manufacturer and model, `densities` BI-RADS letters, `sizes_mm` the longer side of the lesion's US box.
+    `research_only`: measured on too few lesions for anything else.
+    """
 
     simulated_only: bool = False
     modalities: tuple[str, ...] = ("us", "mri", "fused")
@@ -72,6 +77,12 @@ class Scope:
     note: str = ""
 
     @property
+    sources: tuple[str, ...] = ()
+    scanners: tuple[str, ...] = ()
+    densities: tuple[str, ...] = ()
+    max_age_y: int | None = None
+    sizes_mm: tuple[float, float] | None = None
+    research_only: bool = False
     def told(self) -> Message:
         """What the scope is worth, to be shown beside every probability."""
         return (
@@ -82,6 +93,20 @@ class Scope:
 
 
 @dataclass(frozen=True)
+    @property
+    def details(self) -> tuple[Message, ...]:
+        """The bounds of the scope, for the model card."""
+        lines = [message("scope.research_only")] if self.research_only else []
+        if self.scanners:
+            lines.append(message("scope.scanners", scanners=", ".join(self.scanners)))
+        if self.densities:
+            lines.append(message("scope.densities", densities=", ".join(self.densities)))
+        if self.min_age_y is not None and self.max_age_y is not None:
+            lines.append(message("scope.ages", low=self.min_age_y, high=self.max_age_y))
+        if self.sizes_mm is not None:
+            lines.append(message("scope.sizes", low=self.sizes_mm[0], high=self.sizes_mm[1]))
+        return tuple(lines)
+
 class Metric:
     """One figure with its 95 % interval and n."""
 

@@ -146,3 +146,39 @@ def test_there_is_something_to_compute_from_as_soon_as_one_image_is_cut():
     assert can_compute(us_alone)
     assert not can_compute(nothing) and not can_compute(None)
     assert not np.any(nothing.channels_present)
+
+
+@pytest.mark.parametrize(("age_y", "codes"), [(80, []), (81, ["too_old"])])
+def test_nobody_above_the_validated_age_is_read(age_y, codes):
+    against = reasons(scope=Scope(max_age_y=80), found=case(age_y=age_y))
+    assert against == [message(f"scope.{code}", age=80) for code in codes]
+
+
+def test_mri_of_another_maker_is_not_read():
+    scope = Scope(scanners=("GE MEDICAL SYSTEMS Brivo MR355",))
+    ge = case(replace(scanned(Role.T1WI), manufacturer="GE MEDICAL SYSTEMS"))
+    other = case(replace(scanned(Role.T1WI), manufacturer="SIEMENS"))
+    assert reasons(scope=scope, found=ge) == []
+    assert reasons(scope=scope, found=case()) == []  # no header says who made it
+    assert reasons(scope=scope, found=other) == [
+        message("scope.other_scanner", scanners=scope.scanners[0], maker="SIEMENS")
+    ]
+    assert reasons(scope=Scope(), found=other) == []
+
+
+def test_a_lesion_outside_the_validated_sizes_is_not_read():
+    width_mm = 8.0  # 40 px of 0.2 mm
+    assert reasons(scope=Scope(sizes_mm=(5.0, width_mm))) == []
+    assert reasons(scope=Scope(sizes_mm=(9.0, 40.0))) == [
+        message("scope.other_size", low=9.0, high=40.0, mm=width_mm)
+    ]
+
+
+def test_a_density_that_the_record_tells_is_held_against_the_scope():
+    scope = Scope(densities=("a", "b"))
+    dense = replace(record(lesion()), extra={"density": "D"})
+    own = replace(record(lesion()), extra={"density": "D", "L1.density": "b"})
+    assert reasons(scope=scope, known=dense) == [
+        message("scope.other_density", densities="a, b", density="D")
+    ]
+    assert reasons(scope=scope, known=own) == [] and reasons(scope=scope) == []

@@ -17,13 +17,24 @@ from breastview.fusion.spec import (
     read_spec,
     write_spec,
 )
+from breastview.messages import render
 
 FULL = ModelSpec(
     name="Model of the ward",
     demonstration=False,
     input=InputSpec(size_px=224, margin=1.4),
     network=NetworkSpec(trunk="resnet50", shared=False, fusion="gate"),
-    scope=Scope(required_channels=("t2wi", "dce"), min_age_y=30, note="两家医院"),
+    scope=Scope(
+        required_channels=("t2wi", "dce"),
+        min_age_y=30,
+        note="两家医院",
+        sources=("records",),
+        scanners=("GE MEDICAL SYSTEMS Brivo MR355",),
+        densities=("b", "c"),
+        max_age_y=78,
+        sizes_mm=(5.0, 41.0),
+        research_only=True,
+    ),
     weights_sha256="12" * 32,
     temperature={"fused": 1.25},
     operating_point={"fused": 0.41},
@@ -36,6 +47,29 @@ FULL = ModelSpec(
 def test_a_spec_comes_back_as_it_was_written(tmp_path):
     write_spec(tmp_path, FULL)
     assert read_spec(tmp_path) == FULL
+
+
+def test_a_spec_of_before_the_scope_had_bounds_is_read(tmp_path):
+    older = {
+        "simulated_only": True,
+        "modalities": ["us"],
+        "required_channels": [],
+        "min_age_y": None,
+        "note": "",
+    }
+    rewrite(tmp_path, {"scope": older})
+    scope = read_spec(tmp_path).scope
+    assert (scope.scanners, scope.sizes_mm, scope.research_only, scope.details) == ((), None, False, ())
+
+
+def test_the_bounds_of_the_scope_are_told():
+    assert [render(line) for line in FULL.scope.details] == [
+        "For research only: measured on fewer than 100 malignant or 100 benign lesions.",
+        "Scanners: GE MEDICAL SYSTEMS Brivo MR355.",
+        "Breast densities: b, c.",
+        "Ages: 30 to 78 years.",
+        "Lesions on ultrasound: 5 to 41 mm.",
+    ]
 
 
 def test_a_folder_without_spec_is_no_bundle(tmp_path):

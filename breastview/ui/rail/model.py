@@ -218,7 +218,7 @@ class ModelPresenter(QObject):
         if spec is None or reading is None:
             return self._session.device
         text = self._language.text
-        lines = [self._language.say(spec.scope.told)]
+        lines = [self._language.say(line) for line in (spec.scope.told, *spec.scope.details)]
         figures = spec.metrics.get("fused", {})
         if "auc" in figures:
             auc = figures["auc"]
