@@ -67,6 +67,20 @@ def records(
         typer.echo(f"! {problem}")
 
 
+@cohort.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV with the columns folder, side, clock, pathology")],
+    records: Annotated[Path | None, typer.Option(help="Folder of records; default: the window's own")] = None,
+) -> None:
+    """Write records that wait to be marked in the window, which hides pathology until the first read."""
+    from model_training.cohort.queue import import_queue  # DICOM, which training does without
+
+    queue = import_queue(file, records)
+    typer.echo(f"{queue.records} records with {queue.lesions} lesions wait to be marked")
+    for problem in queue.problems:
+        typer.echo(f"! {problem}")
+
+
 @cohort.command()
 def flow(folder: Path, criteria: Criteria = DEFAULT) -> None:
     """Show which lesions of a cohort are in a study, and what excludes the others."""

@@ -1,0 +1,122 @@
+"""A list of lesions with known pathology as a queue for marking: a review record for each patient folder.
+
+The window shows side and clock face at once, and the pathology once the first read is committed.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from breastview.errors import BreastViewError
+from breastview.imaging.scan import scan_folder
+from breastview.records.store import RecordStore
+from breastview.records.values import Lesion, Pathology, ReviewRecord, Side, new_record
+from model_training.cohort.facts import TOLD
+
+COLUMNS = ("folder", "side", "clock", "pathology")
+_SIDES = {"r": Side.RIGHT, "right": Side.RIGHT, "l": Side.LEFT, "left": Side.LEFT}
+_PATHOLOGIES = {"b3": Pathology.HIGH_RISK, "": None, **{each.value: each for each in Pathology}}
+
+
+@dataclass(frozen=True)
+class Queue:
+    """How many records were written for how many lesions, and what is wrong with rows, by their number."""
+
+    records: int
+    lesions: int
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Row:
+    number: int
+    folder: str
+    lesion: Lesion
+    told: Mapping[str, str]
+
+
+def import_queue(file: Path, records: Path | None = None) -> Queue:
+    """Write a record for each folder of a CSV file into `records` (None: where the window keeps its own).
+
+    Columns are `COLUMNS`, and any of `facts.TOLD`; folders may be relative to the file. Several rows of one
+    folder are several lesions. A record that stands already is left as it is.
+
+    Raises:
+        ValueError: the file is no CSV in UTF-8 with these columns.
+    """
+    store, problems = RecordStore(records), dict[int, str]()
+    by_folder: dict[str, list[_Row]] = {}
+    for row in _read(file, problems):
+        by_folder.setdefault(row.folder, []).append(row)
+    written = []
+    for folder, rows in by_folder.items():
+        try:
+            written.append(_queue(file.parent / folder, rows, store))
+        except (BreastViewError, FileExistsError) as error:
+            problems |= {row.number: str(error) for row in rows}
+    lesions = sum(len(record.lesions) for record in written)
+    told = tuple(f"row {number}: {problem}" for number, problem in sorted(problems.items()))
+    return Queue(len(written), lesions, told)
+
+
+def _queue(folder: Path, rows: list[_Row], store: RecordStore) -> ReviewRecord:
+    case = scan_folder(folder)
+    if store.load(case.fingerprint) is not None:
+        raise FileExistsError("This case has a record already, which was left as it is.")
+    lesions = tuple(replace(row.lesion, lesion_id=f"L{n}") for n, row in enumerate(rows, 1))
+    extra = {f"L{n}.{name}": word for n, row in enumerate(rows, 1) for name, word in row.told.items()}
+    record = replace(new_record(case), lesions=lesions, extra=extra)
+    store.save(record)
+    return record
+
+
+def _read(file: Path, problems: dict[int, str]) -> list[_Row]:
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError("The list is not in UTF-8: save it as 'CSV UTF-8'.") from None
+    semicolons = bool(lines) and lines[0].count(";") > lines[0].count(",")
+    table = csv.DictReader(lines, delimiter=";" if semicolons else ",")
+    names = [name.strip().casefold() for name in table.fieldnames or ()]
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise ValueError(f"The list lacks the column '{missing[0]}': it needs {', '.join(COLUMNS)}.")
+    if strange := [name for name in names if name not in (*COLUMNS, *TOLD)]:
+        raise ValueError(f"The list has a column '{strange[0]}', which is none of {', '.join(TOLD)}.")
+    table.fieldnames = names
+    rows = []
+    for number, cells in enumerate(table, 2):  # as a spreadsheet counts: the names are row 1
+        try:
+            rows.append(_row(number, {name: (cells[name] or "").strip() for name in names}))
+        except ValueError as error:
+            problems[number] = str(error)
+    return rows
+
+
+def _row(number: int, cells: Mapping[str, str]) -> _Row:
+    if not cells["folder"]:
+        raise ValueError("it names no folder")
+    side = cells["side"].casefold()
+    if side not in _SIDES:
+        raise ValueError("side is R or L")
+    pathology = cells["pathology"].casefold()
+    if pathology not in _PATHOLOGIES:
+        raise ValueError("pathology is malignant, high_risk (or B3), benign, or empty where it is unknown")
+    lesion = Lesion("", _SIDES[side], _clock_h(cells["clock"]), pathology=_PATHOLOGIES[pathology])
+    return _Row(number, cells["folder"], lesion, {n: w for n, w in cells.items() if n in TOLD and w})
+
+
+def _clock_h(text: str) -> float | None:
+    """Hours from "9", "9.5" or "9:30", in half hours as the window has them; None where it is empty."""
+    if not text:
+        return None
+    hours, _, minutes = text.partition(":")
+    try:
+        clock_h = round(2 * (float(hours) + float(minutes or 0) / 60)) / 2
+    except (ValueError, OverflowError):
+        clock_h = 0.0
+    if not 1 <= clock_h <= 12.5:
+        raise ValueError("clock is from 1 to 12:30")
+    return clock_h

@@ -1,0 +1,81 @@
+"""A list with pathology becomes records that wait for their marks, and a bad row is named with its reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from breastview.imaging.scan import scan_folder
+from breastview.records.store import RecordStore
+from breastview.records.values import Pathology, Side
+from model_training.cohort.queue import import_queue
+from tests.imaging.dicom_files import save_all, us_still
+
+
+@pytest.fixture
+def place(tmp_path):
+    save_all(tmp_path / "one", us_still())
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def listed(place, *rows, names="folder,side,clock,pathology", encoding="utf-8-sig"):
+    file = place / "list.csv"
+    file.write_text("\n".join([names, *rows]), encoding=encoding)
+    return file
+
+
+def test_a_folder_gets_a_record_with_side_clock_and_pathology(place):
+    names = "Folder;side;clock;pathology;prior_biopsy"
+    file = listed(place, "one;R;9:30;Malignant;no", "one;left;12.5;b3;", names=names)
+    queue = import_queue(file, place / "records")
+    assert (queue.records, queue.lesions, queue.problems) == (1, 2, ())
+    case = scan_folder(place / "one")
+    record = RecordStore(place / "records").load(case.fingerprint)
+    first, second = record.lesions
+    assert (first.lesion_id, first.side, first.clock_h) == ("L1", Side.RIGHT, 9.5)
+    assert (second.lesion_id, second.side, second.clock_h) == ("L2", Side.LEFT, 12.5)
+    assert [each.pathology for each in record.lesions] == [Pathology.MALIGNANT, Pathology.HIGH_RISK]
+    assert first.us is None and first.first_bi_rads is None and not record.first_read_committed
+    assert record.extra == {"L1.prior_biopsy": "no"}
+
+
+def test_bad_rows_are_named_and_the_others_taken(place):
+    file = listed(
+        place,
+        "one,R,3,benign",
+        "one,X,3,benign",
+        "one,R,13,benign",
+        "one,R,noon,benign",
+        "one,R,,unclear",
+        ",R,,",
+        "empty,R,,",
+        "nowhere,L,,",
+    )
+    queue = import_queue(file, place / "records")
+    assert (queue.records, queue.lesions) == (1, 1)
+    assert queue.problems == (
+        "row 3: side is R or L",
+        "row 4: clock is from 1 to 12:30",
+        "row 5: clock is from 1 to 12:30",
+        "row 6: pathology is malignant, high_risk (or B3), benign, or empty where it is unknown",
+        "row 7: it names no folder",
+        "row 8: No breast images in this folder. Choose the folder that the archive exported.",
+        "row 9: This folder does not exist. Choose another folder.",
+    )
+
+
+def test_a_review_that_stands_is_left_alone(place):
+    import_queue(listed(place, "one,R,3,benign"), place / "records")
+    queue = import_queue(listed(place, "one,L,4,malignant"), place / "records")
+    assert queue.problems == ("row 2: This case has a record already, which was left as it is.",)
+    (lesion,) = RecordStore(place / "records").load(scan_folder(place / "one").fingerprint).lesions
+    assert (lesion.side, lesion.pathology) == (Side.RIGHT, Pathology.BENIGN)
+
+
+def test_a_list_of_another_kind_is_refused(place):
+    with pytest.raises(ValueError, match="lacks the column 'side'"):
+        import_queue(listed(place, names="folder,clock,pathology"))
+    with pytest.raises(ValueError, match="a column 'name'"):
+        import_queue(listed(place, names="folder,side,clock,pathology,name"))
+    with pytest.raises(ValueError, match="not in UTF-8"):
+        import_queue(listed(place, "右,R,3,benign", encoding="gbk"))
