@@ -26,6 +26,7 @@ class FusionNetwork(nn.Module):
         self.trunks = nn.ModuleDict({name: _TRUNKS[spec.trunk](name, spec) for name in spec.modalities})
         if spec.shared and len(spec.modalities) == len(MODALITIES):
             share_convolutions(self.trunks["us"], self.trunks["mri"])
+        self.agreement = Agreement() if spec.checks_registration else None
         self.head = Head(_FEATURES[spec.trunk], spec.fusion, spec.modalities)
 
     def trunk(self, modality: str, x: torch.Tensor) -> torch.Tensor:
@@ -83,6 +84,33 @@ class Head(nn.Module):
         if present is not None:
             scores = scores.masked_fill(~present[:, columns], float("-inf"))
         return scores.softmax(dim=1)
+
+
+class Agreement(nn.Module):
+    """Whether US and MRI show the same place: a small network on both inputs side by side, at low resolution.
+
+    It is told where each pixel lies: a lesion that is there, but not in the middle, is what it looks for.
+    """
+
+    SIDE_PX = 32
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = sum(IN_CHANNELS.values()) + 2
+        for width in (24, 48, 64):
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+            layers.append(nn.AdaptiveAvgPool2d(4) if width == 64 else nn.MaxPool2d(2))
+            channels = width
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(channels * 16, 1))
+
+    def forward(self, us: torch.Tensor, mri: torch.Tensor) -> torch.Tensor:
+        """Log odds (n,) that the registration is off, from the trunks' inputs."""
+        seen = nn.functional.adaptive_avg_pool2d(torch.cat([us, mri], dim=1), self.SIDE_PX)
+        place = torch.linspace(-1, 1, self.SIDE_PX, device=us.device)
+        down, right = torch.meshgrid(place, place, indexing="ij")
+        places = torch.stack([right, down]).expand(len(seen), -1, -1, -1)
+        return self.layers(torch.cat([seen, places.to(seen.dtype)], dim=1))[:, 0]
 
 
 def _resnet(depth: str) -> Callable[[str, NetworkSpec], nn.Module]:

@@ -15,6 +15,7 @@ from breastview.fusion.preprocess import ModelInput
 from breastview.fusion.reading import Eligibility, Heatmap, Reading, refusal
 from breastview.fusion.spec import ModelSpec, read_spec
 from breastview.imaging.geometry import frozen
+from breastview.messages import Message, message
 
 
 def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: bool = False) -> Reading:
@@ -45,6 +46,7 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
         weight_us=share.get("us"),
         weight_mri=share.get("mri"),
         heatmaps=tuple(_heatmap(name, cam, given, spec) for name, cam in cams.items()),
+        cautions=_cautions(bundle, inputs),
     )
 
 
@@ -78,6 +80,20 @@ def _inputs(bundle: Bundle, given: ModelInput) -> dict[str, torch.Tensor]:
         present = torch.from_numpy(np.array(given.channels_present))[None]
         inputs["mri"] = mri_tensor(torch.from_numpy(np.array(given.mri))[None], present).to(bundle.device)
     return inputs
+
+
+def _cautions(bundle: Bundle, inputs: dict[str, torch.Tensor]) -> tuple[Message, ...]:
+    """What the reader should look at before believing the answer."""
+    check, spec = bundle.network.agreement, bundle.spec
+    if check is None or len(inputs) < len(MODALITIES):
+        return ()
+    with torch.no_grad():
+        off = float(check(inputs["us"], inputs["mri"]).sigmoid()[0])
+    if off < spec.operating_point["registration"]:
+        return ()
+    worth = spec.metrics["registration"]
+    flagged, false = (round(100 * worth[name].value) for name in ("flagged", "false_flags"))
+    return (message("model.misregistered", flagged=flagged, false=false),)
 
 
 def _probability(logits: dict[str, torch.Tensor], name: str, spec: ModelSpec) -> float | None:

@@ -48,7 +48,8 @@ class Heatmap:
 class Reading:
     """The model's answer for one lesion. Probabilities of malignancy are calibrated; None where not computed.
 
-    A refusal has `eligibility.eligible == False`, no probability and no heatmaps, unless `research_override`.
+    `cautions` say what to look at before it is believed. A refusal has `eligibility.eligible == False`, no
+    probability and no heatmaps, unless `research_override`.
     """
 
     lesion_id: str
@@ -65,6 +66,7 @@ class Reading:
     weight_us: float | None = None
     weight_mri: float | None = None
     heatmaps: tuple[Heatmap, ...] = ()
+    cautions: tuple[Message, ...] = ()
 
     def is_from(self, spec: ModelSpec | None) -> bool:
         """Whether this very model answered: no answer is shown or printed under another model's name."""
@@ -104,6 +106,7 @@ def keep(reading: Reading) -> KeptReading:
         probability_mri=reading.probability_mri,
         weight_us=reading.weight_us,
         weight_mri=reading.weight_mri,
+        cautions=reading.cautions,
     )
 
 
@@ -123,4 +126,5 @@ def restored(kept: KeptReading) -> Reading:
         probability_mri=kept.probability_mri,
         weight_us=kept.weight_us,
         weight_mri=kept.weight_mri,
+        cautions=kept.cautions,
     )

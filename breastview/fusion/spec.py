@@ -52,13 +52,15 @@ class InputSpec:
 @dataclass(frozen=True)
 class NetworkSpec:
     """Which network. `trunk`: one of `TRUNKS`; `shared`: one set of convolutions for both `modalities`;
-    `fusion`: one of `FUSIONS`."""
+    `fusion`: one of `FUSIONS`; `checks_registration`: whether it can tell that US and MRI do not show the
+    same place."""
 
     trunk: str = "resnet101"
     shared: bool = True
     dilated: bool = True
     fusion: str = "weighted"
     modalities: tuple[str, ...] = ("us", "mri")
+    checks_registration: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,14 @@ class Scope:
     required_channels: tuple[str, ...] = ("dce",)
     min_age_y: int | None = None
     note: str = ""
-
-    @property
     sources: tuple[str, ...] = ()
     scanners: tuple[str, ...] = ()
     densities: tuple[str, ...] = ()
     max_age_y: int | None = None
     sizes_mm: tuple[float, float] | None = None
     research_only: bool = False
+
+    @property
     def told(self) -> Message:
         """What the scope is worth, to be shown beside every probability."""
         return (
@@ -91,8 +93,6 @@ class Scope:
             else message("scope.own_note", note=self.note)
         )
 
-
-@dataclass(frozen=True)
     @property
     def details(self) -> tuple[Message, ...]:
         """The bounds of the scope, for the model card."""
@@ -107,6 +107,8 @@ class Scope:
             lines.append(message("scope.sizes", low=self.sizes_mm[0], high=self.sizes_mm[1]))
         return tuple(lines)
 
+
+@dataclass(frozen=True)
 class Metric:
     """One figure with its 95 % interval and n."""
 
@@ -121,6 +123,8 @@ class ModelSpec:
     """Everything that must be known of a bundle before its weights are read.
 
     `temperature` divides logits, a modality; `cam_scale` is the raw Grad-CAM value shown as 1, a modality.
+    `operating_point` is a probability for each head, and for "registration" the one from which US and MRI are
+    said not to show the same place.
     """
 
     name: str

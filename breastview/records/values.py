@@ -138,6 +138,7 @@ class KeptReading:
     probability_mri: float | None = None
     weight_us: float | None = None
     weight_mri: float | None = None
+    cautions: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -301,11 +301,13 @@ class _Page:
         return [*lines, *self._numbers(reading)]
 
     def _grounds(self, item: LesionContent) -> list[Any]:
-        """Every reason against the reading, and what the model is worth."""
+        """Every reason against the reading, what to look at first, and what the model is worth."""
         spec, reading = self._content.spec, item.reading
         if spec is None or reading is None:
             return []
-        lines = [self._p("– " + self._say(reason)) for reason in reading.eligibility.reasons]
+        lines = [
+            self._p("– " + self._say(reason)) for reason in (*reading.eligibility.reasons, *reading.cautions)
+        ]
         return [*lines, Spacer(1, 3), self._p(self._worth(spec, reading), self._muted)]
 
     def _numbers(self, reading: Reading) -> list[Any]:

@@ -13,8 +13,8 @@ from breastview.fusion.bundle import save_bundle
 from breastview.fusion.explain import grad_cam
 from breastview.fusion.network import mri_tensor
 from breastview.fusion.predict import read, read_request, warm
-from breastview.fusion.reading import Eligibility
-from breastview.fusion.spec import NetworkSpec
+from breastview.fusion.reading import Eligibility, keep, restored
+from breastview.fusion.spec import Metric, NetworkSpec
 from breastview.messages import message
 from tests.fusion.examples import SPEC, bundle, given, network
 
@@ -148,3 +148,32 @@ def test_a_worker_reads_from_a_folder_what_it_would_read_from_memory(tmp_path):
 def test_a_worker_without_a_bundle_says_so(tmp_path):
     with pytest.raises(ModelError, match="No model bundle here"):
         read_request(tmp_path, "cpu", given(), YES, False)
+
+
+CHECKED = replace(
+    SPEC,
+    network=NetworkSpec("cnn", checks_registration=True),
+    operating_point={"registration": 0.5},
+    metrics={
+        "registration": {"flagged": Metric(0.9, 0.8, 0.95, 50), "false_flags": Metric(0.08, 0, 0.2, 50)}
+    },
+)
+
+
+@pytest.mark.parametrize("log_odds", [-4.0, 4.0])
+def test_a_registration_that_looks_wrong_is_doubted_with_what_the_doubt_is_worth(log_odds):
+    model = bundle(spec=CHECKED)
+    last = model.network.agreement.layers[-1]
+    last.weight.data.zero_()
+    last.bias.data.fill_(log_odds)
+    doubt = message("model.misregistered", flagged=90, false=8)
+    reading = read(model, given(), YES)
+    assert reading.cautions == ((doubt,) if log_odds > 0 else ())
+    assert restored(keep(reading)).cautions == reading.cautions
+    assert reading.probability is not None
+
+
+def test_without_mri_there_is_no_registration_to_doubt():
+    model = bundle(spec=CHECKED)
+    model.network.agreement.layers[-1].bias.data.fill_(9.0)
+    assert read(model, replace(given(), mri=None), YES).cautions == ()

@@ -207,12 +207,14 @@ class ModelPresenter(QObject):
             reasons = text("RESEARCH OVERRIDE: outside the model's scope.") + "\n" + reasons
         elif not reading.eligibility.eligible:
             reasons = text("No probability:") + "\n" + reasons
-        self._panel.told.setText(reasons)
+        cautions = ["⚠ " + say(caution) for caution in reading.cautions]
+        self._panel.told.setText("\n".join(part for part in (reasons, *cautions) if part))
         shown = reading.probability if reading.probability is not None else reading.probability_us
         if shown is None:
             self._rail.set_state("model", "⚠ " + text("no probability: outside scope"), "caution")
         else:
-            self._rail.set_state("model", f"✓ {shown:.2f}", "model")
+            mark, role = ("⚠", "caution") if reading.cautions else ("✓", "model")
+            self._rail.set_state("model", f"{mark} {shown:.2f}", role)
 
     def _worth(self, spec: ModelSpec | None, reading: Reading | None) -> str:
         if spec is None or reading is None:
