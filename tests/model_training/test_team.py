@@ -53,11 +53,11 @@ def test_two_processes_one_of_them_killed_once_reach_the_weights_of_one(tmp_path
     cohort = write_cohort(tmp_path / "cohort")
     worker = tmp_path / "worker.py"
     worker.write_text(WORKER)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "1"]
-    place = ["--master-addr", "127.0.0.1", "--master-port", "0", "--rdzv-backend", "static"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
+    twice = ["--nproc-per-node", "2", "--max-restarts", "1"]
     root = str(Path(__file__).parents[2])
     done = subprocess.run(
-        [*torchrun, *place, str(worker), str(cohort), str(tmp_path / "two")],
+        [*torchrun, *twice, str(worker), str(cohort), str(tmp_path / "two")],
         env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
         cwd=root,
         capture_output=True,
