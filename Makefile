@@ -2,8 +2,9 @@
 BIN := .venv/bin
 LOCKED := .venv/.locked
 READY := .venv/.ready
+COHORT := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/breastview/tables-cohort
 
-.PHONY: help demo run test check bench lock catalogue
+.PHONY: help demo run test check bench tables lock catalogue
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST)
@@ -27,6 +28,10 @@ check: $(READY)  ## static checks: style, types, import directions, translations
 
 bench: $(READY)  ## print the benchmark table and write benchmarks.json
 	$(BIN)/python -m tests.benchmarks
+
+tables: $(READY)  ## the paper's tables from simulated patients, in build/tables: about an hour; killed, it goes on
+	$(BIN)/python -m model_training cohort simulate $(COHORT) --train 240 --validation 80 --test 120 --variants 3
+	$(BIN)/python -m model_training tables $(COHORT) build/tables --preset small
 
 catalogue: $(READY)  ## add new texts to the translations, to be filled by hand
 	$(BIN)/python resources/translations/catalogue.py update

@@ -18,18 +18,29 @@ from model_training.cohort.criteria import DEFAULT, apply_criteria, flow_text, r
 from model_training.cohort.samples import manifest
 from model_training.cohort.simulated import simulate_cohort
 from model_training.cohort.stills import stills_cohort
-from model_training.export import export_demonstration
+from model_training.export import DEMONSTRATION, export_bundle, settings_of_pair
 from model_training.initial import StartError
 from model_training.recipe import RecipeError, read_recipe
-from model_training.run_folder import RunError, read_settings
-from model_training.splits import LeakError, load_fold, load_parts
+from model_training.run_folder import RunError
+from model_training.splits import LeakError, load_fold, load_held_out, load_parts
+from model_training.tables.study import PRESETS, StudyError, run_study
+from model_training.tables.write import write_study
 from model_training.train import DivergedError
 from model_training.train import train as run_training
 
 app = typer.Typer(help="Turn cohorts into model bundles.", no_args_is_help=True)
 cohort = typer.Typer(help="Make a cohort, or look at one.", no_args_is_help=True)
 app.add_typer(cohort, name="cohort")
-MISTAKES = (RecipeError, StartError, RunError, LeakError, DivergedError, ModelError, FileNotFoundError)
+MISTAKES = (
+    StudyError,
+    RecipeError,
+    StartError,
+    RunError,
+    LeakError,
+    DivergedError,
+    ModelError,
+    FileNotFoundError,
+)
 Criteria = Annotated[Path, typer.Option(help="Who is in the study (TOML)")]
 
 
@@ -137,12 +148,15 @@ def export(
     cohort_folder: Path,
     run: Path,
     bundle: Path,
+    name: Annotated[str, typer.Option(help="What the bundle is called")] = DEMONSTRATION,
+    fold: Annotated[str, typer.Option(help="The fold that was trained, as 1/5")] = "",
     commit: Annotated[str, typer.Option(help="Commit of the code that trained")] = "",
     remark: Annotated[str, typer.Option(help="What else must be known of how it was trained")] = "",
 ) -> None:
-    """Write a calibrated demonstration bundle with its card from a run."""
+    """Write a bundle with its card from a run: calibrated, measured, with the scope of its test cases."""
     with _mistakes_told():
-        made = read_settings(run)
+        made = settings_of_pair(run)
+        validation, test = load_held_out(cohort_folder, *(_fold(fold) if fold else ()))
     told = {
         "command": "python -m model_training cohort simulate C; "
         f"python -m model_training train C R --trunk {made.network.trunk}; "
@@ -150,12 +164,27 @@ def export(
         "commit": commit,
         "seed": made.recipe.seed,
         "hardware": f"{os.cpu_count()} CPU cores",
-        "training_data": "simulated patients",
+        "training_data": ", ".join(sorted(set(test.about["source"]))),
     }
     if remark:
         told["remark"] = remark
     with _mistakes_told():
-        export_demonstration(cohort_folder, run, bundle, told, InputSpec())
+        export_bundle(run, bundle, name, validation, test, told, InputSpec())
+
+
+@app.command()
+def tables(
+    cohort_folder: Path,
+    folder: Annotated[Path, typer.Argument(help="Where tables go, and what each network answered is kept")],
+    preset: Annotated[str, typer.Option(help=", ".join(PRESETS))] = "small",
+    recipe: Annotated[str, typer.Option(help="A recipe in place of the preset's")] = "",
+) -> None:
+    """Train nine networks and write the paper's tables; a killed study goes on where it was."""
+    if preset not in PRESETS:
+        raise typer.BadParameter(f"no preset {preset}; there is {', '.join(PRESETS)}")
+    with _mistakes_told():
+        study = run_study(cohort_folder, folder, PRESETS[preset], read_recipe(recipe) if recipe else None)
+    write_study(study, folder)
 
 
 def _fold(text: str) -> tuple[int, int]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import expit
 
 from breastview.fusion.bundle import load_weights, pack_weights, save_bundle
 from breastview.fusion.explain import grad_cam
@@ -16,74 +15,115 @@ from breastview.fusion.network import FusionNetwork, mri_tensor
 from breastview.fusion.spec import MODALITIES, InputSpec, Metric, ModelSpec, Scope
 from model_training import evaluate
 from model_training.batches import mri_images, sized
-from model_training.cohort.samples import Samples, load_cohort
+from model_training.card import HEADS, write_card
+from model_training.cohort.samples import BEST, Samples
 from model_training.predict import predict
 from model_training.recipe import to_plain
-from model_training.run_folder import RunError, load_average, log_lines, read_settings
+from model_training.run_folder import RunError, Settings, load_average, log_lines, read_settings
+from model_training.scope import SIMULATED, scope_of
+from model_training.splits import load_held_out
 
 CAM_PERCENTILE = 95.0
-HEADS = ("fused", "us", "mri")
-NOTE = "Trained and validated on simulated patients only: software verification, not clinical evidence."
-
-_SHARING = {
-    True: "convolutions shared by both modalities, own stems and batch norms",
-    False: "one trunk a modality",
-}
-_FUSING = {
-    "weighted": "softmax-weighted fusion",
-    "gate": "fusion by softmax weights and a gate on the features",
-    "fixed": "fusion by equal weights",
-    "concatenation": "features side by side",
-}
-_PLANES = {"registered": "resampled into the US plane", "native": "on its acquired planes"}
+DEMONSTRATION = "BreastView demonstration"
 
 
 def export_demonstration(
     cohort: Path, run: Path, folder: Path, training: dict[str, Any], inputs: InputSpec
 ) -> ModelSpec:
-    """Write the demonstration bundle, calibrated on validation cases and measured on test cases.
+    """Write the demonstration bundle of a cohort of simulated patients; otherwise as `export_bundle`."""
+    settings_of_pair(run)
+    validation, test = load_held_out(cohort)
+    return export_bundle(run, folder, DEMONSTRATION, validation, test, training, inputs)
+
+
+def export_bundle(
+    run: Path,
+    folder: Path,
+    name: str,
+    validation: Samples,
+    test: Samples,
+    training: dict[str, Any],
+    inputs: InputSpec,
+) -> ModelSpec:
+    """Write a bundle with its card, calibrated on validation cases, measured on test cases, with their scope.
 
     `inputs` is what the cohort was cut with; the size of the pictures is the run's. Everything is computed
-    with the weights as they are kept and in float32, as the application computes.
+    with the weights as they are kept and in float32, as the application computes. `DEMONSTRATION` names the
+    one of simulated patients.
 
     Raises:
         RunError: there is no run, or it trained one modality only.
     """
-    made = read_settings(run)
+    made = settings_of_pair(run)
     network, mri = made.network, made.recipe.mri
-    if network.modalities != MODALITIES:
-        raise RunError(f"{run} trained {network.modalities[0]} only: a bundle holds both modalities")
     inputs = replace(inputs, size_px=made.recipe.size_px, mri_input=mri)
     net = load_average(run, network)
     load_weights(net, pack_weights(net))
-    validation, test = load_cohort(cohort, "validation"), load_cohort(cohort, "test")
     chosen = predict(net, validation, inputs.size_px, mri=mri)
     measured = predict(net, test, inputs.size_px, mri=mri)
-    temperature = {name: evaluate.fit_temperature(validation.label, chosen[name]) for name in HEADS}
-    point = {name: _point(validation.label, chosen[name], temperature[name]) for name in HEADS}
-    figures = {
-        name: evaluate.metrics(test.label, measured[name], temperature[name], point[name]) for name in HEADS
-    }
+    heads = {head: Head.chosen(validation, chosen[head]) for head in HEADS}
+    best = {"best_possible_auc": evaluate.best_possible(test.label, test.best)} if _has_best(test) else {}
     spec = ModelSpec(
-        name="BreastView demonstration",
-        demonstration=True,
+        name=name,
+        demonstration=name == DEMONSTRATION,
         input=inputs,
         network=network,
-        scope=Scope(simulated_only=True, note=NOTE),
-        temperature=temperature,
-        operating_point=point,
+        scope=_scope(test, name == DEMONSTRATION),
+        temperature={name: head.temperature for name, head in heads.items()},
+        operating_point={name: head.point for name, head in heads.items()},
         cam_scale=cam_scales(net, validation, inputs.size_px, mri),
-        metrics=figures,
-        training={
-            **training,
-            "best_possible_auc": evaluate.best_possible(test.label, test.best),
-            **_log(run),
-            "recipe": to_plain(made.recipe),
-        },
+        metrics={name: head.metrics(test, measured[name]) for name, head in heads.items()},
+        training={**training, **best, **_log(run), "recipe": to_plain(made.recipe)},
     )
     spec = save_bundle(folder, spec, net, *(x.numpy() for x in _pair(test, 0, inputs.size_px, mri)))
-    (folder / "CARD.md").write_text(card(spec), encoding="utf-8")
+    write_card(spec, folder)
     return spec
+
+
+def settings_of_pair(run: Path) -> Settings:
+    """How a run is made; raises RunError where there is none, or it trained one modality only."""
+    made = read_settings(run)
+    if made.network.modalities != MODALITIES:
+        raise RunError(f"{run} trained {made.network.modalities[0]} only: a bundle holds both modalities")
+    return made
+
+
+@dataclass(frozen=True)
+class Head:
+    """How one head's logits become a probability and a call."""
+
+    temperature: float
+    point: float
+
+    @classmethod
+    def chosen(cls, validation: Samples, logits: np.ndarray) -> Head:
+        """Temperature, and Youden's point, on the validation cases that the head sees."""
+        label, logits = _seen(validation.label, logits)
+        temperature = evaluate.fit_temperature(label, logits)
+        return cls(temperature, evaluate.youden_point(label, evaluate.calibrated(logits, temperature)))
+
+    def metrics(self, test: Samples, logits: np.ndarray) -> dict[str, Metric]:
+        """Figures on the test cases that the head sees; over patients where a patient has several."""
+        label, seen_logits = _seen(test.label, logits)
+        patients, _ = _seen(test.patient, logits)
+        repeated = len(set(patients)) < len(patients)
+        measure = evaluate.metrics_over_patients if repeated else evaluate.metrics
+        return measure(label, seen_logits, self.temperature, self.point, patients if repeated else None)
+
+
+def _seen(values: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values and logits of the cases that have what the head looks at."""
+    there = np.isfinite(logits).all(axis=1)
+    return values[there], logits[there]
+
+
+def _scope(test: Samples, demonstration: bool) -> Scope:
+    scope = scope_of(test.about, bool(test.channels.any()))
+    return replace(scope, simulated_only=True, note=SIMULATED) if demonstration else scope
+
+
+def _has_best(test: Samples) -> bool:
+    return set(BEST) <= set(test.about.columns) and not test.about[list(BEST)].isna().any(axis=None)
 
 
 def cam_scales(
@@ -105,48 +145,6 @@ def _pair(samples: Samples, case: int, size_px: int, mri: str) -> tuple[torch.Te
     """US (1, 1, size, size) and MRI (1, channel, size, size) of a case, as the application cuts them."""
     one, first = np.array([case]), np.array([0])
     return sized(samples.us[one, first], size_px), sized(mri_images(samples, mri, one, first), size_px)
-
-
-def card(spec: ModelSpec) -> str:
-    """The model card in Markdown."""
-    best = spec.training["best_possible_auc"]
-    lines = [
-        f"# {spec.name}",
-        "",
-        f"**{'DEMONSTRATION. ' if spec.demonstration else ''}{spec.scope.note}**",
-        "",
-        f"Network: {spec.network.trunk}, {_SHARING[spec.network.shared]}, {_FUSING[spec.network.fusion]}; "
-        f"{spec.input.size_px}² px; MRI {_PLANES[spec.input.mri_input]}; weights kept as int8.",
-        "",
-        "Held-out simulated patients, with 95 % intervals (DeLong; Wilson; bootstrap for calibration):",
-        "",
-        "| head | AUC | best possible AUC | accuracy | sensitivity | specificity | calibration error | n |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name in HEADS:
-        m = spec.metrics[name]
-        cells = [_cell(m[key]) for key in ("accuracy", "sensitivity", "specificity", "ece")]
-        lines.append(
-            f"| {name} | {_cell(m['auc'])} | {best[name]:.3f} | {' | '.join(cells)} | {m['auc'].n} |"
-        )
-    lines += [
-        "",
-        "The best possible AUC is that of an optimal reader of the latent evidence on the same cases.",
-        "",
-        "How it was made:",
-        "",
-        *(f"- {key}: {value}" for key, value in spec.training.items()),
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _cell(metric: Metric) -> str:
-    return f"{metric.value:.3f} ({metric.low:.3f}–{metric.high:.3f})"
-
-
-def _point(label: np.ndarray, logits: np.ndarray, temperature: float) -> float:
-    return evaluate.youden_point(label, expit(evaluate.margin(logits) / temperature))
 
 
 def _log(run: Path) -> dict[str, Any]:

@@ -80,6 +80,16 @@ def load_fold(folder: Path, number: int, count: int, seed: int = 7) -> tuple[Sam
     return samples.take(split.train), samples.take(split.validation)
 
 
+def load_held_out(folder: Path, number: int = 0, count: int = 0, seed: int = 7) -> tuple[Samples, Samples]:
+    """Validation and test samples: the manifest's own parts, or those of a fold as in `load_fold`."""
+    if not number:
+        by_part(manifest(folder))
+        return load_cohort(folder, "validation"), load_cohort(folder, "test")
+    samples = load_cohort(folder)
+    split = next(islice(folds(samples.about, count, seed=seed), number - 1, None))
+    return samples.take(split.validation), samples.take(split.test)
+
+
 def checked(about: pd.DataFrame, split: Split) -> Split:
     """The split itself.
 

@@ -22,7 +22,7 @@ from model_training.evaluate.discrimination import (
     roc_curve,
     youden_point,
 )
-from model_training.evaluate.row import best_possible, metrics
+from model_training.evaluate.row import best_possible, metrics, metrics_over_patients
 from model_training.evaluate.subgroups import subgroups
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "holm",
     "margin",
     "metrics",
+    "metrics_over_patients",
     "net_benefit",
     "proportion",
     "rates",

@@ -193,7 +193,7 @@ def load_parts(cohort: Path, about: pd.DataFrame, split: Split) -> Parts:
     else:
         samples = load_cohort(cohort)
         parts = [samples.take(getattr(split, part)) for part in PARTS]
-    return Parts(*(samples.take(samples.channels.any(axis=1)) for samples in parts))
+    return Parts(*(samples.take(np.asarray(samples.channels.any(axis=1))) for samples in parts))
 
 
 def _fixes_parts(about: pd.DataFrame) -> bool:
@@ -222,13 +222,16 @@ def _make(cell: Cell, parts: Parts, folder: Path, recipe: Recipe, origin: str) -
     net = train(parts.train, parts.validation, folder / "run", cell.network(recipe), recipe)
     seconds = time.monotonic() - begun
     size_px = recipe.size_px
-    kept = {part: ask(net, cell, getattr(parts, part), size_px) for part in ("validation", "test")}
     distances = range(len(DISPLACED_MM)) if _can_move(cell) else ()
     moved = [ask(net, cell, parts.test, size_px, away=k) for k in distances]
-    kept["displaced"] = np.array(moved, np.float32).reshape(-1, len(parts.test), 2)
     part = folder / "answers.part"
     with part.open("wb") as file:
-        np.savez(file, **kept)
+        np.savez(
+            file,
+            validation=ask(net, cell, parts.validation, size_px),
+            test=ask(net, cell, parts.test, size_px),
+            displaced=np.array(moved, np.float32).reshape(-1, len(parts.test), 2),
+        )
     part.replace(folder / "answers.npz")
     told = {"cell": cell.name, "origin": origin, "seconds": round(seconds, 1), "recipe": to_plain(recipe)}
     write_whole(folder / DONE, json.dumps(told, indent=1).encode())

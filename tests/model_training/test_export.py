@@ -20,8 +20,10 @@ from breastview.fusion.spec import InputSpec, NetworkSpec, read_spec
 from breastview.registration.plane import PlaneGrid
 from model_training import evaluate, run_folder
 from model_training.__main__ import app
-from model_training.cohort.samples import load_cohort
-from model_training.export import HEADS, export_demonstration, load_average
+from model_training.card import HEADS
+from model_training.cohort.samples import BEST, load_cohort
+from model_training.export import export_bundle, export_demonstration, load_average
+from model_training.predict import predict
 from model_training.recipe import Recipe
 from model_training.train import train
 from tests.model_training.cohorts import SIDE_PX, write_cohort
@@ -135,6 +137,36 @@ def test_a_network_of_one_modality_is_no_bundle(tmp_path):
     run_folder.begin(tmp_path, run_folder.Settings(network, RECIPE, "random weights"))
     with pytest.raises(run_folder.RunError, match="trained us only"):
         export_demonstration(tmp_path, tmp_path, tmp_path / "bundle", {}, InputSpec())
+
+
+def test_a_wards_own_bundle_is_bounded_by_its_cases_and_measured_over_patients(exported):
+    folder, _ = exported
+    validation, test = (load_cohort(folder / "cohort", part) for part in ("validation", "test"))
+    about = test.about.assign(
+        patient=[f"patient-{k // 4}" for k in range(len(test))],
+        source="records",
+        age_y=range(31, 71),
+        scanner="GE",
+    ).drop(columns=list(BEST))
+    channels = test.channels.copy()
+    channels[:4] = False
+    test = replace(test, about=about, channels=channels)
+    spec = export_bundle(folder / "run", folder / "own", "Ward", validation, test, {}, InputSpec())
+    assert read_spec(folder / "own").scope == spec.scope
+    assert (spec.demonstration, spec.scope.simulated_only, spec.scope.research_only) == (False, False, True)
+    assert (spec.scope.min_age_y, spec.scope.max_age_y, spec.scope.scanners) == (31, 70, ("GE",))
+    assert (spec.metrics["us"]["auc"].n, spec.metrics["mri"]["auc"].n) == (40, 36)
+    kept = predict(load_bundle(folder / "own", "cpu").network, test, SIDE_PX)["us"]
+    again = evaluate.metrics_over_patients(
+        test.label, kept, spec.temperature["us"], spec.operating_point["us"], test.patient
+    )
+    auc = spec.metrics["us"]["auc"]
+    assert (auc.low, auc.high) == pytest.approx((again["auc"].low, again["auc"].high), abs=1e-4)
+    assert auc.high - auc.low != pytest.approx(
+        np.ptp([*vars(evaluate.auc_delong(test.label, evaluate.margin(kept))).values()][1:3]), abs=1e-4
+    )
+    assert (folder / "own" / "CARD.pdf").read_bytes().startswith(b"%PDF")
+    assert "best possible" not in (folder / "own" / "CARD.md").read_text(encoding="utf-8")
 
 
 def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog):

@@ -8,7 +8,7 @@ from scipy.special import expit
 from sklearn.metrics import roc_auc_score
 
 from breastview.phantom.evidence import bayes_auc, draw_evidence
-from model_training.evaluate import best_possible, calibration_error, metrics
+from model_training.evaluate import best_possible, calibration_error, metrics, metrics_over_patients
 from tests.model_training.evaluate.examples import drawn, logits_of
 
 
@@ -51,3 +51,15 @@ def test_what_there_was_to_win_is_the_bayes_auc():
     found = best_possible(label, np.array([[p.score(arm) for arm in arms] for p in patients]))
     assert found == pytest.approx(bayes_auc(), abs=0.01)
     assert found["fused"] > found["us"] + 0.05
+
+
+def test_over_patients_the_figures_are_the_same_and_their_intervals_know_who_has_several_lesions():
+    label, odds = drawn(100)
+    twice, logits = np.repeat(label, 2), logits_of(np.repeat(odds, 2))
+    apart = metrics(twice, logits, 1.0, 0.5)
+    together = metrics_over_patients(twice, logits, 1.0, 0.5, np.repeat(np.arange(100), 2))
+    assert set(together) == set(apart)
+    for name in ("auc", "accuracy", "sensitivity", "specificity"):
+        own, other = together[name], apart[name]
+        assert (own.value, own.n) == pytest.approx((other.value, other.n))
+        assert own.high - own.low > 1.2 * (other.high - other.low)

@@ -1,0 +1,151 @@
+"""The model card of a bundle: what it is, for whom, what it is worth, how it was made. Markdown and PDF."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from reportlab.lib.colors import HexColor
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+
+from breastview.fusion.spec import ModelSpec
+from breastview.messages import render
+from breastview.whole import write_whole
+from model_training.markdown import figure, table
+
+HEADS = ("fused", "us", "mri")
+FONTS = Path(__file__).resolve().parent.parent / "resources" / "fonts"
+LATIN, CJK = "DejaVuSans", "DroidSansFallback"
+MARGIN = 16 * mm
+RULE = HexColor("#c9cdd1")
+FIGURES = {
+    "auc": "AUC",
+    "accuracy": "accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "ece": "calibration error",
+}
+
+_SHARING = {
+    True: "convolutions shared by both modalities, own stems and batch norms",
+    False: "one trunk a modality",
+}
+_FUSING = {
+    "weighted": "softmax-weighted fusion",
+    "gate": "fusion by softmax weights and a gate on the features",
+    "fixed": "fusion by equal weights",
+    "concatenation": "features side by side",
+}
+_PLANES = {"registered": "resampled into the US plane", "native": "on its acquired planes"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the card: paragraphs, a list, then a table (its head first)."""
+
+    title: str
+    told: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+def card_parts(spec: ModelSpec) -> tuple[Part, ...]:
+    """What the card says."""
+    network = (
+        f"Network: {spec.network.trunk}, {_SHARING[spec.network.shared]}, {_FUSING[spec.network.fusion]}; "
+        f"{spec.input.size_px}² px; MRI {_PLANES[spec.input.mri_input]}; weights kept as int8."
+    )
+    scope = (
+        f"sources: {', '.join(spec.scope.sources) or 'not told'}",
+        f"modalities: {', '.join(spec.scope.modalities)}",
+        f"MRI channels that must be there: {', '.join(spec.scope.required_channels) or 'none'}",
+        *(render(line) for line in spec.scope.details),
+    )
+    made = tuple(f"{key}: {value}" for key, value in spec.training.items() if key != "best_possible_auc")
+    return (
+        Part("", (network,)),
+        Part("Validated for", (), scope),
+        _worth(spec),
+        Part("How it was made", (), made),
+    )
+
+
+def markdown(spec: ModelSpec) -> str:
+    """The card in Markdown."""
+    blocks = [f"# {spec.name}", f"**{_banner(spec)}**"]
+    for part in card_parts(spec):
+        blocks += [f"## {part.title}"] if part.title else []
+        blocks += part.told
+        blocks += ["\n".join(f"- {line}" for line in part.listed)] if part.listed else []
+        blocks += [table(part.rows[0], part.rows[1:])] if part.rows else []
+    return "\n\n".join(blocks) + "\n"
+
+
+def write_card(spec: ModelSpec, folder: Path) -> None:
+    """Write CARD.md and CARD.pdf into a bundle's folder."""
+    write_whole(folder / "CARD.md", markdown(spec).encode())
+    write_whole(folder / "CARD.pdf", pdf(spec))
+
+
+def pdf(spec: ModelSpec) -> bytes:
+    """The card as PDF: the same words, fonts embedded."""
+    for name in (LATIN, CJK):
+        pdfmetrics.registerFont(TTFont(name, str(FONTS / f"{name}.ttf")))
+    body = ParagraphStyle("body", fontName=LATIN, fontSize=8.5, leading=12, spaceAfter=3)
+    small = ParagraphStyle("small", body, fontSize=7, leading=9)
+    title = ParagraphStyle("title", body, fontSize=14, leading=18)
+    part_title = ParagraphStyle("part", body, fontSize=10.5, leading=14, spaceBefore=8)
+    flow = [_said(spec.name, title), _said(_banner(spec), body)]
+    for part in card_parts(spec):
+        flow += [_said(part.title, part_title)] if part.title else []
+        flow += [_said(line, body) for line in part.told]
+        flow += [_said(f"– {line}", body) for line in part.listed]
+        if part.rows:
+            cells = [[_said(text, small) for text in row] for row in part.rows]
+            flow += [Table(cells, repeatRows=1, style=TableStyle([("GRID", (0, 0), (-1, -1), 0.4, RULE)]))]
+            flow += [Spacer(0, 2 * mm)]
+    buffer = io.BytesIO()
+    document = SimpleDocTemplate(
+        buffer, pagesize=A4, title=spec.name, author="BreastView", invariant=True,
+        leftMargin=MARGIN, rightMargin=MARGIN, topMargin=MARGIN, bottomMargin=MARGIN,
+    )  # fmt: skip
+    document.build(flow)
+    return buffer.getvalue()
+
+
+def _banner(spec: ModelSpec) -> str:
+    return f"{'DEMONSTRATION. ' if spec.demonstration else ''}{spec.scope.note}"
+
+
+def _worth(spec: ModelSpec) -> Part:
+    best = spec.training.get("best_possible_auc", {})
+    shown = [name for name in FIGURES if any(name in figures for figures in spec.metrics.values())]
+    head = ["head", *(FIGURES[name] for name in shown), *(["best possible AUC"] if best else []), "n"]
+    rows = [tuple(head)]
+    for name in (head for head in HEADS if head in spec.metrics):
+        own = spec.metrics[name]
+        cells = [figure(own[key]) if key in own else "–" for key in shown]
+        rows.append((name, *cells, *([f"{best[name]:.3f}"] if best else []), str(own["auc"].n)))
+    told = ["On held-out lesions, with 95 % intervals (DeLong; Wilson; calibration: patients resampled)."]
+    if best:
+        told.append(
+            "The best possible AUC is that of an optimal reader of the latent evidence on the same cases."
+        )
+    return Part("What it is worth", tuple(told), (), tuple(rows))
+
+
+def _said(text: str, style: ParagraphStyle) -> Paragraph:
+    """A paragraph; letters that the Latin font lacks come from the Chinese one."""
+    faces = pdfmetrics.getFont(LATIN).face.charToGlyph
+    marked = "".join(
+        escape(letter) if ord(letter) in faces else f'<font name="{CJK}">{escape(letter)}</font>'
+        for letter in text
+    )
+    return Paragraph(marked, style)

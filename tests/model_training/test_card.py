@@ -1,0 +1,59 @@
+"""The card says the same in Markdown and in PDF: what it is, for whom, what it is worth, how it was made."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pypdfium2 as pdfium
+
+from breastview.fusion.spec import InputSpec, Metric, ModelSpec, NetworkSpec, Scope
+from model_training.card import markdown, pdf, write_card
+
+SPEC = ModelSpec(
+    name="Model of the ward",
+    demonstration=False,
+    input=InputSpec(size_px=224),
+    network=NetworkSpec(trunk="resnet50", shared=False, fusion="gate"),
+    scope=Scope(
+        note="Validated on 120 lesions (40 malignant) of 90 patients from records, 两家医院.",
+        sources=("records",),
+        scanners=("GE Brivo",),
+        sizes_mm=(5.0, 41.0),
+        research_only=True,
+    ),
+    metrics={"fused": {"auc": Metric(0.9, 0.86, 0.93, 120), "accuracy": Metric(0.8, 0.7, 0.88, 120)}},
+    training={"seed": 7, "remark": "a | b"},
+)
+
+
+def text_of(data: bytes) -> str:
+    document = pdfium.PdfDocument(io.BytesIO(data))
+    return "\n".join(document[k].get_textpage().get_text_range() for k in range(len(document)))
+
+
+def test_markdown_says_scope_worth_and_making():
+    text = markdown(SPEC)
+    assert text.startswith("# Model of the ward\n\n**Validated on 120 lesions")
+    assert "Network: resnet50, one trunk a modality, fusion by softmax weights and a gate" in text
+    assert "- Scanners: GE Brivo." in text and "- Lesions on ultrasound: 5 to 41 mm." in text
+    assert "- For research only: measured on fewer than 100 malignant or 100 benign lesions." in text
+    assert "| head | AUC | accuracy | n |" in text
+    assert "| fused | 0.900 (0.860–0.930) | 0.800 (0.700–0.880) | 120 |" in text
+    assert "- seed: 7" in text and "best possible" not in text
+
+
+def test_the_best_possible_stands_where_it_is_known():
+    best = replace(SPEC, demonstration=True, training={"best_possible_auc": {"fused": 0.96}})
+    text = markdown(best)
+    assert "| 0.960 | 120 |" in text and "**DEMONSTRATION. " in text
+    assert "best_possible_auc:" not in text
+
+
+def test_the_pdf_says_the_same_with_chinese_letters(tmp_path):
+    write_card(SPEC, tmp_path)
+    assert (tmp_path / "CARD.md").read_text(encoding="utf-8") == markdown(SPEC)
+    text = text_of((tmp_path / "CARD.pdf").read_bytes())
+    for words in ("Model of the ward", "两家医院", "Scanners: GE Brivo.", "0.900 (0.860–0.930)", "seed: 7"):
+        assert words in text
+    assert pdf(SPEC) == pdf(SPEC)
