@@ -6,20 +6,26 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import pandas as pd
 import typer
 
 from breastview.errors import ModelError
+from breastview.fusion.bundle import load_bundle
 from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, InputSpec, NetworkSpec
+from breastview.whole import write_whole
+from model_training.agreement import train_check
 from model_training.cohort.criteria import DEFAULT, apply_criteria, flow_text, read_criteria
 from model_training.cohort.samples import manifest
 from model_training.cohort.simulated import simulate_cohort
 from model_training.cohort.stills import stills_cohort
 from model_training.export import DEMONSTRATION, export_bundle, settings_of_pair
 from model_training.initial import StartError
+from model_training.measure import as_table, measured_records, measured_simulated, measured_stills
 from model_training.recipe import RecipeError, read_recipe
 from model_training.run_folder import RunError
 from model_training.splits import LeakError, load_fold, load_held_out, load_parts
@@ -169,7 +175,46 @@ def export(
     if remark:
         told["remark"] = remark
     with _mistakes_told():
-        export_bundle(run, bundle, name, validation, test, told, InputSpec())
+        training, _ = load_fold(cohort_folder, *_fold(fold)) if fold else load_parts(cohort_folder)
+        check = train_check(training, validation)
+        export_bundle(run, bundle, name, validation, test, told, InputSpec(), check)
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[Path, typer.Option(help="Bundle to be measured")],
+    simulate: Annotated[int, typer.Option(help="Measure on so many simulated patients")] = 0,
+    seed: Annotated[int, typer.Option(help="First seed of the simulated patients")] = 5_000_000,
+    records: Annotated[Path | None, typer.Option(help="Measure on review records with pathology")] = None,
+    patients: Annotated[Path | None, typer.Option(help="Their patient folders")] = None,
+    stills: Annotated[Path | None, typer.Option(help="Measure on labelled US stills")] = None,
+    fixed_magnification: Annotated[bool, typer.Option(help="Hide the size of lesions of stills")] = False,
+    without_marks: Annotated[bool, typer.Option(help="Paint burned-in marks of stills over")] = False,
+    keep: Annotated[Path | None, typer.Option(help="Where simulated samples stay, to go on later")] = None,
+    json: Annotated[Path | None, typer.Option(help="File to write")] = None,
+    workers: int = 2,
+) -> None:
+    """Measure a bundle on lesions that it was not trained on; every figure with n and interval."""
+    if sum((simulate > 0, records is not None, stills is not None)) != 1:
+        raise typer.BadParameter("give one of --simulate, --records and --stills")
+    if records is not None and patients is None:
+        raise typer.BadParameter("--records needs --patients, the folders with the images")
+    try:
+        opened = load_bundle(bundle)
+    except ModelError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    with TemporaryDirectory() as scratch:
+        folder = keep or Path(scratch)
+        if stills is not None:
+            found = measured_stills(opened, stills, folder, fixed_magnification, without_marks)
+        elif records is not None and patients is not None:
+            found = measured_records(opened, records, patients, folder)
+        else:
+            found = measured_simulated(opened, simulate, seed, folder, workers)
+    typer.echo(as_table(found))
+    if json is not None:
+        write_whole(json, (dumps(found, indent=1) + "\n").encode())
 
 
 @app.command()

@@ -18,6 +18,7 @@ from model_training.cohort.samples import DISPLACED_MM, FLAGGED_MM, Samples
 from model_training.evaluate import proportion
 
 FALSE_FLAGS = 0.06  # of right registrations, on validation: few enough that others' stay below a tenth
+LEAST_PAIRS = 100  # lesions with both modalities below which nothing is trained
 EPOCHS, BATCH, RATE, WEIGHT_DECAY = 20, 32, 4e-3, 0.05
 CHANNEL_DROPOUT, GAIN, NOISE = 0.1, 0.15, 0.05
 
@@ -30,10 +31,13 @@ class Check:
     threshold: float
 
 
-def train_check(training: Samples, validation: Samples, seed: int = 7) -> Check:
-    """Train on lesions with both modalities; the threshold is set on the validation lesions."""
+def train_check(training: Samples, validation: Samples, seed: int = 7) -> Check | None:
+    """Train on lesions with both modalities, None where they are too few; the threshold is set on the
+    validation lesions."""
     torch.manual_seed(seed)
     training, validation = _pairs(training), _pairs(validation)
+    if len(training) < LEAST_PAIRS or not len(validation):
+        return None
     net = Agreement()
     optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=WEIGHT_DECAY)
     steps = EPOCHS * math.ceil(len(training) / BATCH)

@@ -14,6 +14,7 @@ from breastview.fusion.explain import grad_cam
 from breastview.fusion.network import FusionNetwork, mri_tensor
 from breastview.fusion.spec import MODALITIES, InputSpec, Metric, ModelSpec, Scope
 from model_training import evaluate
+from model_training.agreement import Check, check_metrics
 from model_training.batches import mri_images, sized
 from model_training.card import HEADS, write_card
 from model_training.cohort.samples import BEST, Samples
@@ -44,12 +45,13 @@ def export_bundle(
     test: Samples,
     training: dict[str, Any],
     inputs: InputSpec,
+    check: Check | None = None,
 ) -> ModelSpec:
     """Write a bundle with its card, calibrated on validation cases, measured on test cases, with their scope.
 
     `inputs` is what the cohort was cut with; the size of the pictures is the run's. Everything is computed
     with the weights as they are kept and in float32, as the application computes. `DEMONSTRATION` names the
-    one of simulated patients.
+    one of simulated patients. With a `check` the bundle doubts registrations.
 
     Raises:
         RunError: there is no run, or it trained one modality only.
@@ -58,6 +60,10 @@ def export_bundle(
     network, mri = made.network, made.recipe.mri
     inputs = replace(inputs, size_px=made.recipe.size_px, mri_input=mri)
     net = load_average(run, network)
+    point: dict[str, float] = {}
+    if check is not None:
+        net.agreement, network = check.network, replace(network, checks_registration=True)
+        point["registration"] = check.threshold
     load_weights(net, pack_weights(net))
     chosen = predict(net, validation, inputs.size_px, mri=mri)
     measured = predict(net, test, inputs.size_px, mri=mri)
@@ -70,9 +76,12 @@ def export_bundle(
         network=network,
         scope=_scope(test, name == DEMONSTRATION),
         temperature={name: head.temperature for name, head in heads.items()},
-        operating_point={name: head.point for name, head in heads.items()},
+        operating_point={**{name: head.point for name, head in heads.items()}, **point},
         cam_scale=cam_scales(net, validation, inputs.size_px, mri),
-        metrics={name: head.metrics(test, measured[name]) for name, head in heads.items()},
+        metrics={
+            **{name: head.metrics(test, measured[name]) for name, head in heads.items()},
+            **({"registration": check_metrics(check, test)} if check else {}),
+        },
         training={**training, **best, **_log(run), "recipe": to_plain(made.recipe)},
     )
     spec = save_bundle(folder, spec, net, *(x.numpy() for x in _pair(test, 0, inputs.size_px, mri)))

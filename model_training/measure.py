@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,24 +19,77 @@ from scipy import ndimage
 from breastview.fusion.bundle import Bundle
 from breastview.fusion.explain import grad_cam
 from breastview.fusion.spec import Metric
+from breastview.phantom.patient import VIEWS_A_LESION
 from model_training import evaluate
-from model_training.answers import Logits, answers
-from model_training.cohort.samples import BEST, Samples
+from model_training.agreement import Check, check_metrics
+from model_training.cohort.samples import BEST, Samples, load_cohort
+from model_training.cohort.simulated import simulate_cohort
+from model_training.cohort.stills import crop_masks, read_stills, stills_cohort
 from model_training.evaluate.discrimination import Z
+from model_training.predict import predict
 
+Logits = dict[str, np.ndarray]
 ARMS = ("us", "mri", "fused")
+NULL_SHARE = 4  # one patient of the null arm for so many others
 Found = dict[str, Any]
+
+
+def measured_simulated(bundle: Bundle, count: int, seed: int, folder: Path, workers: int = 2) -> Found:
+    """`measure_pairs` on `count` simulated patients from `seed` on, and a quarter as many of the null arm."""
+    arms = {}
+    for null, n in ((False, count), (True, max(count // NULL_SHARE, 20))):
+        place, first = folder / ("null" if null else "pairs"), {"test": seed}
+        simulate_cohort(place, {"test": n}, bundle.spec.input, VIEWS_A_LESION, workers, null, first)
+        arms[null] = load_cohort(place, "test")
+    return {"on": "simulated patients", "seed": seed, **measure_pairs(bundle, arms[False], arms[True])}
+
+
+def measured_records(bundle: Bundle, records: Path, patients: Path, folder: Path) -> Found:
+    """`measure_pairs` on review records with pathology; raises FileNotFoundError where none is of use."""
+    from model_training.cohort.records import records_cohort  # DICOM, which the rest does without
+
+    taken = records_cohort(records, patients, folder, bundle.spec.input, 1)
+    found = measure_pairs(bundle, load_cohort(folder))
+    return {"on": "review records", "problems": len(taken.problems), "skipped": dict(taken.skipped), **found}
+
+
+def measured_stills(
+    bundle: Bundle, source: Path, folder: Path, fixed_magnification: bool = False, without_marks: bool = False
+) -> Found:
+    """`measure_stills` on a folder of stills, with the size of lesions or burned-in marks hidden or not."""
+    spec, path = bundle.spec.input, folder / "stills-0000.npz"
+    stills_cohort(source, path, "test", spec, 1, None, fixed_magnification, without_marks)
+    masks = [crop_masks(still, spec, fixed_magnification) for still in read_stills(source)]
+    joined = {name: np.stack([one[name] for one in masks]) for name in ("lesion", "text")}
+    how = {"fixed_magnification": fixed_magnification, "without_marks": without_marks}
+    return {"on": "stills", **how, **measure_stills(bundle, load_cohort(folder, "test"), joined)}
+
+
+def as_table(found: Found, indent: str = "") -> str:
+    """A line a figure: its name, value, interval and n, and what there was to win."""
+    lines = []
+    for name, value in found.items():
+        if isinstance(value, dict) and "low" in value:
+            best = f", best possible {value['bayes']:.3f}" if "bayes" in value else ""
+            interval = f"{value['value']:.3f} ({value['low']:.3f}–{value['high']:.3f}), n = {value['n']}"
+            lines.append(f"{indent}{name:<24} {interval}{best}")
+        elif isinstance(value, dict):
+            lines += [f"{indent}{name}", as_table(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name:<24} {value}")
+    return "\n".join(lines)
 
 
 def measure_pairs(bundle: Bundle, samples: Samples, null: Samples | None = None) -> Found:
     """Discrimination of each modality and of both, what fusion gains, calibration and rates of the fused
     head.
 
-    `null` are lesions in whose MRI there is nothing that US did not show: `null_gain` is what fusion gains
-    there.
+    "us_alone" and "mri_alone" are the fused head without the other modality. If the bundle checks
+    registrations, `misregistered_flagged` and `false_flags` say how well. `null` are lesions in whose MRI
+    there is nothing that US did not show: `null_gain` is what fusion gains there.
     """
     label, patients = samples.label, samples.patient
-    logits = pair_answers(bundle, samples)
+    logits = predict(bundle.network, samples, bundle.spec.input.size_px, alone=True)
     probability = evaluate.calibrated(logits["fused"], bundle.spec.temperature["fused"])
     calibration = evaluate.calibration_metrics(label, probability, patients)
     found: Found = {
@@ -48,20 +102,16 @@ def measure_pairs(bundle: Bundle, samples: Samples, null: Samples | None = None)
     if set(BEST) <= set(samples.about):
         for arm, value in evaluate.best_possible(label, samples.best).items():
             found["auc"][arm]["bayes"] = value
+    if bundle.network.agreement is not None:
+        check = Check(bundle.network.agreement, bundle.spec.operating_point["registration"])
+        worth = {name: asdict(metric) for name, metric in check_metrics(check, samples).items()}
+        found["misregistered_flagged"], found["false_flags"] = worth.pop("flagged"), worth.pop("false_flags")
+        found |= worth
     if null is not None:
-        found["null_gain"] = asdict(_gain(null.label, pair_answers(bundle, null)))
+        found["null_gain"] = asdict(
+            _gain(null.label, predict(bundle.network, null, bundle.spec.input.size_px))
+        )
     return found
-
-
-def pair_answers(bundle: Bundle, samples: Samples) -> Logits:
-    """Logits of the first variant of each lesion, and "us_alone" and "mri_alone": the fused head's without
-    the other modality."""
-    net, us, mri = bundle.network, samples.us[:, 0], samples.mri[:, 0]
-    return {
-        **answers(net, us, mri, samples.channels),
-        "us_alone": answers(net, us)["fused"],
-        "mri_alone": answers(net, None, mri, samples.channels)["fused"],
-    }
 
 
 def measure_stills(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndarray]) -> Found:
@@ -70,7 +120,7 @@ def measure_stills(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndar
     `masks` are shares of each pixel of the crop, float (case, size, size), that are "lesion" and "text".
     """
     label = samples.label
-    logits = answers(bundle.network, samples.us[:, 0])["us"]
+    logits = predict(bundle.network, samples, bundle.spec.input.size_px)["us"]
     probability = evaluate.calibrated(logits, bundle.spec.temperature["us"])
     return {
         "n": len(label),

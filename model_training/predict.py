@@ -12,11 +12,17 @@ from model_training.cohort.samples import Samples
 
 @torch.no_grad()
 def predict(
-    net: FusionNetwork, samples: Samples, size_px: int, batch: int = 64, mri: str = "registered"
+    net: FusionNetwork,
+    samples: Samples,
+    size_px: int,
+    batch: int = 64,
+    mri: str = "registered",
+    alone: bool = False,
 ) -> dict[str, np.ndarray]:
     """Logits float32 (case, 2) of variant 0 of each case, by head.
 
-    A modality that a case lacks is masked; where a head has nothing to see its logits are NaN.
+    A modality that a case lacks is masked; where a head has nothing to see its logits are NaN. `alone` adds
+    "us_alone" and "mri_alone": what the fused head says of one modality without the other.
     """
     net.eval()
     device = next(net.parameters()).device
@@ -28,8 +34,13 @@ def predict(
         images = mri_images(samples, mri, cases, np.zeros_like(cases))
         given = inputs(samples.us[cases, 0], images, channels[cases], modalities, size_px, device)
         maps = {name: net.trunk(name, x) for name, x in given.items()}
-        for name, x in net.head(maps, torch.from_numpy(has[cases]).to(device)).items():
+        logits = net.head(maps, torch.from_numpy(has[cases]).to(device))
+        if alone:
+            logits |= {f"{name}_alone": net.head({name: x})["fused"] for name, x in maps.items()}
+        for name, x in logits.items():
             parts.setdefault(name, []).append(x.float().cpu().numpy())
-    logits = {name: np.concatenate(pieces) for name, pieces in parts.items()}
-    seen = {"fused": has.any(axis=1), **dict(zip(modalities, has.T, strict=True))}
-    return {name: np.where(seen[name][:, None], x, np.nan).astype(np.float32) for name, x in logits.items()}
+    seen: dict[str, np.ndarray] = {"fused": np.asarray(has.any(axis=1))}
+    for name, own in zip(modalities, has.T, strict=True):
+        seen |= {name: own, f"{name}_alone": own}
+    whole = {name: np.concatenate(pieces) for name, pieces in parts.items()}
+    return {name: np.where(seen[name][:, None], x, np.nan).astype(np.float32) for name, x in whole.items()}

@@ -76,7 +76,7 @@ def _criterion(number: int, table: Mapping[str, object]) -> Criterion:
         raise ValueError(f"criterion {number} lacks '{min(missing)}'")
     if table.get("unknown", "kept") not in ("kept", "excluded"):
         raise ValueError(f"criterion {number}: unknown is 'kept' or 'excluded'")
-    return Criterion(**{**table, "among": tuple(table.get("among", ()))})  # type: ignore[arg-type, call-overload]
+    return Criterion(**{**table, "among": tuple(table.get("among", ()))})  # type: ignore[arg-type]
 
 
 def apply_criteria(about: pd.DataFrame, criteria: Sequence[Criterion]) -> Flow:

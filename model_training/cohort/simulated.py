@@ -52,7 +52,9 @@ def simulated_sample(seed: int, part: str, spec: InputSpec, variants: int, null_
 
 
 def _about(case: SimulatedCase, seed: int, part: str, null_arm: bool) -> dict[str, object]:
-    patient, evidence = case.patient, case.patient.evidence
+    """The manifest's row; the size is what the scope is held against, the longer side of the US box."""
+    patient, evidence, frame = case.patient, case.patient.evidence, case.frames[0]
+    left, top, right, bottom = frame.lesion_box_px
     arms = ("us",), ("mri",), ("us",) if null_arm else ("us", "mri")
     return {
         "case": f"simulated-{seed}",
@@ -62,7 +64,7 @@ def _about(case: SimulatedCase, seed: int, part: str, null_arm: bool) -> dict[st
         "part": part,
         "malignant": evidence.malignant,
         "density": patient.density,
-        "size_mm": round(evidence.size_mm, 1),
+        "size_mm": round(max(right - left, bottom - top) * frame.spacing_mm[0], 1),
         "scanner": f"simulated {patient.exam.tesla:g} T",
         **dict(zip(BEST, (evidence.score(arm) for arm in arms), strict=True)),
     }

@@ -104,11 +104,14 @@ def _about(still: LabelledStill, part: str) -> dict[str, object]:
     }
 
 
-def crop_masks(still: LabelledStill, spec: InputSpec) -> dict[str, np.ndarray]:
+def crop_masks(
+    still: LabelledStill, spec: InputSpec, fixed_magnification: bool = False
+) -> dict[str, np.ndarray]:
     """What of the exact crop is "lesion" and what burned-in "text", as shares of its pixels, (size, size)."""
+    box = _fixed_box(still.box_px) if fixed_magnification else still.box_px
 
     def seen(mask: np.ndarray) -> np.ndarray:
-        shown = cut(MarkedLesion(mask * np.uint8(255), still.box_px), spec)[0][0]
+        shown = cut(MarkedLesion(mask * np.uint8(255), box), spec)[0][0]
         return shown * spec.us_std + spec.us_mean
 
     return {"lesion": seen(still.mask), "text": seen(burned_in(still.grey))}

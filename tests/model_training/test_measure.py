@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from breastview.fusion.bundle import load_bundle
+from breastview.fusion.network import Agreement
 from model_training import evaluate, measure
-from model_training.answers import answers
 from model_training.cohort.samples import load_cohort
+from model_training.predict import predict
 from tests.model_training.cohorts import write_cohort
 
 
@@ -32,7 +34,7 @@ def samples(bundle, tmp_path_factory):
 
 def test_pairs_are_measured_by_the_bundles_answers_with_n_interval_and_what_there_was_to_win(bundle, samples):
     found = measure.measure_pairs(bundle, samples, null=samples)
-    logits = answers(bundle.network, samples.us[:, 0], samples.mri[:, 0])
+    logits = predict(bundle.network, samples, bundle.spec.input.size_px)
     for arm in measure.ARMS:
         figure = found["auc"][arm]
         assert figure["value"] == pytest.approx(evaluate.auc(samples.label, evaluate.margin(logits[arm])))
@@ -46,10 +48,26 @@ def test_pairs_are_measured_by_the_bundles_answers_with_n_interval_and_what_ther
 
 
 def test_the_fused_head_is_also_measured_without_a_modality(bundle, samples):
-    logits = measure.pair_answers(bundle, samples)
-    alone = answers(bundle.network, samples.us[:, 0])
-    assert np.allclose(logits["us_alone"], alone["fused"])
-    assert not np.allclose(logits["us_alone"], logits["fused"])
+    size_px = bundle.spec.input.size_px
+    found = measure.measure_pairs(bundle, samples)["auc"]
+    no_mri = replace(samples, channels=np.zeros_like(samples.channels))
+    alone = evaluate.margin(predict(bundle.network, no_mri, size_px)["fused"])
+    assert found["us_alone"]["value"] == pytest.approx(evaluate.auc(samples.label, alone))
+    logits = predict(bundle.network, samples, size_px, alone=True)
+    assert not np.allclose(logits["mri_alone"], logits["fused"])
+
+
+def test_a_bundle_that_checks_registrations_is_measured_at_that(bundle, samples):
+    checking = replace(
+        bundle,
+        network=copy.deepcopy(bundle.network),
+        spec=replace(bundle.spec, operating_point={**bundle.spec.operating_point, "registration": 0.0}),
+    )
+    checking.network.agreement = Agreement().eval()
+    found = measure.measure_pairs(checking, samples)
+    assert found["misregistered_flagged"]["value"] == found["false_flags"]["value"] == 1.0
+    assert found["flagged_10_mm"]["n"] == 30
+    assert "misregistered_flagged" not in measure.measure_pairs(bundle, samples)
 
 
 def test_attention_on_the_whole_picture_is_one_and_on_nothing_zero(bundle, samples):
@@ -66,8 +84,3 @@ def test_attention_on_the_whole_picture_is_one_and_on_nothing_zero(bundle, sampl
     left = np.mean([h[:, : size // 2].sum() / h.sum() for h in heat if h.sum() > 0])
     assert found["attention"]["left"]["value"] == pytest.approx(left)
     assert found["n"] == 30 and found["auc"]["n"] == 30
-
-
-def test_answers_need_something_to_answer_to(bundle):
-    with pytest.raises(ValueError, match="neither modality is given"):
-        answers(bundle.network, None)
