@@ -95,7 +95,7 @@ class ScannedVolume:
 
     `key` names the volume across scans: `<SeriesInstanceUID>` or `<SeriesInstanceUID>#<part>`.
     `index_to_lps` is a read-only float64 (4, 4) from (slice, row, column, 1) to DICOM LPS mm.
-    `sources` holds one entry a slice, in slice order. `window` is (centre, width) from the header.
+    `sources` holds one entry a slice, in slice order. `window` is (centre, width) from the middle one.
     """
 
     key: str

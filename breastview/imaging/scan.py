@@ -280,7 +280,7 @@ def _volume(stack: Stack, role: RoleChoice) -> ScannedVolume:
         shape=(stack.numbers[-1] + 1, first.count("Rows"), first.count("Columns")),
         index_to_lps=stack.index_to_lps,
         orientation=stack.orientation,
-        window=_window(first),
+        window=_window(stack.frames[len(stack.frames) // 2]),  # each slice has its own in many an archive
         exam_date=exam_date(first),
         manufacturer=first.text("Manufacturer"),
         simulated=is_simulated(first),

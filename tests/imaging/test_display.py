@@ -14,7 +14,7 @@ from breastview.imaging.dynamic import subtraction
 from breastview.imaging.load import load_middle_slice, load_volume
 from breastview.imaging.scan import scan_folder
 from breastview.messages import render
-from tests.imaging.dicom_files import dce_series, mr_pixels, mr_series, save_all
+from tests.imaging.dicom_files import dce_series, mr_pixels, mr_series, mr_slice, save_all
 
 
 def test_a_window_maps_its_ends_to_black_and_white():
@@ -56,6 +56,12 @@ def test_a_thumbnail_has_at_most_the_side_asked_for():
 def test_the_window_of_the_header_is_kept(tmp_path):
     save_all(tmp_path, mr_series(3, WindowCenter=[600, 300], WindowWidth=[900, 100]))
     assert load_volume(scan_folder(tmp_path).volumes[0]).window == (600.0, 900.0)
+
+
+def test_where_each_slice_has_a_window_that_of_the_middle_one_is_kept(tmp_path):
+    widths = (100, 250, 900, 300, 120)
+    save_all(tmp_path, (mr_slice(n, WindowCenter=50, WindowWidth=width) for n, width in enumerate(widths)))
+    assert load_volume(scan_folder(tmp_path).volumes[0]).window == (50.0, 900.0)
 
 
 @pytest.mark.parametrize("width", [0, -5])
