@@ -21,6 +21,7 @@ from breastview.review.state import Part
 from breastview.ui.panes.canvas import Tool
 from breastview.ui.panes.grips import REACH_PX, Grip, grip_at
 from breastview.ui.panes.hand import Hand
+from tests.ui.conftest import say
 from tests.ui.hands import LEFT, PLAIN, RIGHT, press, push, texts
 
 POSE = RegistrationParameters((15.0, 15.0, 6.0))
@@ -126,6 +127,17 @@ def on_ring(session, canvas, angle_deg):
     middle = canvas.to_widget(*session.plane.mm_to_px(np.zeros(2)))
     radius, angle = canvas._ring.radius_px, np.deg2rad(angle_deg)
     return (middle + radius * QPointF(np.cos(angle), np.sin(angle))).toPoint()
+
+
+def test_there_is_nothing_to_drag_before_a_registration(application, exam, blank_record, open_exam):
+    open_exam(application, exam, blank_record)
+    window = application.window
+    press(window.view, "Ctrl+2")
+    press(window.view, "R")
+    assert window.view.error == "✖ " + say("review.no_registration")
+    panel = window.rail.panels["register"]
+    assert not panel.drag.isChecked() and not panel.hint.isVisible()
+    assert window.view.mri.canvas.tool is Tool.BROWSE
 
 
 def test_the_ring_turns_in_one_step_and_escape_takes_a_drag_back(session, view):

@@ -73,7 +73,7 @@ class Rail:
             ("N", self.mark.add_lesion),
             ("B", self.mark.draw_box),
             ("M", self.mark.set_point),
-            ("R", lambda: self.tools.choose("mri_move")),
+            ("R", self.register.drag),
             ("L", partial(self.register.drafting.begin, None)),
             ("Shift+L", partial(self.register.drafting.begin, ContourKind.LINE)),
             ("F", partial(self.register.drafting.begin, ContourKind.SURFACE)),

@@ -58,7 +58,7 @@ class RegisterPresenter(QObject):
         self._hung: tuple[str | None, int] = (None, 0)
         panel.from_mark.clicked.connect(self.start_from_marks)
         panel.from_clock.clicked.connect(self.start_from_clock)
-        panel.drag.clicked.connect(lambda: tools.choose("mri_move"))
+        panel.drag.clicked.connect(self.drag)
         panel.pair.clicked.connect(lambda: drafting.begin(None))
         panel.line.clicked.connect(lambda: drafting.begin(ContourKind.LINE))
         panel.surface.clicked.connect(lambda: drafting.begin(ContourKind.SURFACE))
@@ -72,6 +72,13 @@ class RegisterPresenter(QObject):
         session.changed.connect(self._changed)
         self.show()
         self._show_tool()
+
+    def drag(self) -> None:
+        """Take the plane in hand, or lay it down; without a registration there is nothing to hold."""
+        if self._session.case is not None and self._session.registration is None:
+            self._session.tell(message("review.no_registration"))
+        else:
+            self._tools.choose("mri_move")
 
     def start_from_marks(self) -> None:
         """Put the US lesion onto its MRI mark."""
