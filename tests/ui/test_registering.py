@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pyqtgraph as pg
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGraphicsPathItem
 from PySide6.QtTest import QTest
 
 from breastview.imaging.geometry import frozen
@@ -70,8 +70,8 @@ def rows(panel):
 
 def dashed(canvas):
     """How many dashed outlines are drawn."""
-    curves = [item for item in canvas.scene().items() if isinstance(item, pg.PlotCurveItem)]
-    return sum(pg.mkPen(curve.opts["pen"]).style() == Qt.PenStyle.DashLine for curve in curves)
+    shapes = [item for item in canvas.scene().items() if isinstance(item, QGraphicsPathItem)]
+    return sum(shape.pen().style() == Qt.PenStyle.DashLine for shape in shapes)
 
 
 def test_the_partner_of_a_click_is_expected_moved_by_arrows_and_taken_by_enter(session, view, panel):
