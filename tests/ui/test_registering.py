@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QGraphicsPathItem
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QGraphicsPathItem
 
 from breastview.imaging.geometry import frozen
 from breastview.records.values import Side
