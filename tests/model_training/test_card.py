@@ -57,3 +57,10 @@ def test_the_pdf_says_the_same_with_chinese_letters(tmp_path):
     for words in ("Model of the ward", "两家医院", "Scanners: GE Brivo.", "0.900 (0.860–0.930)", "seed: 7"):
         assert words in text
     assert pdf(SPEC) == pdf(SPEC)
+
+
+def test_the_card_says_how_well_registrations_are_checked():
+    worth = {"flagged": Metric(0.97, 0.94, 0.99, 90), "false_flags": Metric(0.08, 0.05, 0.12, 90)}
+    text = markdown(replace(SPEC, metrics={**SPEC.metrics, "registration": worth}))
+    assert "0.970 (0.940–0.990) of those 8 to 15 mm off are noticed, 0.080 (0.050–0.120) of right" in text
+    assert "Check of the registration" not in markdown(SPEC)
