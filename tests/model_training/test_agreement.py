@@ -26,6 +26,13 @@ def spots(samples, seed):
     return replace(samples, mri=mri, displaced=displaced)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_are_enough():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agreement, "LEAST_PAIRS", 40)
+        yield
+
+
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
     folder = write_cohort(tmp_path_factory.mktemp("c"), 48, SIDE_PX)
@@ -59,3 +66,8 @@ def test_labels_are_not_looked_at(parts, check, monkeypatch):
 def test_lesions_without_mri_are_left_out(parts, check):
     alone = replace(parts[2], channels=parts[2].channels & (np.arange(48) < 40)[:, None])
     assert agreement.check_metrics(check, alone)["flagged"].n == 40
+
+
+def test_too_few_pairs_train_nothing(parts):
+    few = parts[0].take(np.arange(30))
+    assert agreement.train_check(few, parts[1]) is None
