@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit
+from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QToolButton
 
 from breastview.language import Language
 from breastview.records.store import read
@@ -22,9 +22,9 @@ from tests.ui.hands import LEFT, PLAIN, press, push, texts
 
 SNAP_MS = 120_000
 FILE_MS = 60_000
-LOST = (3.0, 2.0, -4.0)  # mm along the US plane
+LOST, ASTRAY = (-3.0, 2.0, 3.0), (3.0, 2.0, -4.0)  # mm along the US plane
 ELSEWHERE = (5.0, 0.0, 0.0)  # a pose from which no search ever ends
-FOUND, UNCLEAR = 1, 0  # views of which snap finds the pose again, and does not
+FOUND, UNCLEAR = 1, 0  # views of which snap finds the pose again from LOST, and does not from ASTRAY
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +223,31 @@ def test_a_hand_on_the_image_takes_the_registration_itself(session, view, panel)
     assert session.registration == present
 
 
+def test_a_proposed_pose_is_looked_at_and_accepted_as_one_step(session, view, panel, lose, searched):
+    lost = lose(FOUND)
+    proposal = searched()
+    assert proposal.offered and panel.snap.accept.isVisible() and not panel.snap.search.isVisible()
+    told = panel.snap.told.text()
+    assert f"{100 * proposal.before:.0f} %" in told and f"{100 * proposal.after:.0f} %" in told
+    assert f"Moves {proposal.moved_mm:.1f} mm, turns " in told
+    hold(panel.snap.hold)
+    assert "Proposed" in texts(view.mri.canvas) and session.registration == lost
+    let_go(panel.snap.hold)
+    assert "Proposed" not in texts(view.mri.canvas)
+    push(panel.snap.accept)
+    assert session.registration == proposal.parameters and panel.snap.search.isVisible()
+    press(view, "Ctrl+Z")
+    assert session.registration == lost
+
+
+def test_a_proposal_is_discarded(session, panel, lose, searched):
+    lost = lose(FOUND)
+    searched()
+    push(panel.snap.discard)
+    assert session.registration == lost
+    assert not panel.snap.accept.isVisible() and panel.snap.told.text() == ""
+
+
 def test_a_proposal_of_a_pose_that_is_gone_disappears(session, view, panel, lose, searched):
     lose(FOUND)
     searched()
@@ -235,7 +260,7 @@ def test_a_proposal_of_a_pose_that_is_gone_disappears(session, view, panel, lose
 
 
 def test_what_is_not_offered_says_why_and_cannot_be_accepted(session, panel, lose, searched):
-    lost = lose(UNCLEAR)
+    lost = lose(UNCLEAR, ASTRAY)
     proposal = searched()
     assert not proposal.offered and session.registration == lost
     assert panel.snap.reasons.text().split("\n") == [
@@ -261,6 +286,52 @@ def test_a_change_of_the_registration_ends_the_search_from_it(qtbot, session, vi
     qtbot.waitUntil(lambda: panel.snap.bar.value() > 0, timeout=SNAP_MS)
     press(view, "Alt+Right")
     assert not session.tasks.busy and panel.snap.reasons.text() == "⚠ " + say("snap.stale")
+
+
+def test_a_proposal_outlives_the_switch_of_the_language(application, session, view, panel, lose, searched):
+    lose(FOUND)
+    proposal = searched()
+    push(next(button for button in view.findChildren(QToolButton) if button.text() == "中文"))
+    view, panel = application.window.view, application.window.rail.panels["refine"]
+    assert QTest.qWaitForWindowActive(view)
+    press(view, "Ctrl+2")
+    assert panel.snap.accept.text() == Language("zh_CN").text("Accept") != "Accept"
+    push(panel.snap.accept)
+    assert session.registration == proposal.parameters
+    push(next(button for button in view.findChildren(QToolButton) if button.text() == "English"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"), [("ITK transform (*.tfm)", ".tfm"), ("DICOM registration (*.dcm)", ".dcm")]
+)
+def test_a_registration_goes_out_and_comes_back(qtbot, session, view, panel, choose, tmp_path, kind, suffix):
+    sent = session.registration
+    choose(tmp_path / "pose", kind)
+    push(panel.files.export)
+    qtbot.waitUntil(lambda: panel.files.told.text() != "", timeout=FILE_MS)
+    file = f"pose{suffix}"
+    assert panel.files.told.text() == say("registration.exported", file=file)
+    assert [path.name for path in tmp_path.iterdir()] == [file]
+    back_in(view)
+    press(view, "Alt+Right")
+    changed = session.registration
+    assert changed != sent
+    choose(tmp_path / file)
+    push(panel.files.import_)
+    qtbot.waitUntil(lambda: session.registration != changed, timeout=FILE_MS)
+    assert session.registration == sent
+    assert panel.files.told.text() == say("registration.imported", file=file)
+    back_in(view)
+    press(view, "Ctrl+Z")
+    assert session.registration == changed
+
+
+def test_nothing_is_written_into_the_patient_folder(qtbot, session, view, panel, choose, simulated_patient):
+    before = sorted(simulated_patient.folder.rglob("*"))
+    choose(simulated_patient.folder / "pose")
+    push(panel.files.export)
+    qtbot.waitUntil(lambda: view.error == "✖ " + say("registration.file_inside_case"), timeout=FILE_MS)
+    assert sorted(simulated_patient.folder.rglob("*")) == before and not panel.files.told.isVisible()
 
 
 def test_a_file_that_is_no_registration_is_refused(qtbot, session, view, panel, choose, tmp_path):
