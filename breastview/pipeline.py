@@ -19,7 +19,7 @@ from breastview.fusion.reading import Reading, refusal
 from breastview.fusion.spec import Metric, ModelSpec, read_spec
 from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.dynamic import phases, subtraction
-from breastview.imaging.load import load_frames, load_volume
+from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.language import Language
@@ -28,7 +28,7 @@ from breastview.progress import Progress, silent
 from breastview.records.values import Lesion, ReviewRecord, new_record
 from breastview.registration.exchange import RegisteredImages, registered_images
 from breastview.registration.files import export_registration, import_registration, suggested_name
-from breastview.registration.motion import corrected
+from breastview.registration.motion import load_corrected
 from breastview.registration.pair import RegisteredPair, register_pair
 from breastview.registration.parameters import PhaseMotion
 from breastview.registration.plane import UsPlane, us_plane
@@ -223,15 +223,6 @@ def load_case(
         except BreastViewError as error:
             problems.append(error.message)
     return LoadedCase(case, here, found, body, tuple(problems))
-
-
-def load_corrected(
-    motions: Sequence[PhaseMotion], volume: ScannedVolume, progress: Progress = silent
-) -> Volume:
-    """Load a volume as it lies without the motion that the record keeps of it; raises as `load_volume`."""
-    loaded = load_volume(volume, progress)
-    own = next((motion for motion in motions if motion.volume_key == volume.key), None)
-    return loaded if own is None else corrected(loaded, own)
 
 
 def _load_each(

@@ -17,8 +17,10 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from breastview.errors import Cancelled, CaseError
+from breastview.imaging.case import ScannedVolume
 from breastview.imaging.dynamic import same_grid
 from breastview.imaging.geometry import apply, frozen
+from breastview.imaging.load import load_volume
 from breastview.imaging.volume import Volume
 from breastview.messages import Message, message
 from breastview.progress import Progress, silent
@@ -85,6 +87,15 @@ def _tell_part(
 ) -> None:
     """Tell of one of several searches as a part of all."""
     progress((number + (fraction or 0.0)) / count, told)
+
+
+def load_corrected(
+    motions: Sequence[PhaseMotion], volume: ScannedVolume, progress: Progress = silent
+) -> Volume:
+    """Load a volume as it lies without the motion that the record keeps of it; raises as `load_volume`."""
+    loaded = load_volume(volume, progress)
+    own = next((motion for motion in motions if motion.volume_key == volume.key), None)
+    return loaded if own is None else corrected(loaded, own)
 
 
 def corrected(volume: Volume, motion: PhaseMotion) -> Volume:

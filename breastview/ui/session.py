@@ -18,11 +18,12 @@ from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.jobs.tasks import Tasks, Ticket
 from breastview.messages import Message
-from breastview.pipeline import SUBTRACTION, load_corrected
+from breastview.pipeline import SUBTRACTION
 from breastview.progress import Progress
 from breastview.records.autosave import Autosaver
 from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, ReviewRecord
+from breastview.registration.motion import load_corrected
 from breastview.registration.parameters import PhaseMotion, RegistrationParameters
 from breastview.registration.plane import UsPlane, us_plane
 from breastview.registration.skin import Body, find_body, side_of

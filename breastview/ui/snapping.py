@@ -9,8 +9,9 @@ from PySide6.QtCore import QObject, Signal
 from breastview.imaging.case import Role, RoleChoice
 from breastview.imaging.volume import FrameStack
 from breastview.messages import Message, message
-from breastview.pipeline import images_registered, load_corrected
+from breastview.pipeline import images_registered
 from breastview.progress import Progress
+from breastview.registration.motion import load_corrected
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.snap import SnapProposal, propose_snap, snap_volumes

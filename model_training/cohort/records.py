@@ -17,12 +17,12 @@ from breastview.fusion.assemble import channel_volumes
 from breastview.fusion.preprocess import Image3
 from breastview.fusion.spec import InputSpec
 from breastview.imaging.case import ScannedCase
-from breastview.imaging.load import load_frames, load_volume
+from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.store import SUFFIX, read
 from breastview.records.values import Lesion, Pathology, ReviewRecord, new_record
-from breastview.registration.motion import corrected
+from breastview.registration.motion import load_corrected
 from breastview.registration.plane import UsPlane, us_plane
 from model_training.cohort.criteria import Criterion, excluded_by
 from model_training.cohort.cut import MarkedLesion
@@ -73,13 +73,10 @@ class ReviewedCase:
         return {name: (v.array, v.index_to_lps) for name, v in loaded.items() if v is not None}
 
     def _volume(self, key: str) -> Volume | None:
-        """A volume as it lies without the motion that the record keeps of it."""
         try:
-            volume = load_volume(self.case.volume(key))
+            return load_corrected(self.record.motions, self.case.volume(key))
         except CaseError:
             return None
-        motion = next((m for m in self.record.motions if m.volume_key == key), None)
-        return volume if motion is None else corrected(volume, motion)
 
     def marked(self, lesion: Lesion) -> MarkedLesion:
         """What the lesion's sample is cut from; raises CaseError where its US image cannot be loaded."""

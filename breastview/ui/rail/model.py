@@ -15,8 +15,8 @@ from breastview.fusion.spec import ModelSpec, read_spec
 from breastview.jobs.process import WorkerProcess
 from breastview.language import Language
 from breastview.messages import message
-from breastview.pipeline import load_corrected
 from breastview.progress import Progress
+from breastview.registration.motion import load_corrected
 from breastview.review.actions import RevealModel
 from breastview.review.state import Part
 from breastview.ui import style
