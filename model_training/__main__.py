@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from json import dumps
 from pathlib import Path
@@ -20,7 +20,7 @@ from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, InputSpec, Netwo
 from breastview.whole import write_whole
 from model_training.agreement import train_check
 from model_training.cohort.criteria import DEFAULT, apply_criteria, flow_text, read_criteria
-from model_training.cohort.samples import manifest
+from model_training.cohort.samples import Samples, manifest
 from model_training.cohort.simulated import simulate_cohort
 from model_training.cohort.stills import stills_cohort
 from model_training.export import DEMONSTRATION, export_bundle, settings_of_pair
@@ -28,7 +28,7 @@ from model_training.initial import StartError
 from model_training.measure import as_table, measured_records, measured_simulated, measured_stills
 from model_training.recipe import RecipeError, read_recipe
 from model_training.run_folder import RunError
-from model_training.splits import LeakError, load_fold, load_held_out, load_parts
+from model_training.splits import TRAINING, LeakError, load_fold, load_parts
 from model_training.tables.study import PRESETS, StudyError, run_study
 from model_training.tables.write import write_study
 from model_training.train import DivergedError
@@ -145,8 +145,8 @@ def train(
     network = NetworkSpec(trunk, shared=not separate, fusion=fusion, modalities=chosen)
     with _mistakes_told():
         how = read_recipe(recipe)
-        parts = load_fold(cohort_folder, *_fold(fold)) if fold else load_parts(cohort_folder)
-        run_training(*parts, run, network, how, start, imagenet)
+        training, validation = _parts(cohort_folder, fold, TRAINING)
+        run_training(training, validation, run, network, how, start, imagenet)
 
 
 @app.command()
@@ -162,7 +162,7 @@ def export(
     """Write a bundle with its card from a run: calibrated, measured, with the scope of its test cases."""
     with _mistakes_told():
         made = settings_of_pair(run)
-        validation, test = load_held_out(cohort_folder, *(_fold(fold) if fold else ()))
+        training, validation, test = _parts(cohort_folder, fold, ("train", "validation", "test"))
     told = {
         "command": "python -m model_training cohort simulate C; "
         f"python -m model_training train C R --trunk {made.network.trunk}; "
@@ -175,7 +175,6 @@ def export(
     if remark:
         told["remark"] = remark
     with _mistakes_told():
-        training, _ = load_fold(cohort_folder, *_fold(fold)) if fold else load_parts(cohort_folder)
         check = train_check(training, validation)
         export_bundle(run, bundle, name, validation, test, told, InputSpec(), check)
 
@@ -230,6 +229,11 @@ def tables(
     with _mistakes_told():
         study = run_study(cohort_folder, folder, PRESETS[preset], read_recipe(recipe) if recipe else None)
     write_study(study, folder)
+
+
+def _parts(cohort_folder: Path, fold: str, names: Sequence[str]) -> tuple[Samples, ...]:
+    """Parts of a cohort: of the fold, written 1/5, or those that its manifest fixes."""
+    return load_fold(cohort_folder, *_fold(fold), names) if fold else load_parts(cohort_folder, names)
 
 
 def _fold(text: str) -> tuple[int, int]:

@@ -22,19 +22,9 @@ from model_training.predict import predict
 from model_training.recipe import to_plain
 from model_training.run_folder import RunError, Settings, load_average, log_lines, read_settings
 from model_training.scope import SIMULATED, scope_of
-from model_training.splits import load_held_out
 
 CAM_PERCENTILE = 95.0
 DEMONSTRATION = "BreastView demonstration"
-
-
-def export_demonstration(
-    cohort: Path, run: Path, folder: Path, training: dict[str, Any], inputs: InputSpec
-) -> ModelSpec:
-    """Write the demonstration bundle of a cohort of simulated patients; otherwise as `export_bundle`."""
-    settings_of_pair(run)
-    validation, test = load_held_out(cohort)
-    return export_bundle(run, folder, DEMONSTRATION, validation, test, training, inputs)
 
 
 def export_bundle(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from model_training.cohort.samples import Samples, load_cohort, manifest
 
+TRAINING = ("train", "validation")  # the parts that training sees
 VALIDATION_FOLDS = 5  # of what a fold trains on, one is kept to choose by
 
 
@@ -62,32 +63,30 @@ def by_part(about: pd.DataFrame) -> Split:
     return checked(about, Split(*(np.flatnonzero(part == name) for name in ("train", "validation", "test"))))
 
 
-def load_parts(folder: Path) -> tuple[Samples, Samples]:
-    """Training and validation samples of a cohort whose manifest fixes its parts.
+def load_parts(folder: Path, names: Sequence[str] = TRAINING) -> tuple[Samples, ...]:
+    """The parts called `names` of a cohort whose manifest fixes them, read one by one: their variants may
+    differ.
 
     Raises:
         LeakError: a patient, or a near-duplicate, stands in two parts.
         FileNotFoundError: a part is not there.
     """
     by_part(manifest(folder))
-    return load_cohort(folder, "train"), load_cohort(folder, "validation")
+    return tuple(load_cohort(folder, name) for name in names)
 
 
-def load_fold(folder: Path, number: int, count: int, seed: int = 7) -> tuple[Samples, Samples]:
-    """Training and validation samples of fold `number`, from 1, of a cohort drawn into `count` folds."""
+def load_fold(
+    folder: Path, number: int, count: int, names: Sequence[str] = TRAINING, seed: int = 7
+) -> tuple[Samples, ...]:
+    """The parts called `names` of fold `number`, from 1, of a cohort drawn into `count` folds."""
+    drawn = folds(manifest(folder), count, seed=seed)
+    return load_split(folder, next(islice(drawn, number - 1, None)), names)
+
+
+def load_split(folder: Path, split: Split, names: Sequence[str] = TRAINING) -> tuple[Samples, ...]:
+    """The parts called `names` of a split of the whole cohort."""
     samples = load_cohort(folder)
-    split = next(islice(folds(samples.about, count, seed=seed), number - 1, None))
-    return samples.take(split.train), samples.take(split.validation)
-
-
-def load_held_out(folder: Path, number: int = 0, count: int = 0, seed: int = 7) -> tuple[Samples, Samples]:
-    """Validation and test samples: the manifest's own parts, or those of a fold as in `load_fold`."""
-    if not number:
-        by_part(manifest(folder))
-        return load_cohort(folder, "validation"), load_cohort(folder, "test")
-    samples = load_cohort(folder)
-    split = next(islice(folds(samples.about, count, seed=seed), number - 1, None))
-    return samples.take(split.validation), samples.take(split.test)
+    return tuple(samples.take(getattr(split, name)) for name in names)
 
 
 def checked(about: pd.DataFrame, split: Split) -> Split:

@@ -21,12 +21,12 @@ from scipy.special import expit
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import MODALITIES, NetworkSpec
 from breastview.whole import write_whole
-from model_training import evaluate
-from model_training.cohort.samples import DISPLACED_MM, Samples, load_cohort, manifest
+from model_training import evaluate, splits
+from model_training.cohort.samples import DISPLACED_MM, Samples, manifest
 from model_training.predict import predict
 from model_training.recipe import Recipe, read_recipe, to_plain
 from model_training.scope import is_simulated
-from model_training.splits import Split, by_part, folds
+from model_training.splits import Split, by_part, folds, load_split
 from model_training.tables.paper import ORDER
 from model_training.train import train
 
@@ -184,15 +184,8 @@ def splits_of(about: pd.DataFrame, count: int) -> list[Split]:
 
 
 def load_parts(cohort: Path, about: pd.DataFrame, split: Split) -> Parts:
-    """The samples of one split that have MRI in the US plane, so that all cells are of the same cases.
-
-    Fixed parts are read one by one, as they may differ in their number of variants.
-    """
-    if _fixes_parts(about):
-        parts = [load_cohort(cohort, part) for part in PARTS]
-    else:
-        samples = load_cohort(cohort)
-        parts = [samples.take(getattr(split, part)) for part in PARTS]
+    """The samples of one split that have MRI in the US plane, so that all cells are of the same cases."""
+    parts = splits.load_parts(cohort, PARTS) if _fixes_parts(about) else load_split(cohort, split, PARTS)
     return Parts(*(samples.take(np.asarray(samples.channels.any(axis=1))) for samples in parts))
 
 

@@ -22,9 +22,10 @@ from model_training import evaluate, run_folder
 from model_training.__main__ import app
 from model_training.card import HEADS
 from model_training.cohort.samples import BEST, load_cohort
-from model_training.export import export_bundle, export_demonstration, load_average
+from model_training.export import DEMONSTRATION, export_bundle, load_average
 from model_training.predict import predict
 from model_training.recipe import Recipe
+from model_training.splits import load_parts
 from model_training.train import train
 from tests.model_training.cohorts import SIDE_PX, write_cohort
 
@@ -37,9 +38,10 @@ RECIPE = Recipe(stages=((SIDE_PX, 2),), batch=8, threads=1, ema=0.5)
 def exported(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     cohort = write_cohort(folder / "cohort", cases=40, shift=0.2)
-    parts = (load_cohort(cohort, part) for part in ("train", "validation"))
-    train(*parts, folder / "run", NETWORK, RECIPE)
-    spec = export_demonstration(cohort, folder / "run", folder / "bundle", {"seed": 7}, InputSpec())
+    training, *held_out = load_parts(cohort, ("train", "validation", "test"))
+    run = folder / "run"
+    train(training, held_out[0], run, NETWORK, RECIPE)
+    spec = export_bundle(run, folder / "bundle", DEMONSTRATION, *held_out, {"seed": 7}, InputSpec())
     return folder, spec
 
 
@@ -132,11 +134,12 @@ def test_the_card_says_that_nothing_clinical_was_shown(exported):
     assert "cnn, convolutions shared" in card and "- seed: 7" in card
 
 
-def test_a_network_of_one_modality_is_no_bundle(tmp_path):
+def test_a_network_of_one_modality_is_no_bundle(exported, tmp_path):
+    test = load_cohort(exported[0] / "cohort", "test")
     network = NetworkSpec(trunk="cnn", modalities=("us",))
     run_folder.begin(tmp_path, run_folder.Settings(network, RECIPE, "random weights"))
     with pytest.raises(run_folder.RunError, match="trained us only"):
-        export_demonstration(tmp_path, tmp_path, tmp_path / "bundle", {}, InputSpec())
+        export_bundle(tmp_path, tmp_path / "bundle", DEMONSTRATION, test, test, {}, InputSpec())
 
 
 def test_a_wards_own_bundle_is_bounded_by_its_cases_and_measured_over_patients(exported):
