@@ -14,13 +14,16 @@ from torch.nn import functional as F  # noqa: N812
 
 from breastview.fusion.network import Agreement, mri_tensor
 from breastview.fusion.spec import Metric
+from model_training.augment import augmented
 from model_training.cohort.samples import DISPLACED_MM, FLAGGED_MM, Samples
 from model_training.evaluate import proportion
+from model_training.recipe import Augmentation
 
 FALSE_FLAGS = 0.06  # of right registrations, on validation: few enough that others' stay below a tenth
 LEAST_PAIRS = 100  # lesions with both modalities below which nothing is trained
 EPOCHS, BATCH, RATE, WEIGHT_DECAY = 20, 32, 4e-3, 0.05
-CHANNEL_DROPOUT, GAIN, NOISE = 0.1, 0.15, 0.05
+CHANNEL_DROPOUT = 0.1
+VARIED = Augmentation(us_contrast=0.0, us_gain=0.0, mri_gain=0.15, mri_noise=0.05)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,11 +100,9 @@ def _batch(
     us = np.concatenate([samples.us[cases, variant], samples.us[cases, 0]]).astype(np.float32)
     off = samples.displaced[cases, rng.choice(far, len(cases))]
     mri = np.concatenate([samples.mri[cases, variant], off]).astype(np.float32)
-    flip = rng.random(len(us)) < 0.5
-    us[flip], mri[flip] = us[flip, :, :, ::-1], mri[flip, :, :, ::-1]
-    kept = rng.random((len(us), mri.shape[1])) > CHANNEL_DROPOUT
+    varied = [augmented(*pair, VARIED, rng) for pair in zip(us, mri, strict=True)]
+    us, mri = (np.stack(images) for images in zip(*varied, strict=True))
+    kept = rng.random(mri.shape[:2]) > CHANNEL_DROPOUT
     channels = np.tile(samples.channels[cases], (2, 1)) & kept
-    gain = rng.uniform(1 - GAIN, 1 + GAIN, (*channels.shape, 1, 1))
-    varied = (mri * gain + rng.normal(0, NOISE, mri.shape)) * channels[:, :, None, None]
-    joined = mri_tensor(torch.from_numpy(varied.astype(np.float32)), torch.from_numpy(channels))
+    joined = mri_tensor(torch.from_numpy(mri * channels[:, :, None, None]), torch.from_numpy(channels))
     return torch.from_numpy(us), joined, torch.arange(len(us)).ge(len(cases)).float()

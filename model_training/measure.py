@@ -26,6 +26,7 @@ from model_training.cohort.samples import BEST, Samples, load_cohort
 from model_training.cohort.simulated import simulate_cohort
 from model_training.cohort.stills import crop_masks, read_stills, stills_cohort
 from model_training.evaluate.discrimination import Z
+from model_training.markdown import figure
 from model_training.predict import predict
 
 Logits = dict[str, np.ndarray]
@@ -71,8 +72,8 @@ def as_table(found: Found, indent: str = "") -> str:
     for name, value in found.items():
         if isinstance(value, dict) and "low" in value:
             best = f", best possible {value['bayes']:.3f}" if "bayes" in value else ""
-            interval = f"{value['value']:.3f} ({value['low']:.3f}–{value['high']:.3f}), n = {value['n']}"
-            lines.append(f"{indent}{name:<24} {interval}{best}")
+            metric = Metric(*(value[key] for key in ("value", "low", "high", "n")))
+            lines.append(f"{indent}{name:<24} {figure(metric)}, n = {metric.n}{best}")
         elif isinstance(value, dict):
             lines += [f"{indent}{name}", as_table(value, indent + "  ")]
         else:

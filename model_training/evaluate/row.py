@@ -22,9 +22,7 @@ def metrics(
     return {
         "auc": auc_delong(label, margin(logits)),
         **rates(label, probability >= threshold),
-        "ece": bootstrap(
-            lambda cases: calibration_error(label[cases], probability[cases]), label, patients, by_label=False
-        ),
+        "ece": _ece(label, probability, patients),
     }
 
 
@@ -51,10 +49,14 @@ def metrics_over_patients(
         "accuracy": bootstrap(share, label, patients, by_label=False),
         "sensitivity": of_label(True),
         "specificity": of_label(False),
-        "ece": bootstrap(
-            lambda cases: calibration_error(label[cases], probability[cases]), label, patients, by_label=False
-        ),
+        "ece": _ece(label, probability, patients),
     }
+
+
+def _ece(label: np.ndarray, probability: np.ndarray, patients: np.ndarray | None) -> Metric:
+    return bootstrap(
+        lambda cases: calibration_error(label[cases], probability[cases]), label, patients, by_label=False
+    )
 
 
 def _of(patients: np.ndarray | None, own: np.ndarray) -> np.ndarray | None:

@@ -13,6 +13,7 @@ from breastview.fusion.spec import Metric
 from model_training.evaluate.calibration import BINS, calibrated
 from model_training.evaluate.discrimination import rates
 from model_training.evaluate.row import metrics
+from model_training.markdown import figure
 
 SMALLEST = 5  # malignant and benign cases that an AUC takes
 UNKNOWN = "unknown"
@@ -32,8 +33,7 @@ class Subgroup:
         """A figure with its interval, or how many cases were too few for it."""
         if name not in self.metrics:
             return f"too few ({self.malignant} malignant, {self.n - self.malignant} benign)"
-        metric = self.metrics[name]
-        return f"{metric.value:.3f} ({metric.low:.3f}–{metric.high:.3f})"
+        return figure(self.metrics[name])
 
 
 def subgroups(
