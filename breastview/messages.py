@@ -145,8 +145,8 @@ TEXTS: dict[str, str] = {
     "snap.skin": "The skin would lie {mm} mm from the probe's face.",
     "snap.landmarks": "The landmarks would fit worse: {after} mm apart instead of {before} mm.",
     "doing.motion": "Looking for motion, phase {done} / {count}",
-    "motion.search": "Correct motion between DCE phases",
-    "motion.undo": "Show DCE phases as acquired",
+    "motion.search": "Correct DCE motion",
+    "motion.undo": "DCE as acquired",
     "motion.nothing": "DCE phases: no motion worth correcting",
     "motion.left": "Motion of phase {phase}: {why}.",
     "motion.told": "Motion between the phases before and after contrast medium was corrected: "

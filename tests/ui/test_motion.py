@@ -58,7 +58,7 @@ def test_correcting_changes_phase_and_subtraction_and_undo_brings_them_back(sess
     idle()
     np.testing.assert_array_equal(session.volumes[key].array, before)
     np.testing.assert_array_equal(session.volumes[SUBTRACTION].array, shown)
-    assert view.motion.text() == "Correct motion between DCE phases"
+    assert view.motion.text() == "Correct DCE motion"
 
 
 def test_a_kept_motion_is_applied_when_the_case_is_opened_again(application, session, exam, open_exam, view):
@@ -66,4 +66,4 @@ def test_a_kept_motion_is_applied_when_the_case_is_opened_again(application, ses
     kept = PhaseMotion(post.key, pre.key, (0.0,) * 3, (0.0,) * 3, SHIFT_MM, 3.0, 3.0)
     again = open_exam(application, exam, replace(session.state.record, motions=(kept,)))
     assert [note.code for note in again.volumes[post.key].notes] == ["motion.corrected"]
-    assert view.motion.text() == "Show DCE phases as acquired"
+    assert view.motion.text() == "DCE as acquired"
