@@ -26,9 +26,9 @@ FAMILIES = {
 # lesions (75 % asked for), hence Φ(−.85 − .12) = 17 % of benign ones, three times as many as Kuhl found.
 WASH_OUT_ABOVE, PERSISTENT_BELOW = 0.12, -0.3
 _GROSS, _LOBES, _CORNERS = 3, 5, 6  # waves of an outline: those of any, and those that grow with the look
-_SPIKES = 20
+_SPIKES = 36
 _GROSS_WAVE, _LOBE_WAVE, _CORNER_WAVE = 2.0, 4.0, 6.0  # radians of wave a radian of outline
-_LOBED, _ANGULAR, _SPICULATED = 0.15, 0.15, 0.75  # of the radius, at full look
+_LOBED, _ANGULAR, _SPICULATED = 0.15, 0.15, 0.9  # of the radius, at full look
 _LOW, _TALL = 0.95, 1.05  # height on US against that of the body, at look 0 and 1
 _REACH = 2.2  # of the radius: beyond it the level is the distance to a sphere
 
@@ -134,7 +134,7 @@ def make_lesion(
         adc=float(np.clip(1.36 - 0.33 * evidence.mri + rng.normal(0, 0.12), 0.5, 2.8)),
         texture=make_field(rng, 0.9),
         outlines={
-            "us": _outline(rng, look_us, 90.0, _taller(look_us, chest.outward(centre_mm))),
+            "us": _outline(rng, look_us, 130.0, _taller(look_us, chest.outward(centre_mm))),
             "mri": _outline(rng, look_mri, 60.0, np.eye(3)),
         },
     )

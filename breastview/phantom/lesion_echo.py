@@ -95,8 +95,8 @@ def _mass(patch: Patch) -> None:
     look = patch.look
     halo = 0.8 * look**1.5 * patch.chance(0.3) * expit(1.5 * patch.grain + 0.5)
     patch.echo[:] *= 1 + halo * np.exp(-np.square((patch.level - 1.2) / 1.4))
-    echo = patch.between(0.25, 0.16) * patch.chance(0.2) * np.exp((0.12 + 0.33 * look) * patch.grain)
-    patch.fill(echo, patch.dense(0.5, 1.7), 0.2 + 0.9 * look)
+    echo = patch.between(0.25, 0.12) * patch.chance(0.2) * np.exp((0.12 + 0.33 * look) * patch.grain)
+    patch.fill(echo, patch.dense(0.5, 1.7), 0.5 + 0.9 * look)
     capsule = (1 - look) ** 2 * patch.chance(0.3)
     patch.rim(0.3 * capsule, 0.22 * capsule, 0.15, 0.14)
     _foci(patch, 4.0 * look**2)

@@ -53,7 +53,7 @@ def still(patient: SimulatedPatient, view: str) -> SimulatedFrame:
     rng = patient.stream("us", patient.views.index(view))
     probe, size_mm = aim(patient, view, rng)
     sector, mask, points = scan_plane(patient, probe, size_mm, rng)
-    settings = machine_settings(patient)
+    settings = machine_settings(patient, size_mm[1])
     grey, place = picture(sector, STEP_MM, settings.focus_mm)
     shown = np.zeros(grey.shape, bool)
     shown[place.top : place.bottom, place.left : place.right] = mask
@@ -83,9 +83,9 @@ def aim(patient: SimulatedPatient, view: str, rng: np.random.Generator) -> tuple
     return probe, (width_mm, min((d for d in DEPTHS_MM if d >= deep_enough), default=DEPTHS_MM[-1]))
 
 
-def machine_settings(patient: SimulatedPatient) -> Settings:
-    """How the machine was set for this patient, the same in all pictures."""
-    return draw_settings(patient.stream("us", _SETTINGS))
+def machine_settings(patient: SimulatedPatient, depth_mm: float) -> Settings:
+    """How the machine was set for this patient; only the frequency follows the picture's depth."""
+    return draw_settings(patient.stream("us", _SETTINGS)).reaching(depth_mm)
 
 
 def scan_plane(
@@ -102,7 +102,7 @@ def scan_plane(
     """
     points = _prone_places(probe, plane_points(size_mm), z_mm)
     labels, level = _anatomy(patient, points)
-    settings = machine_settings(patient)
+    settings = machine_settings(patient, size_mm[1])
     matter = medium(labels, points, patient.breast, level, rng)
     return compress(envelope(matter, settings, rng), settings), level < 0, points
 

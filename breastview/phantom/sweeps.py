@@ -73,7 +73,7 @@ def _scan(
         grey=frozen(np.stack([grey for grey, _, _ in planes])),
         lesion_mask=frozen(np.stack([mask for _, mask, _ in planes])),
         spacing_mm=(step_mm, STEP_MM, STEP_MM),
-        settings=machine_settings(patient),
+        settings=machine_settings(patient, size_mm[1]),
         z_mm=frozen(z_mm),
         registration=register(patient, probe, plane_points(size_mm)),
         probe=probe,

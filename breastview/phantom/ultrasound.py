@@ -8,7 +8,7 @@ beams compounded, log-compressed and smoothed as a modern machine does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import fft, ndimage, signal
@@ -18,6 +18,8 @@ from breastview.phantom.backscatter import STEP_MM, Medium, medium
 __all__ = ["STEP_MM", "Medium", "Settings", "compress", "draw_settings", "envelope", "look", "medium"]
 
 SOUND_MM_PER_US = 1.54
+FREQUENCIES_MHZ = (5.0, 13.0)
+ABOVE_NOISE_DB = 12.0  # of the deepest tissue shown: below, a sonographer takes a lower frequency
 TGC_DB_PER_CM_MHZ = 0.66  # one way: what the machine takes average breast tissue for
 SPECULAR = 18.0  # mirror echo of an impedance step of 1 MRayl a pixel, against backscatter of 1
 KNEE_MRAYL = 0.15  # a pixel: steps beyond it echo hardly more
@@ -51,6 +53,13 @@ class Settings:
     curve: float = 1.0
     reduction: float = 0.5
 
+    def reaching(self, depth_mm: float) -> Settings:
+        """The same machine with its probe switched down, as far as it goes, until tissue at `depth_mm` stands
+        `ABOVE_NOISE_DB` above the noise."""
+        two_way_cm = 2 * max(depth_mm, 1.0) / 10
+        highest = (-self.noise_db - ABOVE_NOISE_DB) / (TGC_DB_PER_CM_MHZ * two_way_cm)
+        return replace(self, frequency_mhz=min(self.frequency_mhz, max(highest, FREQUENCIES_MHZ[0])))
+
     @property
     def axial_sigma_mm(self) -> float:
         """Of a pulse of about two wavelengths."""
@@ -71,7 +80,7 @@ class Settings:
 def draw_settings(rng: np.random.Generator) -> Settings:
     """Another machine and another hand at its knobs."""
     return Settings(
-        frequency_mhz=float(rng.uniform(5.0, 13.0)),
+        frequency_mhz=float(rng.uniform(*FREQUENCIES_MHZ)),
         f_number=float(rng.uniform(2.0, 3.4)),
         focus_mm=float(rng.uniform(10, 26)),
         looks=int(rng.integers(3, 6)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -160,6 +162,20 @@ def test_other_seeds_are_other_machines():
     frequencies = [settings.frequency_mhz for settings in drawn]
     assert 5 <= min(frequencies) < 6 and 12 < max(frequencies) <= 13
     assert len({settings.looks for settings in drawn}) > 1
+
+
+@pytest.mark.parametrize("noise_db", [-84.0, -72.0])
+def test_a_deep_picture_is_taken_at_a_frequency_that_reaches_its_bottom(noise_db):
+    drawn = Settings(frequency_mhz=13.0, noise_db=noise_db)
+    assert drawn.reaching(25.0) == drawn
+    deep = drawn.reaching(60.0)
+    assert 5 < deep.frequency_mhz < 11 and deep.f_number == drawn.f_number
+    tissue = homogeneous((600, 200))
+    silent = replace(tissue, echo=0 * tissue.echo)
+    shown, noise = (
+        look(medium, deep, 0.0, np.random.default_rng(0))[560:].mean() for medium in (tissue, silent)
+    )
+    assert decibel(shown / noise) > 10
 
 
 @pytest.mark.parametrize("frequency_mhz", [5.0, 13.0])
