@@ -13,6 +13,7 @@ from breastview.registration.parameters import Contour, ContourKind, Point2, Poi
 NEIGHBOURS = 7  # MRI points of a contour that tell its direction at a place
 STEP_MM = 2.0  # between the points that stand for a clicked line
 GRID_MM = 4.0  # and for a clicked surface
+FOLLOWED_POINTS = 200  # of a surface that was followed are kept
 US_POINTS = 7  # that stand for a line clicked in the US plane
 CURVED_FROM = 7  # clicks; a surface through fewer is taken as flat
 STIFF = 0.05  # how much flatter a clicked surface is preferred
@@ -20,18 +21,27 @@ THIN = 0.1  # clicks that spread less than this share of their length across lie
 
 
 def contour_of(
-    kind: ContourKind, us_mm: Sequence[Point2], mri_mm: Sequence[Point3], name: str = ""
+    kind: ContourKind,
+    us_mm: Sequence[Point2],
+    mri_mm: Sequence[Point3],
+    name: str = "",
+    followed: np.ndarray | None = None,
 ) -> Contour:
-    """A contour from clicks along it in both images.
+    """A contour from clicks along it in both images; `followed` (n, 3) are points of it in the MRI that are
+    known, where clicks need not tell them.
 
     Raises:
         RegistrationError: too few clicks, or those of a surface all on one line.
     """
-    if len(us_mm) < 2 or len(mri_mm) < 2:
+    known = followed is not None and len(followed) > 0
+    if len(us_mm) < 2 or (len(mri_mm) < 2 and not known):
         raise RegistrationError.of("registration.contour_short")
     us = along(np.array(us_mm, float), US_POINTS)
     mri = np.array(mri_mm, float)
-    dense = surface_through(mri) if kind is ContourKind.SURFACE else line_through(mri)
+    if followed is not None and known:
+        dense = followed[:: -(-len(followed) // FOLLOWED_POINTS)]
+    else:
+        dense = surface_through(mri) if kind is ContourKind.SURFACE else line_through(mri)
     return Contour(
         kind,
         tuple((float(x), float(y)) for x, y in us),

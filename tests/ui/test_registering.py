@@ -126,6 +126,25 @@ def test_a_surface_needs_more_than_one_line_of_places(session, view, panel):
     assert view.us.canvas.tool is Tool.BROWSE and rows(panel) == ["Surface 1"]
 
 
+def test_a_surface_is_followed_from_one_click_in_the_mri(session, view, panel):
+    volume = session.volume
+    lps_y = volume.index_to_lps[1, 3] + volume.index_to_lps[1, 1] * np.arange(volume.array.shape[1])
+    layers = np.broadcast_to(np.where(lps_y < 30.0, 800, 100)[:, None], volume.array.shape)
+    session.volumes[session.mri_key] = replace(volume, array=frozen(layers.astype(np.uint16)))
+    press(view, "F")
+    for place in ((70, 80), (90, 80)):
+        click(view.us.canvas, *place)
+    press(view, "Return")
+    assert panel.hint.text() == "Click on the same one in the MRI: it is followed from there."
+    click(view.mri.canvas, 24, 24)
+    assert panel.hint.text() == "Followed as far as the dots go. Further clicks correct it."
+    press(view, "Return")
+    (surface,) = session.registration.contours
+    places = np.array(surface.mri_mm)
+    assert rows(panel) == ["Surface 1"] and len(places) > 100
+    assert places[:, 1] == pytest.approx(30.0, abs=1.6) and np.ptp(places[:, 0]) > 30
+
+
 def test_the_skin_needs_no_click(session, view, panel):
     session.body = hill()
     push(panel.skin)

@@ -12,12 +12,15 @@ from breastview.registration.parameters import Contour, ContourKind, LandmarkPai
 from breastview.registration.plane import probe_face_mm
 from breastview.registration.region import Region
 from breastview.registration.skin import skin_near
+from breastview.registration.tracing import trace_surface
+from breastview.registration.transform import rotation
 from breastview.review.registering import AddContour, AddLandmark
 from breastview.ui.expecting import Expecting
 from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
 
 STAGES = {"us_point", "mri_pair", "us_contour", "mri_contour"}
+NOWHERE = np.zeros((0, 3))
 SKIN = "skin"  # the name of the contour that the skin makes, in a record
 
 
@@ -33,6 +36,7 @@ class Drafting(QObject):
         self.kind: ContourKind | None = None  # None: a pair
         self.us_mm: list[Point2] = []
         self.mri_mm: list[Point3] = []
+        self.followed = NOWHERE  # points (n, 3) of the surface that the clicks in the MRI are on
         self.partner: Region | None = None  # where the partner of a US point is expected
         tools.changed.connect(self._tool_changed)
         tools.us_clicked.connect(self._us_clicked)
@@ -108,11 +112,12 @@ class Drafting(QObject):
             return
         if not self._is_here():  # it was begun on another image
             self._tools.choose("us_point" if name == "mri_pair" else "us_contour")
-            self.us_mm, self.mri_mm, self.partner = [], [], None
+            self._forget()
         elif name == "mri_pair":
             self._add(LandmarkPair(self.us_mm[0], place))
         else:
             self.mri_mm.append(place)
+            self._follow()
         self.changed.emit()
 
     def _mri_finished(self) -> None:
@@ -122,11 +127,17 @@ class Drafting(QObject):
             self._add(LandmarkPair(self.us_mm[0], self.partner.point_mm))
         elif self._tools.name == "mri_contour" and self.kind is not None:
             try:
-                contour = contour_of(self.kind, self.us_mm, self.mri_mm)
+                contour = contour_of(self.kind, self.us_mm, self.mri_mm, followed=self.followed)
             except RegistrationError as error:
                 self._session.tell(error.message)
             else:
                 self._add(contour)
+
+    def _follow(self) -> None:
+        """Follow a surface from its clicks: the probe looks at it squarely, or nearly so."""
+        volume, present = self._session.volume, self._session.registration
+        if self.kind is ContourKind.SURFACE and volume is not None and present is not None:
+            self.followed = trace_surface(volume, self.mri_mm, rotation(present)[:, 1])
 
     def _add(self, found: LandmarkPair | Contour) -> None:
         key, frame = self._session.us_key, self._session.us_frame
@@ -143,5 +154,9 @@ class Drafting(QObject):
 
     def _tool_changed(self) -> None:
         if self._tools.name not in STAGES and (self.us_mm or self.kind is not None):
-            self.kind, self.us_mm, self.mri_mm, self.partner = None, [], [], None
+            self.kind = None
+            self._forget()
             self.changed.emit()
+
+    def _forget(self) -> None:
+        self.us_mm, self.mri_mm, self.followed, self.partner = [], [], NOWHERE, None

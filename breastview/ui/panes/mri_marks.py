@@ -71,7 +71,7 @@ class MriMarks:
 
     def _draft_in_slice(self, picture: np.ndarray) -> list[Mark]:
         drafting = self._drafting
-        drawn = np.array(drafting.mri_mm).reshape(-1, 3)
+        drawn = np.concatenate([np.array(drafting.mri_mm).reshape(-1, 3), drafting.followed])
         marks = dots(in_picture(picture, drawn, ON_SLICE), style.REGISTRATION)
         if drafting.partner is not None:
             expected = drafting.partner
@@ -89,7 +89,7 @@ class MriMarks:
         for number, pair in enumerate(parameters.landmarks, 1):
             marks.append(_in_plane("point", pair.mri_mm, parameters, plane, str(number)))
         for contour in parameters.contours:
-            marks += dots(_near(contour.mri_mm, parameters, plane), style.REGISTRATION)
+            marks += dots(_near(np.array(contour.mri_mm), parameters, plane), style.REGISTRATION)
         return marks + self._draft_in_plane(parameters, plane)
 
     def _lesion_in_plane(self, parameters: RegistrationParameters, plane: UsPlane) -> list[Mark]:
@@ -107,7 +107,8 @@ class MriMarks:
         drafting = self._drafting
         marks = []
         if drafting.mri_mm:
-            marks += dots(_near(tuple(drafting.mri_mm), parameters, plane), style.REGISTRATION)
+            drawn = np.concatenate([np.array(drafting.mri_mm), drafting.followed])
+            marks += dots(_near(drawn, parameters, plane), style.REGISTRATION)
         if drafting.partner is not None:
             expected = drafting.partner
             marks += outline(_seen(expected, parameters, plane), style.REGISTRATION)
@@ -128,8 +129,8 @@ def _seen(region: Region, parameters: RegistrationParameters, plane: UsPlane) ->
     return region_in_us(parameters, region).section(plane.matrix())
 
 
-def _near(points: tuple[Point3, ...], parameters: RegistrationParameters, plane: UsPlane) -> np.ndarray:
-    return in_picture(plane.matrix(), to_us_plane(parameters, np.array(points)), NEAR_MM)
+def _near(points_mm: np.ndarray, parameters: RegistrationParameters, plane: UsPlane) -> np.ndarray:
+    return in_picture(plane.matrix(), to_us_plane(parameters, points_mm), NEAR_MM)
 
 
 def _in_plane(

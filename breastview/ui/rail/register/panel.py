@@ -60,7 +60,7 @@ class RegisterPanel(Panel):
         )
         tip = text("Click along a ligament or vessel on ultrasound, then in the MRI; Enter ends each")
         self.line = button(text("Line"), tip + " (Shift+L)", checkable=True)
-        tip = text("Click along a fascia on ultrasound, then on several slices of the MRI; Enter ends each")
+        tip = text("Click along a fascia on ultrasound, then once on it in the MRI; Enter ends each")
         self.surface = button(text("Surface"), tip + " (F)", checkable=True)
         self.skin = button(text("Skin"), text("Let the probe's face lie on the skin of the MRI") + " (K)")
         for each in (self.pair, self.line, self.surface, self.skin):

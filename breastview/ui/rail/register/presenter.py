@@ -66,6 +66,7 @@ class RegisterPresenter(QObject):
         panel.confirm.clicked.connect(self._confirm)
         panel.calibrate.clicked.connect(lambda: tools.choose("us_line"))
         tools.changed.connect(self._show_tool)
+        drafting.changed.connect(self._show_tool)
         tools.us_line.connect(self._calibrate)
         session.opened.connect(self.show)
         session.loaded.connect(self.show)
@@ -218,7 +219,7 @@ class RegisterPresenter(QObject):
         ends = text("Enter or a double click ends, Esc cancels.")
         here = text("Click along the same one in the MRI.")
         if contour is ContourKind.SURFACE:
-            here = text("Click on the same one in the MRI, on several slices.")
+            here = self._surface_hint()
         expected = text("Enter takes the expected place, arrows move it by 0.5 mm.")
         return {
             "us_point": (text("Click a point on ultrasound."), ""),
@@ -230,6 +231,13 @@ class RegisterPresenter(QObject):
                 text("Alt with arrows or page keys moves by 1 mm, Ctrl turns by 1°; with Shift by 0.1."),
             ),
         }
+
+    def _surface_hint(self) -> str:
+        if not self.drafting.mri_mm:
+            return self._language.text("Click on the same one in the MRI: it is followed from there.")
+        if len(self.drafting.followed):
+            return self._language.text("Followed as far as the dots go. Further clicks correct it.")
+        return self._language.text("No edge to follow from there: click on several slices.")
 
     def _changed(self, parts: frozenset[Part]) -> None:
         if parts & SHOWN:
