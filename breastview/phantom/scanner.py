@@ -26,7 +26,6 @@ from breastview.phantom.tissue import Tissue
 PHASE_DELAYS_S = (0.0, 60.0, 120.0, 180.0, 240.0, 300.0)
 COUNTS = 900.0  # stored value of a fully relaxed fat voxel where the coil's sensitivity is 1
 MAX_COUNTS = 4095
-HAMMING = 0.75  # pedestal of the k-space window
 KERNEL_PX = 6  # half width of what the window smears
 
 Equation = Callable[[Substance], np.ndarray]
@@ -38,8 +37,9 @@ class Protocol:
     """How a signal is sampled.
 
     In-plane step in fine-grid units, slice thickness and distance in mm, standard deviation of the noise as
-    received in units of `COUNTS`, which share of the pixels' own band is sampled along y and x, whether the
-    coil's slope is evened out, and how much of the fat that the exam leaves this protocol leaves.
+    received in units of `COUNTS`, which share of the pixels' own band is sampled along y and x, the pedestal
+    of the k-space window (1: none; the less, the smoother), whether the coil's slope is evened out, and how
+    much of the fat that the exam leaves this protocol leaves.
     """
 
     in_plane: int
@@ -47,15 +47,24 @@ class Protocol:
     distance_mm: float
     noise: float
     band: tuple[float, float]
+    pedestal: float
     evened: bool = True
     fat_share: float = 1.0
 
 
-SPIN_ECHO = Protocol(1, thickness_mm=4.0, distance_mm=5.0, noise=0.0052, band=(1.0, 0.95))
+SPIN_ECHO = Protocol(1, thickness_mm=4.0, distance_mm=5.0, noise=0.0052, band=(0.85, 1.0), pedestal=0.75)
+TURBO_SPIN_ECHO = replace(SPIN_ECHO, band=(1.0, 1.0), pedestal=0.92)
 ECHO_PLANAR = Protocol(
-    2, thickness_mm=4.0, distance_mm=5.0, noise=0.0023, band=(0.92, 1.0), evened=False, fat_share=0.4
+    2,
+    thickness_mm=4.0,
+    distance_mm=5.0,
+    noise=0.0023,
+    band=(1.0, 1.0),
+    pedestal=0.85,
+    evened=False,
+    fat_share=0.4,
 )
-GRADIENT_ECHO = Protocol(1, thickness_mm=2.0, distance_mm=2.0, noise=0.0037, band=(1.0, 1.0))
+GRADIENT_ECHO = Protocol(1, thickness_mm=2.0, distance_mm=2.0, noise=0.0037, band=(0.7, 1.0), pedestal=0.88)
 
 
 @dataclass(frozen=True)
@@ -78,7 +87,9 @@ def series_of(exam: Exam, phases: int) -> dict[str, Series]:
     suppressed = exam.t2_fat_suppressed
     made = {
         "t1wi": Series(lambda s: mri.spin_echo(s, 450.0, 10.0), SPIN_ECHO, False, shifts[0], 1.0),
-        "t2wi": Series(lambda s: mri.spin_echo(s, 4000.0, 85.0), SPIN_ECHO, suppressed, shifts[1], 0.15),
+        "t2wi": Series(
+            lambda s: mri.spin_echo(s, 4000.0, 85.0), TURBO_SPIN_ECHO, suppressed, shifts[1], 0.15
+        ),
     }
     for b_value in (0, 800):
         made[f"dwi_b{b_value}"] = Series(_diffusion(b_value), ECHO_PLANAR, True, shifts[2])
@@ -226,7 +237,7 @@ def sampled(
     """
     protocol, steps = series.protocol, (slabs.coarse.step_mm[1], slabs.coarse.step_mm[0])
     along_y, along_x = (
-        window_matrix(size, band, mm / step)
+        window_matrix(size, band, protocol.pedestal, mm / step)
         for size, band, mm, step in zip(
             parts.shape[2:], protocol.band, reversed(series.shift_mm), steps, strict=True
         )
@@ -236,14 +247,14 @@ def sampled(
     return np.hypot(*(along_y @ part @ along_x.T for part in noisy))
 
 
-def window_matrix(size: int, band: float, shift_px: float = 0.0) -> np.ndarray:
+def window_matrix(size: int, band: float, pedestal: float, shift_px: float = 0.0) -> np.ndarray:
     """What a Hamming-like window over a share of the band does to a line of pixels, float32 (size, size).
 
     Rows sum to 1, so that the border is continued rather than dark; the image moves by `shift_px`.
     """
     away = np.arange(size)[:, None] - np.arange(size)[None] - shift_px
-    kernel = HAMMING * np.sinc(band * away)
-    kernel += (1 - HAMMING) / 2 * (np.sinc(band * away + 1) + np.sinc(band * away - 1))
+    kernel = pedestal * np.sinc(band * away)
+    kernel += (1 - pedestal) / 2 * (np.sinc(band * away + 1) + np.sinc(band * away - 1))
     kernel[np.abs(away) > KERNEL_PX] = 0
     return (kernel / kernel.sum(axis=1, keepdims=True)).astype(np.float32)
 

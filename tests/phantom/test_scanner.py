@@ -106,7 +106,7 @@ def test_an_edge_is_blurred_over_about_two_pixels():
 
 
 def test_a_shift_moves_the_image_by_millimetres():
-    window = scanner.window_matrix(60, 0.9, shift_px=0.5)
+    window = scanner.window_matrix(60, 0.9, 0.75, shift_px=0.5)
     line = np.exp(-(((np.arange(60) - 30.0) / 4.0) ** 2)).astype(np.float32)
     moved = np.exp(-(((np.arange(60) - 30.5) / 4.0) ** 2))
     assert window @ line == pytest.approx(moved, abs=0.04)
