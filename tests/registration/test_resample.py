@@ -95,12 +95,22 @@ def test_integers_are_sampled_without_overflow():
     np.testing.assert_array_equal(plane, np.full((2, 2), 65535.0))
 
 
-def test_order_zero_takes_the_nearest_voxel():
-    labels = frozen(np.arange(27, dtype=np.uint8).reshape(3, 3, 3))
+def test_a_volume_of_one_slice_is_sampled_in_it_alone():
+    array = frozen(np.arange(12, dtype=np.int16).reshape(1, 3, 4))
     matrix = np.eye(4)[:, [2, 1, 0, 3]]
-    shifted = us_to_mri(RegistrationParameters((0.4, 0.6, 1.1)))
-    plane = resample_plane(labels, matrix, shifted, PlaneGrid(0.0, 0.0, 1.0, 2, 2), order=0)
-    np.testing.assert_array_equal(plane, [[12, 13], [15, 16]])
+    grid = PlaneGrid(0.0, 0.0, 0.5, 2, 3)
+    plane = resample_plane(array, matrix, np.eye(4), grid)
+    np.testing.assert_array_equal(plane, [[0.0, 0.5, 1.0], [2.0, 2.5, 3.0]])
+    above = us_to_mri(RegistrationParameters((0.0, 0.0, 0.1)))
+    assert np.isnan(resample_plane(array, matrix, above, grid)).all()
+
+
+def test_a_large_plane_has_no_seams():
+    """It is looked up in bands of points: the same as the whole plane by SimpleITK."""
+    volume, grid = volume_of(waves, SHAPE, MATRIX), PlaneGrid(-12.0, 0.0, 0.1, rows=300, columns=245)
+    ours, theirs = sampled(volume, POSE, grid), by_simpleitk(volume, POSE, grid)
+    assert np.isfinite(ours).all()
+    np.testing.assert_allclose(ours, theirs, atol=2e-3)
 
 
 @pytest.mark.parametrize("number", [0, 25])
