@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import ndimage
 
 from breastview.fusion.reading import Heatmap
+from breastview.imaging.geometry import frozen
 
 SIDE_PX = 192
 # Dark violet to pale yellow with rising lightness, so that it also reads in grey.
 _STOPS = np.array([[38, 14, 74], [106, 43, 150], [182, 74, 160], [240, 128, 118], [252, 214, 150]], float)
 _MRI_TINT = np.array([255.0, 196.0, 96.0])
-_FIXED_BITS = 8
-_FIXED = 1 << _FIXED_BITS
 
 
 def heatmap_rgba(heatmap: Heatmap) -> np.ndarray:
@@ -47,15 +48,21 @@ def over(
 
 
 def blend(under: np.ndarray, mri: np.ndarray, opacity: float) -> np.ndarray:
-    """US in grey with MRI tinted over it: uint8 (row, column, RGB) of the size of `mri`, both uint8."""
+    """US in grey with MRI tinted over it: uint8 (row, column, RGBA), opaque, of the size of `mri`, both
+    uint8."""
     grey = fitted(under, mri.shape) if under.shape != mri.shape else under
-    levels = np.arange(256, dtype=np.float32)
-    tinted = np.rint(levels[:, None] / 255 * _MRI_TINT * opacity * _FIXED).astype(np.uint16)
-    faded = np.rint(levels * (1 - opacity) * _FIXED).astype(np.uint16)
-    mixed = tinted[mri]
-    mixed += faded[grey][..., None]
-    mixed >>= _FIXED_BITS
-    return mixed.astype(np.uint8)
+    pairs = grey.astype(np.uint16) << 8 | mri
+    return _mixed(opacity).take(pairs).view(np.uint8).reshape(*mri.shape, 4)
+
+
+@lru_cache(maxsize=1)
+def _mixed(opacity: float) -> np.ndarray:
+    """The colour of every pair of levels, at grey · 256 + MRI: the four bytes RGBA as read-only uint32
+    (65536,)."""
+    levels = np.arange(256.0)
+    colours = np.full((256, 256, 4), 255.0)
+    colours[..., :3] = (1 - opacity) * levels[:, None, None] + opacity * levels[:, None] / 255 * _MRI_TINT
+    return frozen(colours.round().astype(np.uint8).view(np.uint32).ravel())
 
 
 def fitted(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

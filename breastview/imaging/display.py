@@ -14,7 +14,8 @@ def to_uint8(image: np.ndarray, window: tuple[float, float]) -> np.ndarray:
     levels = np.array(image, dtype=np.float32)
     levels -= np.float32(centre - width / 2)
     levels *= np.float32(255.0 / max(width, 1e-6))
-    return np.nan_to_num(np.clip(levels, 0, 255, out=levels), copy=False).astype(np.uint8)
+    np.fmin(np.fmax(levels, 0, out=levels), 255, out=levels)  # of NaN and a number, the number
+    return levels.astype(np.uint8)
 
 
 def default_window(array: np.ndarray) -> tuple[float, float]:

@@ -55,13 +55,13 @@ def test_no_opacity_changes_nothing():
 
 
 @pytest.mark.parametrize(
-    ("opacity", "colour"), [(0.0, [80, 80, 80]), (1.0, [200, 153, 75]), (0.5, [140, 116, 77])]
+    ("opacity", "colour"), [(0.0, [80, 80, 80]), (1.0, [200, 154, 75]), (0.5, [140, 117, 78])]
 )
 def test_us_and_mri_are_mixed_on_the_grid_of_the_mri(opacity, colour):
     us, mri = np.full((120, 80), 80, np.uint8), np.full((30, 20), 200, np.uint8)
     mixed = blend(us, mri, opacity)
-    assert (mixed.shape, mixed.dtype) == ((30, 20, 3), np.uint8)
-    assert mixed[15, 10].tolist() == colour
+    assert (mixed.shape, mixed.dtype) == ((30, 20, 4), np.uint8)
+    assert mixed[15, 10].tolist() == [*colour, 255]
 
 
 def test_a_map_without_evidence_for_malignancy_has_nothing_to_show():

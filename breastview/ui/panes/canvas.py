@@ -65,6 +65,7 @@ class Canvas(pg.GraphicsView):
         super().__init__(parent)
         self.setObjectName("pane")
         self.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # nothing shines through
         self._box = pg.ViewBox(enableMenu=False, invertY=True, lockAspect=True)
         self._box.setMouseEnabled(False, False)
         self.setCentralItem(self._box)
@@ -118,7 +119,7 @@ class Canvas(pg.GraphicsView):
             self._image.clear()
             self._rect = QRectF()
             return
-        self._image.setImage(picture, autoLevels=False, levels=(0, 255))
+        self._image.setImage(picture, autoLevels=False)
         self._image.setRect(QRectF(*rect))
         self._box.setAspectLocked(True, ratio=1 / aspect)
         place = QRectF(*(whole or rect))
@@ -137,7 +138,7 @@ class Canvas(pg.GraphicsView):
             if self._overlay.image is not None:
                 self._overlay.clear()
             return
-        self._overlay.setImage(rgba, autoLevels=False, levels=(0, 255))
+        self._overlay.setImage(rgba, autoLevels=False)
         self._overlay.setRect(QRectF(*rect))
         self._overlay.setOpacity(opacity)
 
