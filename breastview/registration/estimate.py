@@ -25,6 +25,7 @@ MATCH_MM, MATCH_LENGTH_MM = 1.5, 20.0  # what a contour's match is off by, and h
 CLICKS_MM = (0.4, 0.7, 1.0, 1.5, 2.2, 3.2, 4.6, 6.5)  # errors of a hand among which the correspondences weigh
 USUAL_CLICK_MM, CLICK_SPREAD = 1.4, 0.65  # the error of most hands, and the spread of its logarithm
 CONFIDENCE = 0.90
+RADIUS = float(np.sqrt(chi2.ppf(CONFIDENCE, 3)))  # of that ellipsoid, in standard deviations
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,6 @@ def estimate(
         looks = _joined([points, *(_matched(c, found) for c in contours)])
         found = _learn(looks, start, population)
     return found
-
-
-def radius() -> float:
-    """How many standard deviations the ellipsoid reaches that holds the truth with `CONFIDENCE`."""
-    return float(np.sqrt(chi2.ppf(CONFIDENCE, 3)))
 
 
 def _learn(looks: Looks, start: Start, population: Population) -> Estimate:

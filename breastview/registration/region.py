@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import chi2
 
-from breastview.registration.estimate import Start, estimate, radius
+from breastview.registration.estimate import RADIUS, Start, estimate
 from breastview.registration.parameters import Point2, Point3, RegistrationParameters
 from breastview.registration.transform import map_points, rotation, to_us_plane
 
@@ -34,7 +34,7 @@ class Region:
     @property
     def radius_mm(self) -> float:
         """Mean semi-axis: one number for how far the place may be off."""
-        return float(radius() * np.sqrt(np.linalg.eigvalsh(self.covariance_mm2)).mean())
+        return float(RADIUS * np.sqrt(np.linalg.eigvalsh(self.covariance_mm2)).mean())
 
     def allows(self, point_mm: Point3) -> bool:
         """Whether a place is one where the lesion may be: all but one in a hundred are."""
@@ -43,7 +43,7 @@ class Region:
 
     def section(self, plane: np.ndarray) -> np.ndarray:
         """Outline (n, 2) in a plane whose (4, 4) takes (u, v, 0, 1) to LPS mm; empty where it passes by."""
-        inverse = np.linalg.inv(self.covariance_mm2 * radius() ** 2)
+        inverse = np.linalg.inv(self.covariance_mm2 * RADIUS**2)
         axes, away = plane[:3, :2], plane[:3, 3] - self.centre_mm
         shape, slope = axes.T @ inverse @ axes, axes.T @ inverse @ away
         middle = -np.linalg.solve(shape, slope)

@@ -25,7 +25,7 @@ from breastview.phantom import chest, stills
 from breastview.phantom.deformation import Probe
 from breastview.phantom.patient import SimulatedPatient, simulate
 from breastview.registration import adopt, landmarks
-from breastview.registration.estimate import Estimate, Start, estimate, radius
+from breastview.registration.estimate import RADIUS, Estimate, Start, estimate
 from breastview.registration.parameters import (
     Contour,
     ContourKind,
@@ -178,7 +178,7 @@ def _answers(case: Case, rng: np.random.Generator) -> Iterator[tuple[str, float,
 
 def _judged(case: Case, found: Estimate) -> tuple[float, bool]:
     place, covariance = found.at(case.lesion_us)
-    return _verdict(place[0] - case.lesion_mri, covariance[0], radius())
+    return _verdict(place[0] - case.lesion_mri, covariance[0], RADIUS)
 
 
 def _warped(case: Case, found: Estimate) -> tuple[float, bool]:
@@ -186,7 +186,7 @@ def _warped(case: Case, found: Estimate) -> tuple[float, bool]:
     middle = case.lesion_us[:2]
     kept = adopt.with_warp(found, middle, adopt.rigid(found, middle, RegistrationParameters((0.0, 0.0, 0.0))))
     covariance = found.at(case.lesion_us)[1][0]
-    return _verdict(map_points(kept, case.lesion_us[None])[0] - case.lesion_mri, covariance, radius())
+    return _verdict(map_points(kept, case.lesion_us[None])[0] - case.lesion_mri, covariance, RADIUS)
 
 
 def _rigid(case: Case, count: int, click_mm: float, rng: np.random.Generator) -> tuple[float, bool]:

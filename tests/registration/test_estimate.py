@@ -9,7 +9,7 @@ import pytest
 
 from breastview.errors import RegistrationError
 from breastview.registration import adopt
-from breastview.registration.estimate import RIGID, Population, Start, estimate, radius
+from breastview.registration.estimate import RADIUS, RIGID, Population, Start, estimate
 from breastview.registration.landmarks import fit_landmarks, target_error
 from breastview.registration.parameters import Contour, ContourKind, LandmarkPair, RegistrationParameters
 from breastview.registration.transform import map_points, rotation
@@ -67,7 +67,7 @@ def missed_mm(found) -> float:
 
 def size_mm(found) -> float:
     """Mean semi-axis of the 90 % ellipsoid."""
-    return float(radius() * np.sqrt(np.linalg.eigvalsh(found.at(LESION_US)[1][0])).mean())
+    return float(RADIUS * np.sqrt(np.linalg.eigvalsh(found.at(LESION_US)[1][0])).mean())
 
 
 def test_without_correspondences_the_answer_is_the_start_and_its_spread():
@@ -153,7 +153,7 @@ def test_the_ellipsoid_holds_the_truth_nine_times_in_ten():
         ]
         mean, covariance = estimate(clicked, [], begin, smooth).at(LESION_US)
         off = mean[0] - drawn(LESION_US[None])[0]
-        held.append(off @ np.linalg.solve(covariance[0], off) < radius() ** 2)
+        held.append(off @ np.linalg.solve(covariance[0], off) < RADIUS**2)
     assert 0.85 < np.mean(held) < 0.96
 
 

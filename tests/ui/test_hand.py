@@ -12,6 +12,7 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from breastview.imaging.geometry import lps_text
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.start import start_from_mri_mark
@@ -212,6 +213,20 @@ def test_positions_that_come_faster_than_paints_are_dropped_but_never_the_last(s
     QTest.mouseRelease(canvas.viewport(), LEFT, PLAIN, (first + QPointF(20, 0)).toPoint())
     ways = [np.linalg.norm(np.subtract(pose.centre_mm, seen[0].centre_mm)) for pose in seen]
     assert len(seen) == 3 and ways[1] > 0 and ways[2] == ways[1]
+
+
+def test_the_place_under_the_hand_is_told_where_it_lets_go(application, session, view):
+    canvas, told = view.mri.canvas, []
+    press(view, "R")
+    first, last = (canvas.to_widget(*place).toPoint() for place in ((40, 40), (60, 48)))
+    QTest.mousePress(canvas.viewport(), LEFT, PLAIN, first)
+    application.window.tools.position.connect(told.append)
+    QTest.mouseMove(canvas.viewport(), last)
+    assert told == []
+    QTest.mouseRelease(canvas.viewport(), LEFT, PLAIN, last)
+    px = canvas._to_picture(QPointF(last))
+    place = map_points(session.registration, session.plane.px_to_mm(np.array([px.x(), px.y()])))
+    assert len(told) == 1 and told[0].startswith(f"MRI {lps_text(place)}")
 
 
 def test_another_button_waits_until_the_drag_ends(session, view):

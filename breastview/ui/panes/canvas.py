@@ -221,7 +221,7 @@ class Canvas(pg.GraphicsView):
             label.style().polish(label)
         label.setText(text)
         label.adjustSize()
-        self._place_texts()
+        self._place_corner(corner)
 
     def set_edges(self, letters: tuple[str, str, str, str]) -> None:
         """Write patient directions at the left, top, right and bottom edge."""
@@ -265,8 +265,14 @@ class Canvas(pg.GraphicsView):
             self.drag_began.emit(place.x(), place.y(), Grip.SPIN if shift else self._grip(event.position()))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Go on with the gesture, or tell what lies under the pointer."""
+        """Go on with the gesture, or tell what lies under the pointer: of a hand that moves things, where it
+        lets go."""
         place = self._to_picture(event.position())
+        if self._press is not None and self._press[0] is Qt.MouseButton.LeftButton and self.tool is Tool.MOVE:
+            self._moved = place - self._press[2]
+            if self._painted:
+                self._follow_hand()
+            return
         self.hovered.emit(place.x(), place.y())
         if self._press is None:
             if self._ring.isVisible():
@@ -297,6 +303,7 @@ class Canvas(pg.GraphicsView):
         if self.tool is Tool.MOVE:
             self._follow_hand()
             self.drag_ended.emit()
+            self.hovered.emit(place.x(), place.y())
         elif self.tool in (Tool.BOX, Tool.EXTENT) and _is_box(start, place):
             rect = QRectF(start, place).normalized()
             self.box_drawn.emit(rect.left(), rect.top(), rect.right(), rect.bottom())
@@ -361,11 +368,6 @@ class Canvas(pg.GraphicsView):
         return True
 
     def _drag_tool(self, start: QPointF, place: QPointF) -> None:
-        if self.tool is Tool.MOVE:
-            self._moved = place - start
-            if self._painted:
-                self._follow_hand()
-            return
         if self.tool is Tool.POINT:
             return
         left, right = sorted((start.x(), place.x()))
@@ -406,16 +408,20 @@ class Canvas(pg.GraphicsView):
 
     def _place_texts(self) -> None:
         width, height, m = self.width(), self.height(), MARGIN_PX
-        for name, label in self._corners.items():
-            x = m if name[1] == "l" else width - label.width() - m
-            y = m if name[0] == "t" else height - label.height() - m
-            label.move(x, y)
+        for corner in self._corners:
+            self._place_corner(corner)
         left, top, right, bottom = self._edges.values()
         left.move(m, (height - left.height()) // 2)
         right.move(width - right.width() - m, (height - right.height()) // 2)
         top.move((width - top.width()) // 2, m)
         bottom.move((width - bottom.width()) // 2, height - bottom.height() - m)
         self._draw_scale_bar()
+
+    def _place_corner(self, corner: str) -> None:
+        label, m = self._corners[corner], MARGIN_PX
+        x = m if corner[1] == "l" else self.width() - label.width() - m
+        y = m if corner[0] == "t" else self.height() - label.height() - m
+        label.move(x, y)
 
     def _draw_scale_bar(self) -> None:
         bar = self._scale_bar

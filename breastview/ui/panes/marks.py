@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from pyqtgraph.functions import arrayToQPolygonF
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF, QTransform
 from PySide6.QtWidgets import (
@@ -69,7 +70,8 @@ class Drawn:
 
     def looks_like(self, mark: Mark) -> bool:
         """Whether another mark differs in its place and text alone."""
-        return replace(self.mark, place=mark.place, text=mark.text) == mark
+        own = self.mark
+        return (own.kind, own.colour, own.dashed) == (mark.kind, mark.colour, mark.dashed)
 
     def move(self, mark: Mark) -> None:
         """Become a mark that looks alike."""
@@ -121,7 +123,7 @@ def _box(place: tuple[float, ...]) -> QPainterPath:
 
 def _line(place: tuple[float, ...]) -> QPainterPath:
     path = QPainterPath()
-    path.addPolygon(QPolygonF([QPointF(x, y) for x, y in zip(place[0::2], place[1::2], strict=True)]))
+    path.addPolygon(arrayToQPolygonF(np.array(place[0::2]), np.array(place[1::2])))
     return path
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from breastview.imaging.geometry import apply, in_picture, slice_plane, slice_through
 from breastview.imaging.volume import Volume
 from breastview.records.values import MriMark
-from breastview.registration.parameters import Point3, RegistrationParameters
+from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane, section_in_slice
 from breastview.registration.region import Region, region_in_us
 from breastview.registration.transform import map_points, to_us_plane
@@ -86,8 +86,9 @@ class MriMarks:
         region = self._expecting.region
         if region is not None:
             marks += outline(_seen(region, parameters, plane), style.REGISTRATION)
-        for number, pair in enumerate(parameters.landmarks, 1):
-            marks.append(_in_plane("point", pair.mri_mm, parameters, plane, str(number)))
+        pairs = np.array([pair.mri_mm for pair in parameters.landmarks]).reshape(-1, 3)
+        for number, place in enumerate(to_us_plane(parameters, pairs), 1):
+            marks.append(_in_plane("point", place, plane, str(number)))
         for contour in parameters.contours:
             marks += dots(_near(np.array(contour.mri_mm), parameters, plane), style.REGISTRATION)
         return marks + self._draft_in_plane(parameters, plane)
@@ -96,11 +97,11 @@ class MriMarks:
         marks, lesion = [], self._session.lesion
         if lesion and lesion.us and lesion.us.frames_key == self._session.us_key:
             mark = lesion.us
-            place = (mark.left, mark.top, mark.right, mark.bottom)
-            marks.append(Mark("box", place, style.LESION, "US", dashed=True))
+            box = (mark.left, mark.top, mark.right, mark.bottom)
+            marks.append(Mark("box", box, style.LESION, "US", dashed=True))
         if lesion and lesion.mri:
-            point = _in_plane("point", lesion.mri.point_mm, parameters, plane, lesion.lesion_id, style.LESION)
-            marks.append(point)
+            place = to_us_plane(parameters, np.array(lesion.mri.point_mm))
+            marks.append(_in_plane("point", place, plane, lesion.lesion_id, style.LESION))
         return marks
 
     def _draft_in_plane(self, parameters: RegistrationParameters, plane: UsPlane) -> list[Mark]:
@@ -112,7 +113,7 @@ class MriMarks:
         if drafting.partner is not None:
             expected = drafting.partner
             marks += outline(_seen(expected, parameters, plane), style.REGISTRATION)
-            marks.append(_in_plane("ring", expected.point_mm, parameters, plane, ""))
+            marks.append(_in_plane("ring", to_us_plane(parameters, expected.centre_mm), plane, ""))
         return marks
 
 
@@ -134,16 +135,11 @@ def _near(points_mm: np.ndarray, parameters: RegistrationParameters, plane: UsPl
 
 
 def _in_plane(
-    kind: str,
-    point_mm: Point3,
-    parameters: RegistrationParameters,
-    plane: UsPlane,
-    name: str,
-    colour: str = style.REGISTRATION,
+    kind: str, place: np.ndarray, plane: UsPlane, name: str, colour: str = style.REGISTRATION
 ) -> Mark:
-    x, y, z = to_us_plane(parameters, np.array(point_mm))
-    column, row = plane.mm_to_px(np.array([x, y]))
-    return Mark(kind, (float(column), float(row)), colour, off_plane(name, z))
+    """A mark at a place (x, y, z) mm of the US plane."""
+    column, row = plane.mm_to_px(place[:2])
+    return Mark(kind, (float(column), float(row)), colour, off_plane(name, place[2]))
 
 
 def _lesion_marks(name: str, mark: MriMark, volume: Volume, place: tuple[float, float, float]) -> list[Mark]:
