@@ -50,8 +50,7 @@ def over(
 def blend(under: np.ndarray, mri: np.ndarray, opacity: float) -> np.ndarray:
     """US in grey with MRI tinted over it: uint8 (row, column, RGBA), opaque, of the size of `mri`, both
     uint8."""
-    grey = fitted(under, mri.shape) if under.shape != mri.shape else under
-    pairs = grey.astype(np.uint16) << 8 | mri
+    pairs = fitted(under, mri.shape).astype(np.uint16) << 8 | mri
     return _mixed(opacity).take(pairs).view(np.uint8).reshape(*mri.shape, 4)
 
 
@@ -67,5 +66,7 @@ def _mixed(opacity: float) -> np.ndarray:
 
 def fitted(picture: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """A uint8 picture in another number of rows and columns, linear between its pixels."""
+    if picture.shape == shape:
+        return picture
     step = [here / there for here, there in zip(picture.shape, shape, strict=True)]
     return ndimage.affine_transform(picture, step, output_shape=shape, order=1, prefilter=False)

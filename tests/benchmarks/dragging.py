@@ -31,7 +31,6 @@ from tests.imaging.dicom_files import region, save_all, us_still
 SIDE_PX = 512  # of the US picture's sector and, at `VIEW_STEP_MM`, of the MRI under it
 SPACING_MM = 0.2
 STEPS = 120  # of one drag
-SETTLING = 5  # steps that do not count
 FRAME_MS = 1000 / 60
 LEFT, PLAIN = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 POSE = RegistrationParameters((40.0, -60.0, 5.0), (12.0, -8.0, 25.0))
@@ -120,14 +119,15 @@ def dragged(application: Application, pose: RegistrationParameters, keys: Qt.Key
     canvas = window.view.mri.canvas
     reslice = reslicer(session)
     first = canvas.to_widget(330.0, 256.0)
+    QApplication.processEvents()
     QTest.mousePress(canvas.viewport(), LEFT, keys, first.toPoint())
     steps, references = [], []
-    for number in range(STEPS + SETTLING):
+    for number in range(STEPS):
         place = first + QPointF(np.cos(number / 9) * number / 4, np.sin(number / 9) * number / 4)
         steps.append(_painted_ms(lambda: QTest.mouseMove(canvas.viewport(), place.toPoint())))  # noqa: B023
         references.append(_once_ms(reslice) + bare_paint_ms(canvas))
     rest = _painted_ms(lambda: QTest.mouseRelease(canvas.viewport(), LEFT, keys, place.toPoint()))
-    return Drag(np.array(steps[SETTLING:]), np.array(references[SETTLING:]), rest)
+    return Drag(np.array(steps), np.array(references), rest)
 
 
 def reslicer(session: Session) -> Callable[[], object]:
