@@ -45,6 +45,11 @@ def grip_text(grip: Grip, language: Language) -> str:
     return words.get(grip, "")
 
 
+def keyboard_text(language: Language) -> str:
+    """Whose the keys are."""
+    return language.text("In a field or a list the keys are its own; Enter or a click on an image ends that.")
+
+
 def heatmap_note(heatmap: Heatmap, language: Language) -> str:
     """What stands beside a heatmap; an empty one says so."""
     if not heatmap.shows:

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from breastview.ui import style
+from breastview.ui import keys, style
 
 THUMB_PX = 32
 _KEY = Qt.ItemDataRole.UserRole
@@ -150,6 +150,7 @@ class CaseView(QWidget):
 
     def _clicked(self, item: QTreeWidgetItem) -> None:
         key = item.data(0, _KEY)
+        keys.give_back(self.tree)  # a letter typed now is meant for the images
         if key:
             self.chosen.emit(key)
 

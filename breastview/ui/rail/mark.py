@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QPushButton
+from PySide6.QtWidgets import QButtonGroup, QPushButton
 
 from breastview.imaging.geometry import lps_text
 from breastview.language import Language
@@ -25,7 +25,7 @@ from breastview.review.actions import (
 from breastview.review.state import Part
 from breastview.ui.names import clock_text
 from breastview.ui.panes.tools import Tools
-from breastview.ui.rail.parts import Panel, button, known, number, put
+from breastview.ui.rail.parts import Choice, Panel, button, known, number, put
 from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
 
@@ -36,7 +36,7 @@ class MarkPanel(Panel):
     def __init__(self, language: Language) -> None:
         super().__init__()
         text = language.text
-        self.lesions = QComboBox(self)
+        self.lesions = Choice(self)
         self.add = QPushButton(text("Add lesion"))
         self.add.setToolTip(text("Add a lesion") + " (N)")
         self.remove = QPushButton(text("Remove"))

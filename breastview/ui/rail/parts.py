@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt, QTimer
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import (
+    QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
     QLabel,
@@ -15,10 +16,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from breastview.ui import style
+from breastview.ui import keys, style
 
 FIELD_PX = 48
-STEP_KEYS = (Qt.Key.Key_Up, Qt.Key.Key_Down)
 
 
 class Panel(QWidget):
@@ -75,16 +75,18 @@ def button(text: str, tip: str, checkable: bool = False) -> QPushButton:
 class Field(QDoubleSpinBox):
     """A number that a click selects: what is typed takes its place, also that of the "–" of an unknown.
 
-    Ctrl with up and down steps it, also where the window has another use for these keys.
+    Ctrl with up and down steps it by ten; other keys that move the plane do nothing here. Enter takes the
+    number and gives the keyboard back.
     """
 
-    def event(self, event: QEvent) -> bool:
-        """Claim the keys that step by ten before a shortcut of the window takes them."""
-        is_override = event.type() == QEvent.Type.ShortcutOverride
-        if is_override and isinstance(event, QKeyEvent) and _is_step(event):
-            event.accept()
-            return True
-        return super().event(event)
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Step, type, or leave."""
+        with_ctrl = event.modifiers() == Qt.KeyboardModifier.ControlModifier
+        if keys.moves_plane(event) and (event.key() in keys.PAGES or not with_ctrl):
+            return
+        super().keyPressEvent(event)
+        if event.key() in keys.ENTER:
+            keys.give_back(self)
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Select everything, once the click that gave the focus has set its cursor."""
@@ -92,8 +94,27 @@ class Field(QDoubleSpinBox):
         QTimer.singleShot(0, self, self.selectAll)
 
 
-def _is_step(event: QKeyEvent) -> bool:
-    return event.key() in STEP_KEYS and event.modifiers() == Qt.KeyboardModifier.ControlModifier
+class Choice(QComboBox):
+    """A list that is folded. A letter goes to what it begins; a pick out of the open list, and Enter, give
+    the keyboard back."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Go through the list, or leave it; Alt with up or down opens it."""
+        if event.key() in keys.ENTER:
+            keys.give_back(self)
+        elif not keys.moves_plane(event) or _opens_list(event):
+            super().keyPressEvent(event)
+
+    def hidePopup(self) -> None:
+        """Fold the list: the choice is made. Qt also asks for it where none was open."""
+        was_open = self.view().isVisible()
+        super().hidePopup()
+        if was_open:
+            keys.give_back(self)
+
+
+def _opens_list(event: QKeyEvent) -> bool:
+    return event.key() in keys.UP_DOWN and event.modifiers() == Qt.KeyboardModifier.AltModifier
 
 
 def number(

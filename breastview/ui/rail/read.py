@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QComboBox, QPlainTextEdit
+from PySide6.QtWidgets import QPlainTextEdit
 
 from breastview.language import Language
 from breastview.records.values import BiRads, Pathology
 from breastview.review.actions import CommitFirstRead, SetFinding, SetPathology
 from breastview.review.state import Part
-from breastview.ui.rail.parts import Panel, button
+from breastview.ui.rail.parts import Choice, Panel, button
 from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
 
@@ -20,7 +20,7 @@ class ReadPanel(Panel):
     def __init__(self, language: Language) -> None:
         super().__init__()
         text = language.text
-        self.bi_rads = QComboBox(self)
+        self.bi_rads = Choice(self)
         self.bi_rads.addItem("–", None)
         for category, words in _assessments(language).items():
             self.bi_rads.addItem(f"{category}  {words}", category)
@@ -33,7 +33,7 @@ class ReadPanel(Panel):
         self.column.addWidget(self.commit)
         self.told = self.label()
         self.outcome = Panel(self)
-        self.pathology = QComboBox(self)
+        self.pathology = Choice(self)
         self.pathology.addItem(text("unknown"), None)
         for pathology, words in _pathologies(language).items():
             self.pathology.addItem(words, pathology)

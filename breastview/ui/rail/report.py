@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QComboBox, QFileDialog
+from PySide6.QtWidgets import QFileDialog
 
 from breastview.errors import ModelError, ReportError
 from breastview.fusion.spec import read_spec
@@ -16,7 +16,7 @@ from breastview.pipeline import load_case, refuse_inside, report_content
 from breastview.progress import Progress
 from breastview.report.pdf import write_pdf
 from breastview.review.state import Part
-from breastview.ui.rail.parts import Panel, button
+from breastview.ui.rail.parts import Choice, Panel, button
 from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
 
@@ -27,7 +27,7 @@ class ReportPanel(Panel):
     def __init__(self, language: Language) -> None:
         super().__init__()
         text = language.text
-        self.language = QComboBox(self)
+        self.language = Choice(self)
         for code, name in zip(LANGUAGES, ("English", "中文"), strict=True):
             self.language.addItem(name, code)
         self.language.setCurrentIndex(LANGUAGES.index(language.code))

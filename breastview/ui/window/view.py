@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QShortcut
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from breastview.language import Language
-from breastview.ui import style
+from breastview.ui import keys, style
 from breastview.ui.case.view import CaseView
 from breastview.ui.panes.view import PaneView
 from breastview.ui.rail.view import RailView
@@ -62,6 +62,7 @@ class WindowView(QMainWindow):
         self.setCentralWidget(centre)
         self._make_status()
         self._make_shortcuts()
+        self.setFocus()
 
     def _make_header(self) -> QWidget:
         text = self._language.text
@@ -184,7 +185,7 @@ class WindowView(QMainWindow):
         self.set_progress(None, "")
 
     def _make_shortcuts(self) -> None:
-        for keys, slot in (
+        for key, slot in (
             ("Ctrl+O", self.choose_folder),
             ("Ctrl+Z", self.undo_wanted.emit),
             ("Ctrl+Shift+Z", self.redo_wanted.emit),
@@ -195,7 +196,7 @@ class WindowView(QMainWindow):
             ("3", lambda: self.layout_wanted.emit("mri")),
             ("Esc", self._escape),
         ):
-            QShortcut(QKeySequence(keys), self).activated.connect(slot)
+            QShortcut(QKeySequence(key), self).activated.connect(slot)
         columns = QShortcut(QKeySequence("F9"), self)
         columns.activated.connect(self.toggle_columns)
 
@@ -269,6 +270,22 @@ class WindowView(QMainWindow):
         self._doing.setText(doing)
         self._progress.setRange(0, 0 if busy and fraction is None else 100)
         self._progress.setValue(round(100 * (fraction or 0)))
+
+    def event(self, event: QEvent) -> bool:
+        """Leave keys to the field or list that has the keyboard, before a shortcut takes them."""
+        is_override = event.type() == QEvent.Type.ShortcutOverride
+        if is_override and isinstance(event, QKeyEvent) and keys.is_kept(self.focusWidget(), event):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def focusNextPrevChild(self, following: bool) -> bool:
+        """Go to the next widget; from one that is gone or greyed the keyboard must not fall into a field."""
+        left = self.focusWidget()
+        if left is None or (left.isVisible() and left.isEnabled()):
+            return super().focusNextPrevChild(following)
+        keys.give_back(self)
+        return True
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Welcome files and folders."""

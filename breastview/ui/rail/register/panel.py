@@ -7,7 +7,6 @@ from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QCheckBox,
-    QComboBox,
     QHeaderView,
     QLabel,
     QTableWidget,
@@ -16,7 +15,8 @@ from PySide6.QtWidgets import (
 
 from breastview.language import Language
 from breastview.registration.transform import Pivot
-from breastview.ui.rail.parts import Panel, button, number
+from breastview.ui.names import keyboard_text
+from breastview.ui.rail.parts import Choice, Panel, button, number
 
 KNOWN_LENGTH_MM = 10.0
 ROW_PX, ROWS = 24, 6
@@ -38,7 +38,7 @@ class RegisterPanel(Panel):
 
     def _make_start(self, language: Language) -> None:
         text = language.text
-        self.orientation = QComboBox(self)
+        self.orientation = Choice(self)
         self.orientation.addItem(text("Transverse"), "transverse")
         self.orientation.addItem(text("Sagittal"), "sagittal")
         self.orientation.addItem(text("Radial"), "radial")
@@ -115,7 +115,7 @@ class RegisterPanel(Panel):
 
     def _make_fit(self, language: Language) -> None:
         text = language.text
-        self.model = QComboBox(self)
+        self.model = Choice(self)
         self.model.addItem(text("tissue"), "tissue")
         self.model.addItem(text("rigid"), "rigid")
         self.model.addItem(text("rigid with scale"), "scaled")
@@ -146,7 +146,7 @@ class RegisterPanel(Panel):
             + " (R)",
             checkable=True,
         )
-        self.pivot = QComboBox(self)
+        self.pivot = Choice(self)
         self.pivot.addItem(text("about lesion"), Pivot.LESION)
         self.pivot.addItem(text("about probe"), Pivot.PROBE)
         self.pivot.addItem(text("about last point"), Pivot.LANDMARK)
@@ -164,10 +164,10 @@ class RegisterPanel(Panel):
             "The keys move along the plane's own axes: Alt with arrows or page keys, 1 mm; Shift 0.1 mm"
         )
         for axis in "xyz":
-            self.fields[axis].setToolTip(tip)
+            self.fields[axis].setToolTip(f"{tip}\n{keyboard_text(language)}")
         tip = text("The keys turn by 1°, Shift 0.1°: Ctrl with up and down, page keys, left and right")
         for axis in ("rx", "ry", "rz"):
-            self.fields[axis].setToolTip(tip)
+            self.fields[axis].setToolTip(f"{tip}\n{keyboard_text(language)}")
         self.heading(text("Probe face: left, posterior, superior"))
         self.row(self.fields["x"], self.fields["y"], self.fields["z"])
         self.heading(text("Turn about the plane's x, y, z"))

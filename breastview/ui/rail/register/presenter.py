@@ -23,7 +23,7 @@ from breastview.review.actions import Calibrate
 from breastview.review.registering import ConfirmRegistration, SetRegistration
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
-from breastview.ui.names import grade_text
+from breastview.ui.names import grade_text, keyboard_text
 from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.tools import Tools
 from breastview.ui.rail.register.correspondences import CorrespondencesPresenter
@@ -221,6 +221,7 @@ class RegisterPresenter(QObject):
         if contour is ContourKind.SURFACE:
             here = self._surface_hint()
         expected = text("Enter takes the expected place, arrows move it by 0.5 mm.")
+        moves = text("Alt with arrows or page keys moves by 1 mm, Ctrl turns by 1°; with Shift by 0.1.")
         return {
             "us_point": (text("Click a point on ultrasound."), ""),
             "mri_pair": (text("Click the same point in the MRI."), expected),
@@ -228,7 +229,7 @@ class RegisterPresenter(QObject):
             "mri_contour": (here, ends),
             "mri_move": (
                 text("Drag moves, the ring or Shift turns, the wheel goes through the plane."),
-                text("Alt with arrows or page keys moves by 1 mm, Ctrl turns by 1°; with Shift by 0.1."),
+                f"{moves} {keyboard_text(self._language)}",
             ),
         }
 
