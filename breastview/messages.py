@@ -197,6 +197,12 @@ TEXTS: dict[str, str] = {
     "grade.region": "region",
     "grade.landmarks": "landmarks",
     "grade.confirmed": "confirmed",
+    "grade.none_shown": "Confirming needs points, lines or surfaces that both images show.",
+    "grade.no_mark": "Confirming needs the lesion's mark on this ultrasound image.",
+    "grade.unsure": "Confirming needs the lesion within ±{sure} mm, and it is known to ±{mm} mm. "
+    "Add what both images show near it.",
+    "grade.contradicted": "The lesion's mark in the MRI lies outside the region where the correspondences "
+    "expect it. Look at both again.",
     "method.clock_face": "from the clock face",
     "method.mri_mark": "from the lesion marks",
     "method.manual": "by hand",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from breastview.messages import Message, message
 from breastview.registration.parameters import Method, Point3, RegistrationParameters
 from breastview.registration.region import Region
 
@@ -24,21 +25,39 @@ class Grade(StrEnum):
         return self in (Grade.LANDMARKS, Grade.CONFIRMED)
 
 
+def lacking(
+    parameters: RegistrationParameters, region: Region | None, mark_mm: Point3 | None = None
+) -> Message | None:
+    """What keeps a registration from being measured in and confirmed; None where nothing does.
+
+    `region` is where it has the lesion, None where there is no US mark, and `mark_mm` where the lesion is
+    marked in the MRI: a mark outside the region contradicts the correspondences.
+    """
+    if parameters.method is Method.TRUTH:
+        return None
+    if not (parameters.landmarks or parameters.contours):
+        return message("grade.none_shown")
+    if region is None:
+        return message("grade.no_mark")
+    if region.radius_mm > SURE_MM:
+        return message("grade.unsure", mm=round(region.radius_mm), sure=round(SURE_MM))
+    if mark_mm is not None and not region.allows(mark_mm):
+        return message("grade.contradicted")
+    return None
+
+
 def grade_of(
     parameters: RegistrationParameters, region: Region | None, mark_mm: Point3 | None = None
 ) -> Grade:
-    """The grade of a registration; `region` is where it has the lesion, None where there is no US mark, and
-    `mark_mm` where the lesion is marked in the MRI: a mark outside the region contradicts the
-    correspondences.
+    """The grade of a registration; the arguments are those of `lacking`.
 
     A reader can confirm what correspondences bear out, and nothing less.
     """
     if parameters.method is Method.TRUTH:
         return Grade.CONFIRMED
-    borne_out = bool(parameters.landmarks or parameters.contours) and region is not None
-    contradicted = region is not None and mark_mm is not None and not region.allows(mark_mm)
-    if borne_out and not contradicted and region is not None and region.radius_mm <= SURE_MM:
+    if lacking(parameters, region, mark_mm) is None:
         return Grade.CONFIRMED if parameters.confirmed else Grade.LANDMARKS
+    borne_out = bool(parameters.landmarks or parameters.contours) and region is not None
     return (
         Grade.REGION if parameters.method in (Method.CLOCK_FACE, Method.MRI_MARK) or borne_out else Grade.SIDE
     )

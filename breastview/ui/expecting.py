@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
+from breastview.messages import Message, message
 from breastview.records.concordance import lesion_us_mm
 from breastview.records.expected import lesion_region, start_of, told_place
 from breastview.records.values import Lesion
 from breastview.registration.agreement import Agreement, agreement
 from breastview.registration.estimate import Start
-from breastview.registration.grade import Grade, grade_of
+from breastview.registration.grade import Grade, grade_of, lacking
 from breastview.registration.parameters import Method, Point2, Point3
 from breastview.registration.region import Region, region_around, region_of, unsure_start
 from breastview.registration.transform import Pivot, pivot_us_mm
@@ -102,8 +103,21 @@ class Expecting(QObject):
         present = self._session.registration
         if present is None:
             return None
+        return grade_of(present, self.region, self._mark_mm)
+
+    @property
+    def lacking(self) -> Message | None:
+        """Why the registration of the hung frame cannot be confirmed; None where it can."""
+        present = self._session.registration
+        if present is None:
+            return message("review.no_registration")
+        return lacking(present, self.region, self._mark_mm)
+
+    @property
+    def _mark_mm(self) -> Point3 | None:
+        """Where the lesion of the hung frame is marked in the MRI."""
         lesion = self._marked_here()
-        return grade_of(present, self.region, lesion.mri.point_mm if lesion and lesion.mri else None)
+        return lesion.mri.point_mm if lesion and lesion.mri else None
 
     @property
     def agreement(self) -> Agreement | None:

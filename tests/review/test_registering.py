@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from breastview.records.store import decode, encode
-from breastview.registration.grade import Grade, grade_of
+from breastview.registration.grade import Grade, grade_of, lacking
 from breastview.registration.parameters import (
     Contour,
     ContourKind,
@@ -140,6 +140,21 @@ def test_grades_rise_from_the_side_to_a_confirmed_place():
     assert grade_of(matched_parameters(), region, (x + 2.0, y, z)) is Grade.LANDMARKS
     assert grade_of(replace(matched_parameters(), confirmed=True), region, (x + 30.0, y, z)) is Grade.REGION
     assert [g.allows_measuring for g in Grade] == [False, False, True, True]
+
+
+def test_what_a_grade_lacks_is_told():
+    region, wide = region_of(matched_parameters(), LESION_MM), Region(np.zeros(3), np.eye(3) * 400.0)
+    x, y, z = region.point_mm
+    assert lacking(matched_parameters(), region, (x, y, z)) is None
+    assert lacking(replace(POSE, method=Method.TRUTH), None) is None
+    told = {
+        "grade.none_shown": lacking(POSE, wide),
+        "grade.no_mark": lacking(matched_parameters(), None),
+        "grade.unsure": lacking(matched_parameters(), wide),
+        "grade.contradicted": lacking(matched_parameters(), region, (x + 30.0, y, z)),
+    }
+    assert [found.code for found in told.values()] == list(told)
+    assert told["grade.unsure"].params == {"mm": 50, "sure": 10}
 
 
 def matched_parameters() -> RegistrationParameters:

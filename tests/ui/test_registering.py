@@ -11,12 +11,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QGraphicsPathItem
 
 from breastview.imaging.geometry import frozen
-from breastview.records.values import Side
+from breastview.records.values import MriMark, Side
 from breastview.registration.parameters import ContourKind, LandmarkPair, Method
 from breastview.registration.skin import GRID_MM, Body
 from breastview.registration.start import start_from_mri_mark
 from breastview.registration.transform import map_points
-from breastview.review.actions import ConfirmSide, SetPlace
+from breastview.review.actions import ConfirmSide, MarkMri, SetPlace
 from breastview.review.registering import AddLandmark, SetRegistration
 from breastview.ui.panes.canvas import Tool
 from tests.ui.conftest import say
@@ -199,6 +199,19 @@ def test_a_registration_is_graded_confirmed_and_taken_back_by_a_nudge(session, m
 def test_without_correspondences_there_is_nothing_to_confirm(session, view, panel):
     assert "◐ region · from the lesion marks" in texts(view.rail)
     assert not panel.confirm.isEnabled() and not panel.fit.isEnabled()
+    why_not = say("grade.none_shown")
+    assert why_not in texts(panel) and panel.confirm.toolTip().endswith(why_not)
+    assert "Nothing to fit" in panel.fit.toolTip()
+
+
+def test_what_keeps_a_registration_from_being_confirmed_is_said_until_it_is_gone(session, matched, panel):
+    assert panel.confirm.isEnabled() and panel.lacking.isHidden()
+    assert panel.confirm.toolTip() == panel.confirm.property("tip")
+    session.dispatch(MarkMri("L1", MriMark(session.mri_key, (15.0, 20.0, 60.0))))
+    assert not panel.confirm.isEnabled()
+    assert say("grade.contradicted") in texts(panel)
+    session.undo()
+    assert panel.confirm.isEnabled() and panel.lacking.isHidden()
 
 
 def test_the_words_of_a_report_draw_a_region_before_anything_is_registered(

@@ -16,7 +16,7 @@ from breastview.registration.exchange import Imported, RegisteredImages
 from breastview.registration.files import DICOM, SUFFIXES, TFM, export_registration, import_registration
 from breastview.registration.files import suggested_name as suggested
 from breastview.review.registering import SetRegistration
-from breastview.ui.rail.parts import Panel, button
+from breastview.ui.rail.parts import Panel, button, offer
 from breastview.ui.session import Session
 
 KIND = "registration file"
@@ -55,11 +55,19 @@ class FilesPresenter(QObject):
     def show(self) -> None:
         """Say what can be done, and what the last file left open."""
         session, panel = self._session, self._panel
-        ready = session.case is not None and bool(session.case.volumes) and session.plane is not None
-        panel.import_.setEnabled(ready)
-        panel.export.setEnabled(ready and session.registration is not None)
+        lacking = self._lacking()
+        offer(panel.import_, lacking)
+        start_first = self._language.say(message("review.no_registration"))
+        offer(panel.export, lacking or (start_first if session.registration is None else ""))
         panel.told.setText("\n".join(self._language.say(told) for told in self._told))
         panel.told.setVisible(bool(self._told))
+
+    def _lacking(self) -> str:
+        """What a registration file would be about, and is not here."""
+        session, say = self._session, self._language.say
+        if session.case is None or not session.case.volumes:
+            return say(message("registration.needs_mri"))
+        return say(message("registration.no_scale")) if session.plane is None else ""
 
     def choose_import(self) -> None:
         """Ask for a file."""

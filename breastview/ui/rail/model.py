@@ -21,7 +21,7 @@ from breastview.review.actions import RevealModel
 from breastview.review.state import Part
 from breastview.ui import style
 from breastview.ui.panes.tools import Tools
-from breastview.ui.rail.parts import Panel, button
+from breastview.ui.rail.parts import Panel, button, offer
 from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
 
@@ -156,7 +156,9 @@ class ModelPresenter(QObject):
             text("DEMONSTRATION model") if spec and spec.demonstration else (spec.name if spec else "")
         )
         committed = session.case is not None and session.state.record.first_read_committed
-        panel.run.setEnabled(committed and spec is not None)
+        locked = "" if committed else self._language.say(message("review.model_locked"))
+        missing = text("There is no model bundle. Reports go out without a probability.")
+        offer(panel.run, locked if spec is not None else missing)
         reading = session.readings.get(lesion.lesion_id) if lesion else None
         if reading is not None and not reading.is_from(spec):
             reading = None
@@ -165,10 +167,10 @@ class ModelPresenter(QObject):
             panel.told.setText("")
             self._rail.set_state("model", "")
         elif spec is None:
-            panel.told.setText(text("There is no model bundle. Reports go out without a probability."))
+            panel.told.setText(missing)
             self._rail.set_state("model", text("no model"))
         elif not committed:
-            panel.told.setText(text("Locked until your first read is committed."))
+            panel.told.setText(locked)
             self._rail.set_state("model", text("locked"))
         elif reading is None:
             panel.told.setText("")

@@ -68,8 +68,15 @@ def button(text: str, tip: str, checkable: bool = False) -> QPushButton:
     """A push button; `tip` names the action and its key."""
     made = QPushButton(text)
     made.setToolTip(tip)
+    made.setProperty("tip", tip)
     made.setCheckable(checkable)
     return made
+
+
+def offer(made: QPushButton, why_not: str) -> None:
+    """Enable a `button`, or disable it and say why, where the pointer rests on it."""
+    made.setEnabled(not why_not)
+    made.setToolTip("\n".join(filter(None, (made.property("tip"), why_not))))
 
 
 class Field(QDoubleSpinBox):

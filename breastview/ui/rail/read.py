@@ -6,10 +6,11 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QPlainTextEdit
 
 from breastview.language import Language
+from breastview.messages import message
 from breastview.records.values import BiRads, Pathology
 from breastview.review.actions import CommitFirstRead, SetFinding, SetPathology
 from breastview.review.state import Part
-from breastview.ui.rail.parts import Choice, Panel, button
+from breastview.ui.rail.parts import Choice, Panel, button, offer
 from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
 
@@ -78,10 +79,12 @@ class ReadPresenter(QObject):
             panel.comment.setPlainText(lesion.comment)
             panel.comment.blockSignals(False)
         committed = session.state.record.first_read_committed
-        panel.commit.setEnabled(not committed and lesion.bi_rads is not None)
         first, now = lesion.first_bi_rads, lesion.bi_rads
-        told = text("First read committed: BI-RADS {category}.").format(category=first or "–")
-        panel.told.setText(told if committed else "")
+        done = text("First read committed: BI-RADS {category}.").format(category=first or "–")
+        open_ = "" if now else self._language.say(message("review.first_read_open"))
+        told = done if committed else open_
+        offer(panel.commit, told)
+        panel.told.setText(told)
         panel.outcome.setVisible(first is not None)  # before, it would tell the reader the answer
         panel.pathology.setCurrentIndex(max(panel.pathology.findData(lesion.pathology), 0))
         category = f"BI-RADS {now}" if now else text("no category yet")

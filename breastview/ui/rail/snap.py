@@ -9,7 +9,7 @@ from breastview.language import Language
 from breastview.registration.snap import REACH, SnapProposal
 from breastview.registration.transform import turn_deg
 from breastview.ui.glance import on_hold
-from breastview.ui.rail.parts import Panel, button
+from breastview.ui.rail.parts import Panel, button, offer
 from breastview.ui.session import Session
 from breastview.ui.snapping import Snapping
 
@@ -74,7 +74,8 @@ class SnapPresenter(QObject):
         proposal = snapping.proposal
         offered = proposal is not None and proposal.offered
         panel.setVisible(self._session.registration is not None)
-        panel.search.setEnabled(self._session.registered is not None and bool(self._session.volumes))
+        ready = self._session.registered is not None and bool(self._session.volumes)
+        offer(panel.search, "" if ready else self._language.text("The images are still loading."))
         idle = not snapping.running and not offered
         first = panel.search if idle else panel.cancel if snapping.running else panel.hold
         self._keep_focus(first)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import QObject
 
 from breastview.language import Language
+from breastview.messages import message
 from breastview.registration.adopt import least_area
 from breastview.registration.agreement import correspondence_residuals_mm, rms_mm
 from breastview.registration.landmarks import fit_landmarks
@@ -21,7 +22,7 @@ from breastview.review.registering import (
 )
 from breastview.ui.expecting import Expecting
 from breastview.ui.panes.drafting import SKIN
-from breastview.ui.rail.parts import put
+from breastview.ui.rail.parts import offer, put
 from breastview.ui.rail.register.panel import RegisterPanel
 from breastview.ui.session import Session
 
@@ -96,15 +97,22 @@ class CorrespondencesPresenter(QObject):
         return names
 
     def _enable(self, present: RegistrationParameters | None, any_found: bool) -> None:
-        panel = self._panel
-        tissue, warped = panel.model.currentData() == "tissue", bool(present and present.warp)
+        panel, text = self._panel, self._language.text
+        tissue = panel.model.currentData() == "tissue"
         fits = any_found if tissue else bool(present and present.landmarks)
-        panel.fit.setEnabled(fits)
-        panel.bend.setEnabled(any_found and tissue)
-        panel.straighten.setEnabled(warped)
-        for tool in (panel.pair, panel.line, panel.surface, panel.skin):
-            tool.setEnabled(present is not None)
-        panel.skin.setEnabled(present is not None and not any(c.name == SKIN for c in present.contours))
+        start_first = self._language.say(message("review.no_registration")) if present is None else ""
+        nothing = text("Nothing to fit: no point, line or surface yet.")
+        if not tissue:
+            nothing = text("Nothing to fit: a rigid fit takes points alone.")
+        offer(panel.fit, start_first or ("" if fits else nothing))
+        bends = "" if any_found else nothing
+        offer(panel.bend, start_first or (bends if tissue else text("A rigid fit does not bend.")))
+        warped = bool(present and present.warp)
+        offer(panel.straighten, start_first or ("" if warped else text("The plane is not bent.")))
+        for tool in (panel.pair, panel.line, panel.surface):
+            offer(tool, start_first)
+        has_skin = present is not None and any(c.name == SKIN for c in present.contours)
+        offer(panel.skin, start_first or (text("The skin is in the list.") if has_skin else ""))
 
     def _tell(self, present: RegistrationParameters | None, residuals: tuple[float, ...]) -> None:
         text, panel = self._language.text, self._panel

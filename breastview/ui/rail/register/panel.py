@@ -136,6 +136,7 @@ class RegisterPanel(Panel):
         tip = text("Your word that the registration is right; any change takes it back")
         self.confirm = button(text("Confirm"), tip, checkable=True)
         self.column.addWidget(self.confirm)
+        self.lacking = self.label()
 
     def _make_hand(self, language: Language) -> None:
         text = language.text

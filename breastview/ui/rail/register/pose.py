@@ -43,7 +43,7 @@ class PosePresenter(QObject):
     def show(self, present: RegistrationParameters | None) -> None:
         """Show the numbers."""
         panel = self._panel
-        for widget in (*panel.fields.values(), panel.drag, panel.pivot, panel.free_scale):
+        for widget in (*panel.fields.values(), panel.pivot, panel.free_scale):
             widget.setEnabled(present is not None)
         values = (*present.centre_mm, *present.angles_deg) if present else (0.0,) * 6
         for field, value in zip(panel.fields.values(), values, strict=True):

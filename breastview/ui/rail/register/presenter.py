@@ -26,6 +26,7 @@ from breastview.ui.expecting import Expecting
 from breastview.ui.names import grade_text, keyboard_text
 from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.tools import Tools
+from breastview.ui.rail.parts import offer
 from breastview.ui.rail.register.correspondences import CorrespondencesPresenter
 from breastview.ui.rail.register.panel import RegisterPanel
 from breastview.ui.rail.register.pose import PosePresenter
@@ -130,6 +131,7 @@ class RegisterPresenter(QObject):
         for widget in panel.calibration:
             widget.setVisible(needs_scale)
         self._show_orientation(present)
+        offer(panel.drag, "" if present else self._language.say(message("review.no_registration")))
         self.pose.show(present)
         self._correspondences.show(present)
         self._show_worth(present)
@@ -154,9 +156,12 @@ class RegisterPresenter(QObject):
                 lines.append(text("Points of one plane say little of what lies through it."))
         panel.within.setText("\n".join(lines))
         panel.within.setVisible(bool(lines))
-        grade = self._expecting.grade
-        panel.confirm.setEnabled(grade is not None and grade.allows_measuring)
+        lacking = self._expecting.lacking
+        why_not = self._language.say(lacking) if lacking is not None else ""
+        offer(panel.confirm, why_not)
         panel.confirm.setChecked(bool(present and present.confirmed))
+        panel.lacking.setText(why_not)
+        panel.lacking.setVisible(lacking is not None and present is not None)
 
     def _show_state(self, present: RegistrationParameters | None) -> None:
         text, grade = self._language.text, self._expecting.grade
