@@ -197,7 +197,7 @@ TEXTS: dict[str, str] = {
     "grade.region": "region",
     "grade.landmarks": "landmarks",
     "grade.confirmed": "confirmed",
-    "grade.none_shown": "Confirming needs points, lines or surfaces that both images show.",
+    "grade.few": "Confirming needs {fewest} points, lines or surfaces that both images show. So far: {found}.",
     "grade.no_mark": "Confirming needs the lesion's mark on this ultrasound image.",
     "grade.unsure": "Confirming needs the lesion within ±{sure} mm, and it is known to ±{mm} mm. "
     "Add what both images show near it.",

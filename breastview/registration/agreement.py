@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from breastview.registration.contours import across
-from breastview.registration.estimate import Estimate, Start, estimate
+from breastview.registration.estimate import FEWEST, Estimate, Start, estimate
 from breastview.registration.parameters import Contour, LandmarkPair, RegistrationParameters
 from breastview.registration.transform import map_points
 
-FEWEST = 3  # correspondences of which one can be judged by the others
 ODD = 2.3  # times the expected error: seen once in a thousand points that fit (χ² with 3 degrees, .999)
 ABOVE_REST = 2.0  # how many times the error of the usual one an odd one has, both in what is expected
 

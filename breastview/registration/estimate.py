@@ -24,6 +24,7 @@ ROUNDS = 8  # contours are matched anew this often
 MATCH_MM, MATCH_LENGTH_MM = 1.5, 20.0  # what a contour's match is off by, and how far that reaches
 CLICKS_MM = (0.4, 0.7, 1.0, 1.5, 2.2, 3.2, 4.6, 6.5)  # errors of a hand among which the correspondences weigh
 USUAL_CLICK_MM, CLICK_SPREAD = 1.4, 0.65  # the error of most hands, and the spread of its logarithm
+FEWEST = 3  # correspondences that can judge one another
 CONFIDENCE = 0.90
 RADIUS = float(np.sqrt(chi2.ppf(CONFIDENCE, 3)))  # of that ellipsoid, in standard deviations
 
@@ -115,27 +116,30 @@ def estimate(
     """Learn the map from correspondences; without any it is the population's.
 
     Contours are matched to the nearest part of their partner again and again: a surface fixes the place along
-    its normal alone, a line across itself.
+    its normal alone, a line across itself. Fewer than `FEWEST` correspondences do not tell how well the hand
+    clicked: that is then taken from the population of hands.
     """
     population = population or Population()
+    judged = len(pairs) + len(contours) >= FEWEST
     points = _points(pairs, start, population)
-    found = _learn(points, start, population)
+    found = _learn(points, start, population, judged)
     for _ in range(ROUNDS if contours else 0):
         looks = _joined([points, *(_matched(c, found) for c in contours)])
-        found = _learn(looks, start, population)
+        found = _learn(looks, start, population, judged)
     return found
 
 
-def _learn(looks: Looks, start: Start, population: Population) -> Estimate:
-    """The posterior, under the click error that is expected once the looks are seen."""
+def _learn(looks: Looks, start: Start, population: Population, judged: bool) -> Estimate:
+    """The posterior, under the click error that is expected once the looks are seen, if they can tell it."""
     if not len(looks.seen):
         return Estimate(start, population, looks, USUAL_CLICK_MM, None, np.zeros(0))
     kernel = _kernel(start, population, looks.us_mm, looks.us_mm)
     covariance = np.einsum("ki,klij,lj->kl", looks.along, kernel, looks.along) + looks.match
     missed = looks.seen - (looks.along * _mean(start, population, looks.us_mm)).sum(axis=1)
     clicks_mm = np.array(CLICKS_MM)
-    likely = np.array([_log_evidence(covariance + click**2 * looks.own, missed) for click in clicks_mm])
-    likely -= 0.5 * (np.log(clicks_mm / USUAL_CLICK_MM) / CLICK_SPREAD) ** 2
+    likely = -0.5 * (np.log(clicks_mm / USUAL_CLICK_MM) / CLICK_SPREAD) ** 2
+    if judged:
+        likely += [_log_evidence(covariance + click**2 * looks.own, missed) for click in clicks_mm]
     share = np.exp(likely - likely.max())
     click_mm = float(np.sqrt(share @ clicks_mm**2 / share.sum()))
     factor = cho_factor(covariance + click_mm**2 * looks.own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from breastview.messages import Message, message
+from breastview.registration.estimate import FEWEST
 from breastview.registration.parameters import Method, Point3, RegistrationParameters
 from breastview.registration.region import Region
 
@@ -35,8 +36,9 @@ def lacking(
     """
     if parameters.method is Method.TRUTH:
         return None
-    if not (parameters.landmarks or parameters.contours):
-        return message("grade.none_shown")
+    found = len(parameters.landmarks) + len(parameters.contours)
+    if found < FEWEST:
+        return message("grade.few", fewest=FEWEST, found=found)
     if region is None:
         return message("grade.no_mark")
     if region.radius_mm > SURE_MM:

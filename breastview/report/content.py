@@ -166,7 +166,7 @@ def _registration(
     grade = lesion_grade(record, lesion, plane, body)
     if parameters is None or grade is None:
         return None
-    apart = mark_distance_mm(record, lesion, plane) if plane else None
+    apart = mark_distance_mm(record, lesion, plane) if plane and grade.allows_measuring else None
     return _described(parameters, grade, apart)
 
 

@@ -67,6 +67,9 @@ def test_the_distance_of_the_marks_is_the_registrations_own():
     registration = content_of(parameters=shifted, planes={"us": PLANE}).lesions[0].registration
     assert (registration.grade, registration.method) == ("side", "manual")
     assert registration.pairs == 0 and registration.rms_mm is None
+    assert registration.marks_apart_mm is None, "nothing bears out a distance between the images"
+    known = replace(shifted, method=Method.TRUTH)
+    registration = content_of(parameters=known, planes={"us": PLANE}).lesions[0].registration
     assert registration.marks_apart_mm == pytest.approx(5.0)  # 3 mm in depth, 4 mm through the plane
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from breastview.records.store import decode, encode
-from breastview.registration.grade import Grade, grade_of, lacking
+from breastview.registration.grade import SURE_MM, Grade, grade_of, lacking
 from breastview.registration.parameters import (
     Contour,
     ContourKind,
@@ -142,13 +142,32 @@ def test_grades_rise_from_the_side_to_a_confirmed_place():
     assert [g.allows_measuring for g in Grade] == [False, False, True, True]
 
 
+@pytest.mark.parametrize(
+    ("points", "layers", "grade"),
+    [(1, 0, Grade.REGION), (2, 0, Grade.REGION), (1, 1, Grade.REGION), (2, 1, Grade.LANDMARKS)],
+)
+def test_fewer_than_three_correspondences_bear_nothing_out(points, layers, grade):
+    near = tuple(pair(us_mm) for us_mm in (LESION_MM, (10.0, 20.0))[:points])
+    told = replace(POSE, landmarks=near, contours=(layer(0.0),) * layers)
+    region = region_of(told, LESION_MM)
+    assert region.radius_mm < SURE_MM
+    assert grade_of(told, region) is grade
+    assert grade_of(replace(told, confirmed=True), region).allows_measuring is grade.allows_measuring
+
+
+def test_a_point_on_the_lesion_is_no_surer_for_a_skin_that_fits():
+    alone = region_of(replace(POSE, landmarks=(pair(LESION_MM),)), LESION_MM)
+    with_skin = region_of(replace(POSE, landmarks=(pair(LESION_MM),), contours=(layer(0.0),)), LESION_MM)
+    assert 5.0 < with_skin.radius_mm < alone.radius_mm < 8.0
+
+
 def test_what_a_grade_lacks_is_told():
     region, wide = region_of(matched_parameters(), LESION_MM), Region(np.zeros(3), np.eye(3) * 400.0)
     x, y, z = region.point_mm
     assert lacking(matched_parameters(), region, (x, y, z)) is None
     assert lacking(replace(POSE, method=Method.TRUTH), None) is None
     told = {
-        "grade.none_shown": lacking(POSE, wide),
+        "grade.few": lacking(replace(POSE, landmarks=(pair(LESION_MM),)), region),
         "grade.no_mark": lacking(matched_parameters(), None),
         "grade.unsure": lacking(matched_parameters(), wide),
         "grade.contradicted": lacking(matched_parameters(), region, (x + 30.0, y, z)),

@@ -199,7 +199,7 @@ def test_a_registration_is_graded_confirmed_and_taken_back_by_a_nudge(session, m
 def test_without_correspondences_there_is_nothing_to_confirm(session, view, panel):
     assert "◐ region · from the lesion marks" in texts(view.rail)
     assert not panel.confirm.isEnabled() and not panel.fit.isEnabled()
-    why_not = say("grade.none_shown")
+    why_not = say("grade.few", fewest=3, found=0)
     assert why_not in texts(panel) and panel.confirm.toolTip().endswith(why_not)
     assert "Nothing to fit" in panel.fit.toolTip()
 

@@ -171,7 +171,7 @@ class RegisterPresenter(QObject):
         sign = "✓" if grade.allows_measuring else "◐"
         words = [f"{sign} {grade_text(grade, present.method, self._language)}"]
         lesion, plane = self._session.lesion, self._session.plane
-        if lesion is not None and plane is not None:
+        if lesion is not None and plane is not None and grade.allows_measuring:
             distance = mark_distance_mm(self._session.state.record, lesion, plane)
             if distance is not None:
                 caution = "⚠ " if distance > SAME_LESION_MM else ""
