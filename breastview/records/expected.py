@@ -65,4 +65,5 @@ def lesion_grade(
     if parameters is None:
         return None
     region = lesion_region(record, lesion, plane, body) if plane else None
-    return grade_of(parameters, region, lesion.mri.point_mm if lesion.mri else None)
+    us_mm = lesion_us_mm(lesion, plane) if plane else None
+    return grade_of(parameters, region, lesion.mri.point_mm if lesion.mri else None, us_mm)

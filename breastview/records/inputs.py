@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from breastview.records.values import KeptReading, ReviewRecord
+from breastview.registration.parameters import RegistrationParameters
 
 
 def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
@@ -25,7 +26,7 @@ def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
     if lesion.us is not None:
         key = lesion.us.frames_key
         parameters = record.registration(key, lesion.us.frame)
-        parts["registration"] = _plain(replace(parameters, confirmed=False) if parameters else None)
+        parts["registration"] = _registration(parameters) if parameters else None
         parts["scale"] = [_plain(c) for c in record.calibrations if c.frames_key == key]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -35,6 +36,12 @@ def is_current(record: ReviewRecord, reading: KeptReading) -> bool:
     if all(lesion.lesion_id != reading.lesion_id for lesion in record.lesions):
         return False
     return reading.input_sha256 == input_hash(record, reading.lesion_id, reading.model_sha256)
+
+
+def _registration(parameters: RegistrationParameters) -> dict[str, Any]:
+    """What the model's input follows from; not the reader's word on it, nor where the pose began."""
+    parts = _plain(replace(parameters, confirmed=False))
+    return {name: part for name, part in parts.items() if name != "start"}
 
 
 def _plain(value: Any) -> Any:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+import numpy as np
+
 from breastview.messages import Message, message
 from breastview.registration.estimate import FEWEST
-from breastview.registration.parameters import Method, Point3, RegistrationParameters
+from breastview.registration.parameters import STARTS, Method, Point2, Point3, RegistrationParameters
 from breastview.registration.region import Region
+from breastview.registration.transform import map_points
 
 SURE_MM = 10.0  # radius of the lesion's region below which correspondences are called enough
 
@@ -49,9 +52,13 @@ def lacking(
 
 
 def grade_of(
-    parameters: RegistrationParameters, region: Region | None, mark_mm: Point3 | None = None
+    parameters: RegistrationParameters,
+    region: Region | None,
+    mark_mm: Point3 | None = None,
+    us_mm: Point2 | None = None,
 ) -> Grade:
-    """The grade of a registration; the arguments are those of `lacking`.
+    """The grade of a registration; the arguments are those of `lacking`, and `us_mm` is the middle of the
+    lesion's US mark in the plane.
 
     A reader can confirm what correspondences bear out, and nothing less.
     """
@@ -59,7 +66,20 @@ def grade_of(
         return Grade.CONFIRMED
     if lacking(parameters, region, mark_mm) is None:
         return Grade.CONFIRMED if parameters.confirmed else Grade.LANDMARKS
-    borne_out = bool(parameters.landmarks or parameters.contours) and region is not None
-    return (
-        Grade.REGION if parameters.method in (Method.CLOCK_FACE, Method.MRI_MARK) or borne_out else Grade.SIDE
-    )
+    shown = bool(parameters.landmarks or parameters.contours) and region is not None
+    known = shown or parameters.method in STARTS or _holds_to_its_start(parameters, region, mark_mm, us_mm)
+    return Grade.REGION if known else Grade.SIDE
+
+
+def _holds_to_its_start(
+    parameters: RegistrationParameters, region: Region | None, mark_mm: Point3 | None, us_mm: Point2 | None
+) -> bool:
+    """Whether a pose that was corrected still has the lesion where its start says that it is: within
+    `SURE_MM` of the MRI mark, or in the region of the report's words. A pose without a start gains nothing.
+    """
+    if us_mm is None or parameters.start is None:
+        return False
+    x, y, z = map_points(parameters, np.array(us_mm))
+    if parameters.start is Method.MRI_MARK:
+        return mark_mm is not None and float(np.linalg.norm(mark_mm - np.array([x, y, z]))) <= SURE_MM
+    return region is not None and region.allows((float(x), float(y), float(z)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -126,7 +126,7 @@ def _fit(
     matrix[:3, :3] = turn * scale
     matrix[:3, 3] = mri_mean - matrix[:3, :3] @ us_mean
     fitted = with_matrix(present, matrix)
-    return replace(fitted, method=Method.LANDMARKS, landmarks=tuple(pairs))
+    return fitted.remade(Method.LANDMARKS, landmarks=tuple(pairs))
 
 
 def _rotation(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from breastview.messages import Message
 
@@ -22,6 +23,9 @@ class Method(StrEnum):
     LANDMARKS = "landmarks"
     FILE = "file"
     TRUTH = "truth"
+
+
+STARTS = (Method.CLOCK_FACE, Method.MRI_MARK)
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class RegistrationParameters:
 
     `centre_mm` is t: where the middle of the probe face lies, in LPS mm. `angles_deg` turn the reference
     pose (US x along patient left, y posterior, z superior) about the US plane's own x, then y, then z axis
-    (intrinsic). `confirmed` is the reader's word on just these numbers: any change takes it back.
+    (intrinsic). `confirmed` is the reader's word on just these numbers: any change takes it back. `start` is
+    which of `STARTS` the pose was before a hand or a fit set it anew.
     """
 
     centre_mm: Point3
@@ -83,6 +88,16 @@ class RegistrationParameters:
     warp: tuple[WarpPoint, ...] = ()
     contours: tuple[Contour, ...] = ()
     confirmed: bool = False
+    start: Method | None = None
+
+    @property
+    def begun_from(self) -> Method | None:
+        """Which of `STARTS` the pose is or was; None where it began otherwise."""
+        return self.method if self.method in STARTS else self.start
+
+    def remade(self, method: Method, **changes: Any) -> RegistrationParameters:
+        """The registration with its pose set anew; what it began from stays known."""
+        return replace(self, method=method, start=self.begun_from, **changes)
 
     @property
     def middle_mm(self) -> Point2 | None:

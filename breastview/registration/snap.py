@@ -8,7 +8,7 @@ reached, and contradicts nothing that is known otherwise.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -105,7 +105,7 @@ def propose_snap(
     rough, sharp = _Landscape(far, block, pivot), _Landscape(near, block, pivot)
     peaks = _search(rough, sharp, progress)
     move, spread_mm = _weighed(peaks, sharp)
-    found = replace(with_matrix(present, matrix @ _matrix(move, pivot)), method=Method.MANUAL)
+    found = with_matrix(present, matrix @ _matrix(move, pivot)).remade(Method.MANUAL)
     return _judge(found, present, move, spread_mm, sharp)
 
 

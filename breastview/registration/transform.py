@@ -89,7 +89,7 @@ def turn_deg(first: RegistrationParameters, second: RegistrationParameters) -> f
 def moved(parameters: RegistrationParameters, shift_mm: Sequence[float]) -> RegistrationParameters:
     """Shift by (x, y, z) mm along the US plane's own axes."""
     centre = np.asarray(parameters.centre_mm) + rotation(parameters) @ np.asarray(shift_mm, float)
-    return replace(parameters, centre_mm=_point(centre), method=Method.MANUAL)
+    return parameters.remade(Method.MANUAL, centre_mm=_point(centre))
 
 
 def turned(
@@ -100,14 +100,14 @@ def turned(
     turn = own @ Rotation.from_euler(axis, angle_deg, degrees=True).as_matrix()
     pivot = np.asarray(pivot_us_mm, float) * parameters.scale
     centre = np.asarray(parameters.centre_mm) + own @ pivot - turn @ pivot
-    return replace(parameters, centre_mm=_point(centre), angles_deg=angles_deg(turn), method=Method.MANUAL)
+    return parameters.remade(Method.MANUAL, centre_mm=_point(centre), angles_deg=angles_deg(turn))
 
 
 def with_angles(
     parameters: RegistrationParameters, angles: Point3, pivot_us_mm: Sequence[float] = (0, 0, 0)
 ) -> RegistrationParameters:
     """Set the angles in degrees; a point of the plane stays where it is."""
-    set_ = replace(parameters, angles_deg=angles, method=Method.MANUAL)
+    set_ = parameters.remade(Method.MANUAL, angles_deg=angles)
     pivot = np.asarray(pivot_us_mm, float) * parameters.scale
     centre = np.asarray(parameters.centre_mm) + rotation(parameters) @ pivot - rotation(set_) @ pivot
     return replace(set_, centre_mm=_point(centre))

@@ -74,8 +74,9 @@ class RemoveLandmark(Plain):
     def __call__(self, state: ReviewState) -> Applied:
         present = _present(state, self.frames_key, self.frame)
         rest = _without(present.landmarks, self.place)
-        method = Method.MANUAL if present.method is Method.LANDMARKS else present.method
-        changed = replace(present, landmarks=rest, method=method)
+        changed = replace(present, landmarks=rest)
+        if present.method is Method.LANDMARKS:
+            changed = changed.remade(Method.MANUAL)
         return SetRegistration(self.frames_key, self.frame, changed)(state)
 
 

@@ -103,7 +103,7 @@ class Expecting(QObject):
         present = self._session.registration
         if present is None:
             return None
-        return grade_of(present, self.region, self._mark_mm)
+        return grade_of(present, self.region, self._mark_mm, self.us_mm)
 
     @property
     def lacking(self) -> Message | None:

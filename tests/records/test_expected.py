@@ -16,7 +16,8 @@ from breastview.registration.parameters import LandmarkPair, Method, Registratio
 from breastview.registration.plane import UsPlane
 from breastview.registration.region import is_open_through_plane, region_around, region_in_us
 from breastview.registration.skin import GRID_MM, Body
-from breastview.registration.transform import map_points
+from breastview.registration.start import start_from_mri_mark
+from breastview.registration.transform import map_points, moved, turned
 from tests.records.examples import LESION as ELSEWHERE
 from tests.records.examples import MRI, STILL
 
@@ -75,6 +76,37 @@ def test_an_estimate_starts_at_the_words_with_the_probe_as_it_is_held():
 )
 def test_a_registration_is_worth_what_bears_it_out(parameters, plane, grade):
     assert lesion_grade(record_of(parameters), LESION, plane, None) is grade
+
+
+def corrected(start, by_mm=(0.0, 0.0, 0.0), turn_deg=0.0):
+    """A pose that began at the lesion's MRI mark and was corrected by hand, about the lesion."""
+    us_mm = lesion_us_mm(LESION, PLANE)
+    begun = replace(start_from_mri_mark(us_mm, LESION.mri.point_mm), method=start)
+    return moved(turned(begun, "y", turn_deg, (*us_mm, 0.0)), by_mm)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "grade"),
+    [
+        (corrected(Method.MRI_MARK, turn_deg=80.0), Grade.REGION),
+        (corrected(Method.MRI_MARK, (6.0, 0.0, 6.0)), Grade.REGION),
+        (corrected(Method.MRI_MARK, (0.0, 0.0, 11.0)), Grade.SIDE),
+        (moved(corrected(Method.MRI_MARK, (0.0, 0.0, 11.0)), (0.0, 0.0, -11.0)), Grade.REGION),
+        (corrected(Method.FILE, turn_deg=5.0), Grade.SIDE),
+        (corrected(Method.MANUAL, turn_deg=5.0), Grade.SIDE),
+    ],
+)
+def test_a_hand_that_corrects_a_start_keeps_its_region_and_never_gains_one(parameters, grade):
+    assert parameters.method is Method.MANUAL
+    assert lesion_grade(record_of(parameters), LESION, PLANE, None) is grade
+
+
+@pytest.mark.parametrize(("away_mm", "grade"), [(0.0, Grade.REGION), (60.0, Grade.SIDE)])
+def test_a_start_from_words_bears_as_far_as_their_region(away_mm, grade):
+    told, us_mm = told_place(LESION, dome()), lesion_us_mm(LESION, PLANE)
+    begun = replace(start_from_mri_mark(us_mm, told.point_mm), method=Method.CLOCK_FACE)
+    corrected_ = moved(begun, (0.0, 0.0, away_mm + 1.0))
+    assert lesion_grade(record_of(corrected_), LESION, PLANE, dome()) is grade
 
 
 def test_pairs_of_one_plane_say_little_of_what_lies_through_it():

@@ -19,7 +19,7 @@ from breastview.records.values import (
     RoleOverride,
     Side,
 )
-from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.parameters import Method, RegistrationParameters
 from tests.records.examples import LESION, MRI, POSE, RECORD, STILL
 
 MODEL = "ab" * 32
@@ -37,6 +37,9 @@ DEPENDS = {
     "scale": replace(RECORD, calibrations=(Calibration(STILL, (0.08, 0.09)),)),
 }
 APART = {
+    "where the pose began": RECORD.with_registration(
+        FrameRegistration(STILL, 0, replace(POSE, start=Method.MRI_MARK))
+    ),
     "finding": RECORD.with_lesion(replace(LESION, bi_rads=BiRads.C5, comment="")),
     "pathology": RECORD.with_lesion(replace(LESION, pathology=Pathology.BENIGN)),
     "reading": replace(RECORD, readings=()),

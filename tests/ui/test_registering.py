@@ -204,6 +204,17 @@ def test_without_correspondences_there_is_nothing_to_confirm(session, view, pane
     assert "Nothing to fit" in panel.fit.toolTip()
 
 
+def test_a_start_that_is_turned_by_hand_stays_a_region(session, view, panel):
+    session.dispatch(MarkMri("L1", MriMark(session.mri_key, (15.0, 20.0, 6.0))))
+    push(panel.from_mark)
+    for _ in range(3):
+        press(view, "Ctrl+Right")
+    assert "◐ region · by hand" in texts(view.rail)
+    for _ in range(12):
+        press(view, "Alt+PgUp")
+    assert "◐ side only · by hand" in texts(view.rail)
+
+
 def test_what_keeps_a_registration_from_being_confirmed_is_said_until_it_is_gone(session, matched, panel):
     assert panel.confirm.isEnabled() and panel.lacking.isHidden()
     assert panel.confirm.toolTip() == panel.confirm.property("tip")

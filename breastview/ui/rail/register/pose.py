@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from PySide6.QtCore import QObject
@@ -73,17 +72,17 @@ class PosePresenter(QObject):
         numbers[place] = value
         x, y, z, rx, ry, rz = numbers
         if place < 3:
-            self._set(replace(present, centre_mm=(x, y, z), method=Method.MANUAL))
+            self._set(present.remade(Method.MANUAL, centre_mm=(x, y, z)))
         else:
             self._set(with_angles(present, (rx, ry, rz), self._expecting.pivot_mm))
 
     def _typed_scale(self, value: float) -> None:
         present = self._session.registration
         if present is not None:
-            self._set(replace(present, scale=value, method=Method.MANUAL))
+            self._set(present.remade(Method.MANUAL, scale=value))
 
     def _free_scale(self, free: bool) -> None:
         present = self._session.registration
         self._panel.scale.setEnabled(free and present is not None)
         if not free and present is not None and present.scale != 1.0:
-            self._set(replace(present, scale=1.0, method=Method.MANUAL))
+            self._set(present.remade(Method.MANUAL, scale=1.0))
