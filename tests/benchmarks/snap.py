@@ -280,8 +280,8 @@ def mattes_registration(case: SnapCase, start: RegistrationParameters) -> Regist
     start is the present pose, the others lie around it.
     """
     pivot = case.us_mm.mean(axis=0)
-    ends = [_mattes(case, start, move) for move in _moves()]
-    near = [end for end in ends if _in_reach(end[1], pivot)]
+    ends = (_mattes(case, start, move) for move in _moves())
+    near = [end for end in ends if end is not None and _in_reach(end[1], pivot)]
     return with_matrix(start, us_to_mri(start) @ min(near, key=lambda end: end[0])[1]) if near else start
 
 
@@ -298,8 +298,11 @@ def _moves() -> np.ndarray:
     return np.concatenate([np.zeros((1, 6)), rng.uniform(-5.0, 5.0, (STARTS - 1, 6))])
 
 
-def _mattes(case: SnapCase, start: RegistrationParameters, move: np.ndarray) -> tuple[float, np.ndarray]:
-    """Value (smaller is better) and the move, (4, 4) within the US frame, at which the descent ends."""
+def _mattes(
+    case: SnapCase, start: RegistrationParameters, move: np.ndarray
+) -> tuple[float, np.ndarray] | None:
+    """Value (smaller is better) and the move, (4, 4) within the US frame, at which the descent ends; None
+    where it leaves the MRI."""
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     moving = _image(case.volumes[0])
     whole = SimpleITK.AffineTransform(3)
@@ -319,7 +322,10 @@ def _mattes(case: SnapCase, start: RegistrationParameters, move: np.ndarray) -> 
         method.SetMovingInitialTransform(whole)
         method.SetInitialTransform(pose, inPlace=True)
         smooth = SimpleITK.SmoothingRecursiveGaussian(moving, sigma_mm)
-        method.Execute(_picture(case, shrink, sigma_mm), smooth)
+        try:
+            method.Execute(_picture(case, shrink, sigma_mm), smooth)
+        except RuntimeError:  # all samples outside
+            return None
         value = method.GetMetricValue()
     end = np.eye(4)
     end[:3, :3] = np.reshape(pose.GetMatrix(), (3, 3))
