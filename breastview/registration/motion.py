@@ -194,16 +194,18 @@ def _search(images: Sequence[Any], inside: Any, pivot: np.ndarray, progress: Pro
     method.SetInitialTransform(transform, inPlace=True)
     stopped: list[Cancelled] = []
 
-    def tell() -> None:
-        done = method.GetCurrentLevel() + method.GetOptimizerIteration() / STEPS
+    def tell(levels: float) -> None:
         try:
-            progress(min(done / len(SHRINK), 1.0), message("doing.motion", done=1, count=1))
+            progress(min(levels / len(SHRINK), 1.0), message("doing.motion", done=1, count=1))
         except Cancelled as cancelled:  # an exception cannot cross ITK
             stopped.append(cancelled)
             method.StopRegistration()
 
-    method.AddCommand(sitk.sitkIterationEvent, tell)
-    tell()
+    def step() -> None:
+        tell(method.GetCurrentLevel() + method.GetOptimizerIteration() / STEPS)
+
+    method.AddCommand(sitk.sitkIterationEvent, step)
+    tell(0.0)
     if not stopped:
         method.Execute(*images)
     if stopped:
