@@ -5,8 +5,8 @@ Crops, whole patients and ultrasound ask the same functions, so they show the sa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -35,7 +35,6 @@ SIGMAS_MM = {
 HANGING = np.array([3.2, 0.5, 1.6], np.float32)  # mm of noise a mm along x, y, z: fine, long, flat
 SWAY_MM = (3.0, 0.4)  # how far strands of gland sway with the lobes and with the lobules
 ASKEW = Rotation.from_euler("zyx", [31, 23, 17], degrees=True).as_matrix().astype(np.float32)
-HANGING_BROKEN = 1.8  # how much deeper fat cuts between strands than along the ducts
 _PROBES = 5000  # points at which the share of glandular tissue is set
 
 
@@ -51,10 +50,10 @@ class Density:
 
 
 DENSITIES = {
-    "a": Density(0.06, 12.0, 8.0, 1.3),
-    "b": Density(0.15, 9.0, 7.0, 1.0),
-    "c": Density(0.30, 7.0, 5.0, 0.9),
-    "d": Density(0.52, 4.5, 3.5, 0.5),
+    "a": Density(0.06, 12.0, 8.0, 2.3),
+    "b": Density(0.15, 9.0, 7.0, 1.8),
+    "c": Density(0.30, 7.0, 5.0, 1.6),
+    "d": Density(0.52, 4.5, 3.5, 0.9),
 }
 
 
@@ -76,8 +75,7 @@ class Breast:
     """One breast, hanging from the chest: an ellipsoid that leans, its inner structure, and perhaps a lesion.
 
     `base_mm` is the ellipsoid's centre; the axis runs from there to the nipple, `lean` (x, z) mm sideways a
-    mm forward. `gland_above` is the level of the gland's potential from which tissue is glandular, for each
-    modality.
+    mm forward. `gland_above` is the level of the gland's potential from which tissue is glandular.
     """
 
     side: str
@@ -88,7 +86,7 @@ class Breast:
     fields: dict[str, Field]
     inclusions: tuple[Inclusion, ...] = ()
     lesion: Lesion | None = None
-    gland_above: Mapping[str, float] = field(default_factory=dict)
+    gland_above: float = 0.0
 
     @property
     def nipple_mm(self) -> np.ndarray:
@@ -129,7 +127,7 @@ class Breast:
     ) -> np.ndarray:
         labels = np.full(len(p), Tissue.FAT, np.uint8)
         self._put_septa(labels, p, height, 0.09 if modality == "mri" else 0.05)
-        gland = self.gland_potential(p, q, depth, height, modality) > self.gland_above[modality]
+        gland = self.gland_potential(p, q, depth, height) > self.gland_above
         labels[gland] = Tissue.GLAND
         if modality == "us":
             self._put_strands(labels, p, height)
@@ -144,13 +142,11 @@ class Breast:
         return labels
 
     def gland_potential(
-        self, p: np.ndarray, q: np.ndarray, depth: np.ndarray, height: np.ndarray, modality: str
+        self, p: np.ndarray, q: np.ndarray, depth: np.ndarray, height: np.ndarray
     ) -> np.ndarray:
         """How readily tissue at points is glandular, without unit: high in the core behind the nipple and in
-        the upper outer quadrant, lobed by noise, parted by fat.
-
-        Prone, fat parts the lobes into fine strands that hang from the chest; under the probe these are
-        pressed together, and clefts are left that run along the ducts.
+        the upper outer quadrant, lobed by noise, parted by fat into fine strands that hang from the chest and
+        run along the ducts.
         """
         kind, fields = DENSITIES[self.density], self.fields
         shell = np.minimum(depth - kind.front_mm, height - kind.behind_mm) / 6.0
@@ -160,12 +156,9 @@ class Breast:
         gland, lobules = fields["gland"].at(p), fields["lobules"].at(p)
         lobes = place + 0.75 * (gland + 0.5 * lobules)
         along_ducts = fields["ducts"].at(self._toward_nipple(p))
-        if modality == "us":
-            cleft = np.maximum(along_ducts - 0.2, 0)
-            return lobes + 0.34 * fields["strands"].at(p) - kind.broken * cleft
         hanging = fields["strands"].at(_hanging(q, SWAY_MM[0] * gland + SWAY_MM[1] * lobules))
-        cleft = np.maximum(hanging + 0.4 * along_ducts + 0.1, 0)
-        return lobes - HANGING_BROKEN * kind.broken * cleft
+        cleft = np.maximum(0.9 * hanging + 0.6 * along_ducts + 0.1, 0)
+        return lobes - kind.broken * cleft
 
     def _toward_nipple(self, p: np.ndarray) -> np.ndarray:
         """Coordinates in which noise becomes strands that run to the nipple."""
@@ -251,7 +244,7 @@ def make_breast(
     base = np.array([sign * BASE_X_MM, chest.CENTRE_Y_MM - chest.DEPTH_MM * forward, 0.0])
     fields = {name: make_field(rng, sigma) for name, sigma in SIGMAS_MM.items()}
     bare = Breast(side, base, np.asarray(radii_mm, float), lean * [sign, 1.0], density, fields)
-    grown = replace(bare, gland_above=_gland_levels(bare, rng))
+    grown = replace(bare, gland_above=_gland_level(bare, rng))
     return replace(grown, inclusions=_inclusions(rng, grown))
 
 
@@ -275,12 +268,11 @@ def places(breast: Breast, rng: np.random.Generator, count: int) -> np.ndarray:
     return p[(breast.depth_mm(p) > SKIN_MM) & (chest.height_mm(p) > 0)]
 
 
-def _gland_levels(breast: Breast, rng: np.random.Generator) -> dict[str, float]:
-    """The potential that the density's share of the breast exceeds, by modality."""
+def _gland_level(breast: Breast, rng: np.random.Generator) -> float:
+    """The potential that the density's share of the breast exceeds."""
     p = places(breast, rng, _PROBES)
-    where = p, breast.upright(p), breast.depth_mm(p), chest.height_mm(p)
-    rest = 1 - DENSITIES[breast.density].gland_share
-    return {m: float(np.quantile(breast.gland_potential(*where, m), rest)) for m in ("mri", "us")}
+    potential = breast.gland_potential(p, breast.upright(p), breast.depth_mm(p), chest.height_mm(p))
+    return float(np.quantile(potential, 1 - DENSITIES[breast.density].gland_share))
 
 
 def _inclusions(rng: np.random.Generator, breast: Breast) -> tuple[Inclusion, ...]:
