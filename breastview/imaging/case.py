@@ -126,7 +126,9 @@ class ScannedVolume:
 class ScannedFrames:
     """One US still, cine or volume, found by its header and not yet loaded.
 
-    `key` is its SOPInstanceUID; `doppler` says that colour flow is laid over a part of it.
+    `key` is its SOPInstanceUID; `doppler` says that colour flow is laid over a part of it. `step_mm` is the
+    way from one plane of a volume to the next along US z (lateral × depth); None where planes are not
+    parallel and evenly spaced, or nothing says so.
     """
 
     key: str
@@ -139,6 +141,7 @@ class ScannedFrames:
     columns: int
     scale: PixelScale | None
     region: tuple[int, int, int, int] | None = None
+    step_mm: float | None = None
     doppler: bool = False
     laterality: str = ""
     exam_date: datetime.date | None = None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from pydicom.dataset import Dataset
 
 from breastview.imaging.case import ImageSource, PixelScale, Role, RoleChoice, ScannedFrames
@@ -23,6 +24,7 @@ US_CLASSES = {
 }
 US_VOLUME_CLASSES = {"1.2.840.10008.5.1.4.1.1.6.2", "1.2.840.10008.5.1.4.1.1.6.3"}
 PLAUSIBLE_MM = (0.005, 2.0)  # a pixel of a breast picture is neither smaller nor larger
+EVEN, PARALLEL = 0.02, 1e-3  # of a step and of a cosine: planes of a volume stray no further
 _CENTIMETRES = 3
 _TISSUE, _COLOUR_FLOW = 1, 2  # the regions that are images, of PS3.3 C.8.5.5.1.1
 _MM_PER_CM = 10.0
@@ -62,6 +64,7 @@ def scanned_frames(header: Header) -> ScannedFrames:
         columns=header.count("Columns"),
         scale=scale,
         region=region,
+        step_mm=_step_mm(header.dataset) if header.text("SOPClassUID") in US_VOLUME_CLASSES else None,
         laterality=laterality(header),
         doppler=any(region.kind == _COLOUR_FLOW for region in regions),
         exam_date=exam_date(header),
@@ -124,11 +127,35 @@ def _scale_without_region(header: Header) -> tuple[None, PixelScale | None, list
     return None, None, [message("scan.no_scale")]
 
 
+def _step_mm(dataset: Dataset | None) -> float | None:
+    """From plane to plane of an enhanced US volume, along lateral × depth."""
+    frames = list(dataset.get("PerFrameFunctionalGroupsSequence") or ()) if dataset else []
+    shared = list(dataset.get("SharedFunctionalGroupsSequence") or ()) if dataset else []
+    places = [_told([own], "PlanePositionVolumeSequence", "ImagePositionVolume") for own in frames]
+    turns = [
+        _told([own, *shared], "PlaneOrientationVolumeSequence", "ImageOrientationVolume") for own in frames
+    ]
+    if len(frames) < 2 or {len(place) for place in places} != {3} or {len(turn) for turn in turns} != {6}:
+        return None
+    steps, cosines = np.diff(places, axis=0), np.array(turns[0])
+    normal = np.cross(cosines[:3], cosines[3:])
+    step = float(np.median(steps @ normal))
+    even = np.abs(steps - step * normal).max() < EVEN * abs(step)
+    return step if even and np.ptp(turns, axis=0).max() < PARALLEL else None
+
+
+def _told(groups: Sequence[Dataset], sequence: str, keyword: str) -> tuple[float, ...]:
+    """Numbers of a functional group, from the first of `groups` that has it."""
+    for group in groups:
+        for item in group.get(sequence) or ():
+            return tuple(float(value) for value in item.get(keyword) or ())
+    return ()
+
+
 def _measured_spacing(dataset: Dataset | None) -> tuple[float, ...]:
     """PixelSpacing of an enhanced US volume, from its shared functional groups."""
-    shared = dataset.get("SharedFunctionalGroupsSequence") if dataset else None
-    measures = shared[0].get("PixelMeasuresSequence") if shared else None
-    return tuple(float(mm) for mm in measures[0].get("PixelSpacing") or ()) if measures else ()
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or ()) if dataset else ()
+    return _told(shared, "PixelMeasuresSequence", "PixelSpacing")
 
 
 def _image_regions(dataset: Dataset | None) -> Iterator[_Region]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
 from breastview.messages import Message
 from breastview.registration.parameters import PhaseMotion, Point3, RegistrationParameters
+from breastview.registration.transform import carried
 
 SCHEMA = "breastview.review/1"
 
@@ -85,11 +86,24 @@ class Lesion:
 
 @dataclass(frozen=True)
 class FrameRegistration:
-    """The registration of one US frame's plane into the MRI."""
+    """The registration of one US frame's plane into the MRI.
+
+    With `step_mm`, the way from plane to plane of a US volume, it is that of all its planes, as `frame` has
+    it.
+    """
 
     frames_key: str
     frame: int
     parameters: RegistrationParameters
+    step_mm: float | None = None
+
+    def seen_from(self, frame: int) -> RegistrationParameters | None:
+        """What it says of a frame of the same US image; None where it says nothing."""
+        if frame == self.frame:
+            return self.parameters
+        if self.step_mm is None:
+            return None
+        return carried(self.parameters, (frame - self.frame) * self.step_mm)
 
 
 @dataclass(frozen=True)
@@ -173,11 +187,9 @@ class ReviewRecord:
         return {lesion.lesion_id: lesion for lesion in self.lesions}[lesion_id]
 
     def registration(self, frames_key: str, frame: int) -> RegistrationParameters | None:
-        """Return the registration of a US frame, or None."""
-        for entry in self.registrations:
-            if (entry.frames_key, entry.frame) == (frames_key, frame):
-                return entry.parameters
-        return None
+        """Return the registration of a US frame, its own or its volume's, or None."""
+        found = (entry.seen_from(frame) for entry in self.registrations if entry.frames_key == frames_key)
+        return next((parameters for parameters in found if parameters is not None), None)
 
     def with_lesion(self, lesion: Lesion) -> ReviewRecord:
         """Return the record with `lesion` added, or put in the place of its namesake."""
@@ -189,11 +201,16 @@ class ReviewRecord:
         )
 
     def with_registration(self, entry: FrameRegistration) -> ReviewRecord:
-        """Return the record with one US frame's registration set."""
-        others = tuple(
-            r for r in self.registrations if (r.frames_key, r.frame) != (entry.frames_key, entry.frame)
-        )
+        """Return the record with the registration of one US frame, or of a whole US volume, set."""
+        others = self.without_registration(entry.frames_key, entry.frame).registrations
         return replace(self, registrations=(*others, entry))
+
+    def without_registration(self, frames_key: str, frame: int) -> ReviewRecord:
+        """Return the record without what is said of a US frame: its own registration, or its volume's."""
+        kept = tuple(
+            r for r in self.registrations if r.frames_key != frames_key or r.seen_from(frame) is None
+        )
+        return replace(self, registrations=kept)
 
 
 def clock_label(clock_h: float) -> str:

@@ -61,7 +61,7 @@ def _without(found: Sequence[LandmarkPair | Contour], place: int, start: Start) 
 
 def _judged(item: LandmarkPair | Contour, others: Estimate) -> tuple[float, float]:
     """The error in mm that the others make here, and how many times what was to be expected that is."""
-    places, covariance = others.at(np.column_stack([_us(item), np.zeros(len(_us(item)))]))
+    places, covariance = others.at(_us(item))
     apart, directions = _apart(item, places)
     expected = np.einsum("nki,nij,nkj->nk", directions, covariance, directions) + 2 * others.click_mm**2
     return _rms(apart), float(np.sqrt(np.mean(apart**2 / expected)))
@@ -76,7 +76,7 @@ def _apart(item: LandmarkPair | Contour, places: np.ndarray) -> tuple[np.ndarray
 
 
 def _us(item: LandmarkPair | Contour) -> np.ndarray:
-    return np.array([item.us_mm] if isinstance(item, LandmarkPair) else item.us_mm, float)
+    return np.array([item.place_mm] if isinstance(item, LandmarkPair) else item.places_mm, float)
 
 
 def _rms(apart: np.ndarray) -> float:

@@ -184,7 +184,7 @@ def _place(start: Start) -> np.ndarray:
 
 
 def _points(pairs: Sequence[LandmarkPair], start: Start, population: Population) -> Looks:
-    us_mm = np.array([(*p.us_mm, 0.0) for p in pairs]).reshape(-1, 3)
+    us_mm = np.array([p.place_mm for p in pairs]).reshape(-1, 3)
     mri = np.array([p.mri_mm for p in pairs]).reshape(-1, 3)
     local = (mri - start.mri_mm) @ start.turn
     clicked = np.eye(3) + _us_click(population)
@@ -207,7 +207,7 @@ def _us_click(population: Population) -> np.ndarray:
 def _matched(contour: Contour, present: Estimate) -> Looks:
     """Looks at a contour: each US point lies on its partner, wherever along it that is."""
     start = present.start
-    us_mm = np.array([(*p, 0.0) for p in contour.us_mm])
+    us_mm = np.array(contour.places_mm)
     partner = (np.array(contour.mri_mm) - start.mri_mm) @ start.turn
     expected = (present.at(us_mm)[0] - start.mri_mm) @ start.turn
     foot, directions = across(contour.kind, partner, expected)

@@ -82,7 +82,7 @@ def target_error(pairs: Sequence[LandmarkPair], fitted: RegistrationParameters, 
     """
     if len(pairs) < 3 or _spread(pairs) < 2:
         raise RegistrationError.of("registration.turn_open")
-    us = np.array([(*pair.us_mm, 0.0) for pair in pairs]) @ rotation(fitted).T * fitted.scale
+    us = np.array([pair.place_mm for pair in pairs]) @ rotation(fitted).T * fitted.scale
     weights = np.array([pair.weight for pair in pairs])
     middle = weights @ us / weights.sum()
     design = np.concatenate([_motion(p - middle) * np.sqrt(w) for p, w in zip(us, weights, strict=True)])
@@ -103,14 +103,14 @@ def residuals_mm(parameters: RegistrationParameters, pairs: Sequence[LandmarkPai
     """Distance in mm between each pair's MRI point and where the registration puts its US point."""
     if not pairs:
         return ()
-    mapped = map_points(parameters, np.array([pair.us_mm for pair in pairs]))
+    mapped = map_points(parameters, np.array([pair.place_mm for pair in pairs]))
     return tuple(float(d) for d in np.linalg.norm(mapped - [pair.mri_mm for pair in pairs], axis=1))
 
 
 def _fit(
     pairs: Sequence[LandmarkPair], present: RegistrationParameters, allow_scale: bool
 ) -> RegistrationParameters:
-    us = warped(present.warp, np.array([(*pair.us_mm, 0.0) for pair in pairs]))
+    us = warped(present.warp, np.array([pair.place_mm for pair in pairs]))
     mri = np.array([pair.mri_mm for pair in pairs])
     weights = np.array([pair.weight for pair in pairs])
     weights = weights / weights.sum()
@@ -160,7 +160,7 @@ def _least_turn(start: np.ndarray, end: np.ndarray) -> np.ndarray:
 
 def _spread(pairs: Sequence[LandmarkPair]) -> int:
     """How many dimensions the pairs span, in the image where they span fewer: 0, 1 or 2."""
-    us, mri = np.array([pair.us_mm for pair in pairs]), np.array([pair.mri_mm for pair in pairs])
+    us, mri = np.array([pair.place_mm for pair in pairs]), np.array([pair.mri_mm for pair in pairs])
     return min(_dimensions(us), _dimensions(mri))
 
 

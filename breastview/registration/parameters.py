@@ -30,12 +30,21 @@ STARTS = (Method.CLOCK_FACE, Method.MRI_MARK)
 
 @dataclass(frozen=True)
 class LandmarkPair:
-    """One anatomical point in both images: `us_mm` (x lateral, y depth) in the US plane, `mri_mm` LPS."""
+    """One anatomical point in both images: `us_mm` (x lateral, y depth) in the US plane, `mri_mm` LPS.
+
+    `elevation_mm` is how far beside the plane it was seen, in another plane of the same US volume.
+    """
 
     us_mm: Point2
     mri_mm: Point3
     name: str = ""
     weight: float = 1.0
+    elevation_mm: float = 0.0
+
+    @property
+    def place_mm(self) -> Point3:
+        """The point (x, y, z) in the frame of the US plane."""
+        return (*self.us_mm, self.elevation_mm)
 
 
 class ContourKind(StrEnum):
@@ -51,7 +60,7 @@ class Contour:
     vessel.
 
     `us_mm` are points (x, y) of it in the US plane, `mri_mm` LPS points of it in the MRI, close enough
-    together to tell its direction.
+    together to tell its direction. `elevation_mm` is that of a `LandmarkPair`.
     """
 
     kind: ContourKind
@@ -59,6 +68,12 @@ class Contour:
     mri_mm: tuple[Point3, ...]
     name: str = ""
     weight: float = 1.0
+    elevation_mm: float = 0.0
+
+    @property
+    def places_mm(self) -> tuple[Point3, ...]:
+        """The points (x, y, z) in the frame of the US plane."""
+        return tuple((*place, self.elevation_mm) for place in self.us_mm)
 
 
 @dataclass(frozen=True)

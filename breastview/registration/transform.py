@@ -92,6 +92,18 @@ def moved(parameters: RegistrationParameters, shift_mm: Sequence[float]) -> Regi
     return parameters.remade(Method.MANUAL, centre_mm=_point(centre))
 
 
+def carried(parameters: RegistrationParameters, elevation_mm: float) -> RegistrationParameters:
+    """The same registration as the parallel plane at z = `elevation_mm` has it: every place stays where it
+    lies in the MRI."""
+    forth = (us_to_mri(parameters) @ [0.0, 0.0, elevation_mm, 1.0])[:3]
+    return replace(
+        parameters,
+        centre_mm=_point(forth),
+        landmarks=tuple(replace(p, elevation_mm=p.elevation_mm - elevation_mm) for p in parameters.landmarks),
+        contours=tuple(replace(c, elevation_mm=c.elevation_mm - elevation_mm) for c in parameters.contours),
+    )
+
+
 def turned(
     parameters: RegistrationParameters, axis: str, angle_deg: float, pivot_us_mm: Sequence[float] = (0, 0, 0)
 ) -> RegistrationParameters:
@@ -117,7 +129,7 @@ def pivot_us_mm(pivot: Pivot, parameters: RegistrationParameters, lesion_us_mm: 
     """The point of the US plane that a turn leaves in place; the probe's middle where what was chosen is not
     there."""
     if pivot is Pivot.LANDMARK and parameters.landmarks:
-        return (*parameters.landmarks[-1].us_mm, 0.0)
+        return parameters.landmarks[-1].place_mm
     if pivot is Pivot.LESION and lesion_us_mm is not None:
         return (*lesion_us_mm, 0.0)
     return 0.0, 0.0, 0.0

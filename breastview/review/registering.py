@@ -29,7 +29,7 @@ class SetRegistration(Plain):
     parameters: RegistrationParameters
 
     def __call__(self, state: ReviewState) -> Applied:
-        entry = FrameRegistration(self.frames_key, self.frame, replace(self.parameters, confirmed=False))
+        entry = _entry(state, self.frames_key, self.frame, replace(self.parameters, confirmed=False))
         return _registered(state, state.record.with_registration(entry), self.frames_key, self.frame)
 
 
@@ -41,12 +41,8 @@ class RemoveRegistration(Plain):
     frame: int
 
     def __call__(self, state: ReviewState) -> Applied:
-        kept = tuple(
-            entry
-            for entry in state.record.registrations
-            if (entry.frames_key, entry.frame) != (self.frames_key, self.frame)
-        )
-        return _registered(state, replace(state.record, registrations=kept), self.frames_key, self.frame)
+        record = state.record.without_registration(self.frames_key, self.frame)
+        return _registered(state, record, self.frames_key, self.frame)
 
 
 @dataclass(frozen=True)
@@ -179,8 +175,8 @@ class ConfirmRegistration(Plain):
 
     def __call__(self, state: ReviewState) -> Applied:
         parameters = replace(_present(state, self.frames_key, self.frame), confirmed=self.confirmed)
-        record = state.record.with_registration(FrameRegistration(self.frames_key, self.frame, parameters))
-        return state.with_record(record), frozenset({Part.REGISTRATION})
+        entry = _entry(state, self.frames_key, self.frame, parameters)
+        return state.with_record(state.record.with_registration(entry)), frozenset({Part.REGISTRATION})
 
 
 @dataclass(frozen=True)
@@ -248,6 +244,18 @@ def _present(state: ReviewState, frames_key: str, frame: int) -> RegistrationPar
     return parameters
 
 
+def _entry(
+    state: ReviewState, frames_key: str, frame: int, parameters: RegistrationParameters
+) -> FrameRegistration:
+    """What is kept: planes of a volume whose distances are known share one registration."""
+    return FrameRegistration(frames_key, frame, parameters, _step_mm(state, frames_key))
+
+
+def _step_mm(state: ReviewState, frames_key: str) -> float | None:
+    return next((frames.step_mm for frames in state.case.frames if frames.key == frames_key), None)
+
+
 def _registered(state: ReviewState, record: ReviewRecord, frames_key: str, frame: int) -> Applied:
-    record = without_readings_of(record, frames_key, frame)
+    alone = _step_mm(state, frames_key) is None
+    record = without_readings_of(record, frames_key, frame if alone else None)
     return state.with_record(record), frozenset({Part.REGISTRATION, Part.READING})

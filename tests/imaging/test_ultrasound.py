@@ -161,6 +161,39 @@ def test_a_us_volume_measures_by_its_functional_groups(tmp_path):
     assert scanned(tmp_path, made).scale.spacing_mm == (0.2, 0.1)
 
 
+def volume_of(positions, cosines=(1, 0, 0, 0, 1, 0)):
+    """An enhanced US volume whose frames lie at `positions`."""
+    made = us_still(1, pixels=np.stack([us_pixels()] * len(positions)), frames=True, regions=[])
+    made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.6.2"
+    orientation, shared, made.PerFrameFunctionalGroupsSequence = Dataset(), Dataset(), []
+    orientation.ImageOrientationVolume = list(cosines)
+    shared.PlaneOrientationVolumeSequence = [orientation]
+    made.SharedFunctionalGroupsSequence = [shared]
+    for place in positions:
+        position, own = Dataset(), Dataset()
+        position.ImagePositionVolume = list(place)
+        own.PlanePositionVolumeSequence = [position]
+        made.PerFrameFunctionalGroupsSequence.append(own)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("positions", "cosines", "step_mm"),
+    [
+        ([(0, 0, 0), (0, 0, 2), (0, 0, 4)], (1, 0, 0, 0, 1, 0), 2.0),
+        ([(0, 0, 0), (0, 0, -2), (0, 0, -4)], (1, 0, 0, 0, 1, 0), -2.0),
+        ([(0, 0, 0), (0, 1.5, 0), (0, 3, 0)], (1, 0, 0, 0, 0, -1), 1.5),
+        ([(0, 0, 0), (0, 0, 2), (0, 0, 5)], (1, 0, 0, 0, 1, 0), None),
+        ([(0, 0, 0), (1, 0, 2), (0, 0, 4)], (1, 0, 0, 0, 1, 0), None),
+        ([(0, 0, 0), (0, 0, 0)], (1, 0, 0, 0, 1, 0), None),
+        ([(0, 0, 0)], (1, 0, 0, 0, 1, 0), None),
+    ],
+    ids=str,
+)
+def test_planes_of_a_volume_are_a_step_apart_where_they_are_even(tmp_path, positions, cosines, step_mm):
+    assert scanned(tmp_path, volume_of(positions, cosines)).step_mm == step_mm
+
+
 def test_a_secondary_capture_of_us(tmp_path):
     made = us_still(regions=[])
     made.SOPClassUID = made.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"

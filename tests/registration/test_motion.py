@@ -82,7 +82,7 @@ def test_correcting_clears_the_subtraction_and_leaves_the_lesion_its_uptake(phas
     middle = np.rint(apply(pre.lps_to_index, PATIENT.lesion.centre_mm)).astype(int)
     lesion = tuple(slice(i - 2, i + 3) for i in middle)
     assert true[lesion].mean() > 50
-    assert back[lesion].mean() == pytest.approx(true[lesion].mean(), rel=0.07)
+    assert back[lesion].mean() == pytest.approx(true[lesion].mean(), rel=0.1)
 
 
 def test_a_phase_that_lies_still_is_left_as_it_is(phases):
