@@ -138,7 +138,7 @@ def _doubts_of_images(
     assert lesion.us is not None and lesion.mri is not None
     doubts = []
     parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
-    if parameters is not None and (parameters.landmarks or parameters.contours):
+    if parameters is not None and parameters.correspondences:
         region = region_of(parameters, lesion_us_mm(lesion, plane))
         if not region.allows(lesion.mri.point_mm):
             doubts.append(message("concordance.outside_region", mm=_away_mm(region, place)))

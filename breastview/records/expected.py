@@ -50,7 +50,7 @@ def lesion_region(record: ReviewRecord, lesion: Lesion, plane: UsPlane, body: Bo
         return None
     us_mm = lesion_us_mm(lesion, plane)
     start = start_of(lesion, us_mm, body, parameters)
-    if start is None and not (parameters.landmarks or parameters.contours):
+    if start is None and not parameters.correspondences:
         return None
     return region_of(parameters, us_mm, start)
 

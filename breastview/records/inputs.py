@@ -38,10 +38,14 @@ def is_current(record: ReviewRecord, reading: KeptReading) -> bool:
     return reading.input_sha256 == input_hash(record, reading.lesion_id, reading.model_sha256)
 
 
-def _registration(parameters: RegistrationParameters) -> dict[str, Any]:
-    """What the model's input follows from; not the reader's word on it, nor where the pose began."""
+def _registration(parameters: RegistrationParameters) -> Any:
+    """What the model's input follows from; not the reader's word on it, where the pose began, or which
+    partner is placed."""
     parts = _plain(replace(parameters, confirmed=False))
-    return {name: part for name, part in parts.items() if name != "start"}
+    del parts["start"]
+    for pair in parts["landmarks"]:
+        del pair["predicted"]
+    return parts
 
 
 def _plain(value: Any) -> Any:

@@ -29,10 +29,11 @@ class Agreement:
 
 
 def correspondence_residuals_mm(parameters: RegistrationParameters) -> tuple[float, ...]:
-    """How far a registration leaves each of its correspondences apart: a point from its partner, a contour
-    from its own across it, as root mean square."""
-    found: list[LandmarkPair | Contour] = [*parameters.landmarks, *parameters.contours]
-    return tuple(_rms(_apart(item, map_points(parameters, _us(item)))[0]) for item in found)
+    """How far a registration leaves each of its correspondences apart: a placed point from its partner, a
+    contour from its own across it, as root mean square."""
+    return tuple(
+        _rms(_apart(item, map_points(parameters, _us(item)))[0]) for item in parameters.correspondences
+    )
 
 
 def rms_mm(residuals_mm: Sequence[float]) -> float | None:

@@ -39,7 +39,7 @@ def lacking(
     """
     if parameters.method is Method.TRUTH:
         return None
-    found = len(parameters.landmarks) + len(parameters.contours)
+    found = len(parameters.correspondences)
     if found < FEWEST:
         return message("grade.few", fewest=FEWEST, found=found)
     if region is None:
@@ -66,7 +66,7 @@ def grade_of(
         return Grade.CONFIRMED
     if lacking(parameters, region, mark_mm) is None:
         return Grade.CONFIRMED if parameters.confirmed else Grade.LANDMARKS
-    shown = bool(parameters.landmarks or parameters.contours) and region is not None
+    shown = bool(parameters.correspondences) and region is not None
     known = shown or parameters.method in STARTS or _holds_to_its_start(parameters, region, mark_mm, us_mm)
     return Grade.REGION if known else Grade.SIDE
 

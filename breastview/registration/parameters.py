@@ -33,6 +33,8 @@ class LandmarkPair:
     """One anatomical point in both images: `us_mm` (x lateral, y depth) in the US plane, `mri_mm` LPS.
 
     `elevation_mm` is how far beside the plane it was seen, in another plane of the same US volume.
+    `predicted`: the partner is where the registration expects it, and nobody has placed it yet: it tells
+    nothing, and takes no part in fit, region or grade.
     """
 
     us_mm: Point2
@@ -40,6 +42,7 @@ class LandmarkPair:
     name: str = ""
     weight: float = 1.0
     elevation_mm: float = 0.0
+    predicted: bool = False
 
     @property
     def place_mm(self) -> Point3:
@@ -113,6 +116,16 @@ class RegistrationParameters:
     def remade(self, method: Method, **changes: Any) -> RegistrationParameters:
         """The registration with its pose set anew; what it began from stays known."""
         return replace(self, method=method, start=self.begun_from, **changes)
+
+    @property
+    def placed(self) -> tuple[LandmarkPair, ...]:
+        """The landmark pairs whose partner the reader has placed."""
+        return tuple(pair for pair in self.landmarks if not pair.predicted)
+
+    @property
+    def correspondences(self) -> tuple[LandmarkPair | Contour, ...]:
+        """What tells something of the map: placed points, then lines and surfaces."""
+        return (*self.placed, *self.contours)
 
     @property
     def middle_mm(self) -> Point2 | None:

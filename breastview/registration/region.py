@@ -63,7 +63,7 @@ def region_of(parameters: RegistrationParameters, us_mm: Point2, start: Start | 
     `UNKNOWN_MM` alone.
     """
     start = start or unsure_start(parameters, us_mm)
-    place, covariance = estimate(parameters.landmarks, parameters.contours, start).at(np.array([*us_mm, 0.0]))
+    place, covariance = estimate(parameters.placed, parameters.contours, start).at(np.array([*us_mm, 0.0]))
     return Region(place[0], covariance[0])
 
 

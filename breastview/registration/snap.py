@@ -296,7 +296,7 @@ def _gap_mm(block: MriBlock, placed: np.ndarray) -> float:
 def _of_landmarks(found: RegistrationParameters, present: RegistrationParameters) -> Iterator[Message]:
     """Whether the landmark pairs would part by more than clicks explain."""
     before, after = (
-        np.sqrt(np.mean(np.square(residuals_mm(p, present.landmarks) or 0.0))) for p in (present, found)
+        np.sqrt(np.mean(np.square(residuals_mm(p, present.placed) or 0.0))) for p in (present, found)
     )
     if after > max(before, CLICK_MM):
         yield message("snap.landmarks", before=round(float(before), 1), after=round(float(after), 1))

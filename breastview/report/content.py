@@ -171,7 +171,7 @@ def _registration(
 
 
 def _described(parameters: RegistrationParameters, grade: Grade, apart: float | None) -> RegistrationContent:
-    pairs = parameters.landmarks
+    pairs = parameters.placed
     notes: tuple[Message, ...] = ()
     left_out = None
     if pairs:

@@ -12,7 +12,14 @@ from breastview.records.values import FrameRegistration, ReviewRecord, Snapshot
 from breastview.registration import adopt
 from breastview.registration.estimate import Start, estimate
 from breastview.registration.landmarks import fit_landmarks
-from breastview.registration.parameters import Contour, LandmarkPair, Method, Point2, RegistrationParameters
+from breastview.registration.parameters import (
+    Contour,
+    LandmarkPair,
+    Method,
+    Point2,
+    Point3,
+    RegistrationParameters,
+)
 from breastview.registration.region import unsure_start
 from breastview.review.actions import Applied, Plain, Refused, without_readings_of
 from breastview.review.state import Part, ReviewState
@@ -77,6 +84,24 @@ class RemoveLandmark(Plain):
 
 
 @dataclass(frozen=True)
+class PlaceLandmark(Plain):
+    """Set where the partner of the landmark pair at `place` (0-based) lies in the MRI; the rest stays."""
+
+    frames_key: str
+    frame: int
+    place: int
+    mri_mm: Point3
+    predicted: bool = False
+
+    def __call__(self, state: ReviewState) -> Applied:
+        present = _present(state, self.frames_key, self.frame)
+        pairs = list(present.landmarks)
+        pairs[self.place] = replace(pairs[self.place], mri_mm=self.mri_mm, predicted=self.predicted)
+        changed = replace(present, landmarks=tuple(pairs))
+        return SetRegistration(self.frames_key, self.frame, changed)(state)
+
+
+@dataclass(frozen=True)
 class FitLandmarks(Plain):
     """Set the pose to the best fit of the landmark pairs."""
 
@@ -86,8 +111,9 @@ class FitLandmarks(Plain):
 
     def __call__(self, state: ReviewState) -> Applied:
         present = _present(state, self.frames_key, self.frame)
-        fit = fit_landmarks(present.landmarks, present, self.allow_scale)
-        return SetRegistration(self.frames_key, self.frame, fit.parameters)(state)
+        fit = fit_landmarks(present.placed, present, self.allow_scale)
+        fitted = replace(fit.parameters, landmarks=present.landmarks)
+        return SetRegistration(self.frames_key, self.frame, fitted)(state)
 
 
 @dataclass(frozen=True)
@@ -155,10 +181,10 @@ class FitCorrespondences(Plain):
 
     def __call__(self, state: ReviewState) -> Applied:
         present = _present(state, self.frames_key, self.frame)
-        if not present.landmarks and not present.contours:
+        if not present.correspondences:
             raise Refused(message("registration.no_pairs"))
         start = self.start or unsure_start(present, self.us_mm)
-        found = estimate(present.landmarks, present.contours, start)
+        found = estimate(present.placed, present.contours, start)
         fitted = adopt.rigid(found, np.array(self.us_mm), present)
         if self.bend:
             fitted = adopt.with_warp(found, np.array(self.us_mm), fitted)

@@ -92,7 +92,7 @@ class Expecting(QObject):
         lesion, present, start = self._session.lesion, self._session.registration, self.start
         if lesion is None or lesion.mri is None or present is None or present.method is Method.TRUTH:
             return None
-        if start is None and not (present.landmarks or present.contours):
+        if start is None and not present.correspondences:
             return None
         point_mm = lesion.mri.point_mm
         return self._known("mri", lambda: region_around(present, point_mm, start))
@@ -129,7 +129,7 @@ class Expecting(QObject):
         start = self.start or (unsure_start(present, middle) if middle is not None else None)
         if start is None:
             return None
-        return self._known("agreement", lambda: agreement(present.landmarks, present.contours, start))
+        return self._known("agreement", lambda: agreement(present.placed, present.contours, start))
 
     def partner(self, us_mm: Point2) -> Region | None:
         """Where a place of the US plane is expected in the MRI."""

@@ -94,6 +94,28 @@ def test_points_and_contours_are_weighed_alike():
     assert present(review).centre_mm == POSE.centre_mm
 
 
+def test_a_predicted_partner_moves_nothing_and_survives_a_fit():
+    review = matched()
+    guessed = LandmarkPair((20.0, 5.0), (0.0, 0.0, 0.0), predicted=True)
+    review.dispatch(registering.FitCorrespondences(STILL, 0, LESION_MM))
+    region = region_of(present(review), LESION_MM)
+    review.dispatch(registering.AddLandmark(STILL, 0, guessed))
+    assert region_of(present(review), LESION_MM).radius_mm == region.radius_mm
+    for fit in (registering.FitCorrespondences(STILL, 0, LESION_MM), registering.FitLandmarks(STILL, 0)):
+        review.dispatch(fit)
+        assert present(review).landmarks[-1] == guessed
+    review.dispatch(registering.RemoveLandmark(STILL, 0, len(AROUND)))
+    rigid = present(review)
+    review.dispatch(registering.FitLandmarks(STILL, 0))
+    assert present(review).centre_mm == pytest.approx(rigid.centre_mm)
+
+
+def test_a_pair_of_a_record_from_before_was_placed():
+    old = encode(matched().state.record).replace(b'"predicted": false', b'"name": ""')
+    assert b"predicted" not in old
+    assert all(not pair.predicted for pair in decode(old).registration(STILL, 0).landmarks)
+
+
 def test_without_correspondences_there_is_nothing_to_fit():
     with pytest.raises(Refused) as raised:
         marked().dispatch(registering.FitCorrespondences(STILL, 0, LESION_MM))

@@ -78,7 +78,7 @@ def test_the_partner_of_a_click_is_expected_moved_by_arrows_and_taken_by_enter(s
     press(view, "L")
     click(view.us.canvas, 100, 60)
     assert "slice 3/6" in texts(view.mri.canvas), "the slice at z 6 mm"
-    assert "Enter takes the expected place, arrows move it by 0.5 mm." in texts(panel)
+    assert "Arrows move the expected place by 0.5 mm, Enter takes it. It counts once moved." in texts(panel)
     assert view.mri.canvas.hasFocus() and dashed(view.mri.canvas) == 1
     for key in ("Right", "Right", "Down"):
         press(view, key)
@@ -88,6 +88,29 @@ def test_the_partner_of_a_click_is_expected_moved_by_arrows_and_taken_by_enter(s
         expected + np.array([1.0, 0.5, 0.0]), abs=0.01
     )
     assert view.mri.canvas.tool is Tool.BROWSE and rows(panel) == ["1"]
+    assert not session.registration.landmarks[0].predicted
+
+
+@pytest.mark.parametrize("how", ["click", "arrow"])
+def test_a_partner_that_is_taken_unmoved_counts_once_it_is_placed(session, view, panel, how):
+    press(view, "L")
+    click(view.us.canvas, 100, 60)
+    press(view, "Return")
+    (pair,) = session.registration.landmarks
+    assert pair.predicted and session.registration.correspondences == ()
+    assert [panel.found.item(0, column).text() for column in range(3)] == ["1", "not placed", ""]
+    assert not panel.fit.isEnabled() and say("grade.few", fewest=3, found=0) in texts(panel)
+    push(panel.place)
+    if how == "click":
+        click(view.mri.canvas, 25, 28)
+    else:
+        press(view, "Right")
+        press(view, "Return")
+    (placed,) = session.registration.landmarks
+    assert not placed.predicted and placed.us_mm == pair.us_mm and placed.mri_mm != pair.mri_mm
+    assert panel.found.item(0, 1).text().endswith(" mm") and panel.fit.isEnabled()
+    press(view, "Ctrl+Z")
+    assert session.registration.landmarks == (pair,)
 
 
 def test_a_line_is_clicked_along_in_both_images(session, view, panel):

@@ -14,7 +14,7 @@ from breastview.registration.region import Region
 from breastview.registration.skin import skin_near
 from breastview.registration.tracing import trace_surface
 from breastview.registration.transform import rotation
-from breastview.review.registering import AddContour, AddLandmark
+from breastview.review.registering import AddContour, AddLandmark, PlaceLandmark
 from breastview.ui.expecting import Expecting
 from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
@@ -38,6 +38,8 @@ class Drafting(QObject):
         self.mri_mm: list[Point3] = []
         self.followed = NOWHERE  # points (n, 3) of the surface that the clicks in the MRI are on
         self.partner: Region | None = None  # where the partner of a US point is expected
+        self._moved = False  # whether the reader has moved it
+        self._again: LandmarkPair | None = None  # whose partner is placed anew
         tools.changed.connect(self._tool_changed)
         tools.us_clicked.connect(self._us_clicked)
         tools.mri_clicked.connect(self._mri_clicked)
@@ -57,6 +59,14 @@ class Drafting(QObject):
         self.kind = kind
         self._tools.choose(first)
 
+    def place_again(self, pair: LandmarkPair) -> None:
+        """Take the partner of a pair of the hung frame in hand: a click or the arrows place it."""
+        self._tools.browse()
+        self._frame = (self._session.us_key, self._session.us_frame)
+        self.us_mm, self._again = [pair.us_mm], pair
+        self._expect("mri_pair")
+        self.changed.emit()
+
     def add_skin(self) -> None:
         """Let the probe's face lie on the skin of the MRI near it: a surface without a click."""
         session = self._session
@@ -75,7 +85,7 @@ class Drafting(QObject):
     def move_partner(self, place: Point3) -> None:
         """Expect the partner elsewhere: the reader has moved it."""
         if self.partner is not None:
-            self.partner = Region(np.array(place), self.partner.covariance_mm2)
+            self.partner, self._moved = Region(np.array(place), self.partner.covariance_mm2), True
             self.changed.emit()
 
     def _us_clicked(self, x: float, y: float) -> None:
@@ -101,7 +111,7 @@ class Drafting(QObject):
     def _expect(self, tool: str) -> None:
         """Go on in the MRI, where the middle of what was drawn is expected."""
         expected = self._expecting.partner(self.us_mm[len(self.us_mm) // 2])
-        self.partner = expected if tool == "mri_pair" else None
+        self.partner, self._moved = expected if tool == "mri_pair" else None, False
         self._tools.choose(tool)
         if expected is not None:
             self._tools.mri_wanted.emit(expected.point_mm)
@@ -124,7 +134,7 @@ class Drafting(QObject):
         if not self._is_here():
             return
         if self._tools.name == "mri_pair" and self.partner is not None:
-            self._add(LandmarkPair(self.us_mm[0], self.partner.point_mm))
+            self._add(LandmarkPair(self.us_mm[0], self.partner.point_mm, predicted=not self._moved))
         elif self._tools.name == "mri_contour" and self.kind is not None:
             try:
                 contour = contour_of(self.kind, self.us_mm, self.mri_mm, followed=self.followed)
@@ -143,10 +153,14 @@ class Drafting(QObject):
         key, frame = self._session.us_key, self._session.us_frame
         if key is None:
             return
-        if isinstance(found, LandmarkPair):
-            self._session.dispatch(AddLandmark(key, frame, found))
-        else:
+        present, again = self._session.registration, self._again
+        if isinstance(found, Contour):
             self._session.dispatch(AddContour(key, frame, found))
+        elif present is not None and again in present.landmarks:
+            place = present.landmarks.index(again)
+            self._session.dispatch(PlaceLandmark(key, frame, place, found.mri_mm, found.predicted))
+        else:
+            self._session.dispatch(AddLandmark(key, frame, found))
         self._tools.browse()
 
     def _is_here(self) -> bool:
@@ -160,3 +174,4 @@ class Drafting(QObject):
 
     def _forget(self) -> None:
         self.us_mm, self.mri_mm, self.followed, self.partner = [], [], NOWHERE, None
+        self._again = None

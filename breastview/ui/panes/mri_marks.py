@@ -7,7 +7,7 @@ import numpy as np
 from breastview.imaging.geometry import apply, in_picture, slice_plane, slice_through
 from breastview.imaging.volume import Volume
 from breastview.records.values import MriMark
-from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.parameters import LandmarkPair, RegistrationParameters
 from breastview.registration.plane import UsPlane, section_in_slice
 from breastview.registration.region import Region, region_in_us
 from breastview.registration.transform import map_points, to_us_plane
@@ -86,9 +86,10 @@ class MriMarks:
         region = self._expecting.region
         if region is not None:
             marks += outline(_seen(region, parameters, plane), style.REGISTRATION)
-        pairs = np.array([pair.mri_mm for pair in parameters.landmarks]).reshape(-1, 3)
-        for number, place in enumerate(to_us_plane(parameters, pairs), 1):
-            marks.append(_in_plane("point", place, plane, str(number)))
+        pairs = parameters.landmarks
+        seen = to_us_plane(parameters, np.array([pair.mri_mm for pair in pairs]).reshape(-1, 3))
+        for number, (pair, place) in enumerate(zip(pairs, seen, strict=True), 1):
+            marks.append(_in_plane(_symbol(pair), place, plane, str(number)))
         for contour in parameters.contours:
             marks += dots(_near(np.array(contour.mri_mm), parameters, plane), style.REGISTRATION)
         return marks + self._draft_in_plane(parameters, plane)
@@ -122,8 +123,14 @@ def _landmarks(parameters: RegistrationParameters, volume: Volume, number: int) 
     for count, pair in enumerate(parameters.landmarks, 1):
         place = slice_through(volume.index_to_lps, pair.mri_mm)
         if abs(place[0] - number) <= 1.0:
-            marks.append(Mark("point", (place[2] + 0.5, place[1] + 0.5), style.REGISTRATION, str(count)))
+            at = (place[2] + 0.5, place[1] + 0.5)
+            marks.append(Mark(_symbol(pair), at, style.REGISTRATION, str(count)))
     return marks
+
+
+def _symbol(pair: LandmarkPair) -> str:
+    """A partner that nobody has placed is drawn as one that is expected."""
+    return "ring" if pair.predicted else "point"
 
 
 def _seen(region: Region, parameters: RegistrationParameters, plane: UsPlane) -> np.ndarray:

@@ -115,8 +115,8 @@ class WindowPresenter(QObject):
         words = [text("not registered")]
         if parameters is not None and grade is not None:
             words = [f"{text('registration')}: {grade_text(grade, parameters.method, self._language)}"]
-            if parameters.landmarks:
-                words.append(text("{count} pairs").format(count=len(parameters.landmarks)))
+            if parameters.placed:
+                words.append(text("{count} pairs").format(count=len(parameters.placed)))
         words.append(text("not cleared for diagnosis"))
         self._view.set_summary(" · ".join(words))
 

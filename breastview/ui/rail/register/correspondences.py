@@ -21,7 +21,7 @@ from breastview.review.registering import (
     Weigh,
 )
 from breastview.ui.expecting import Expecting
-from breastview.ui.panes.drafting import SKIN
+from breastview.ui.panes.drafting import SKIN, Drafting
 from breastview.ui.rail.parts import offer, put
 from breastview.ui.rail.register.panel import RegisterPanel
 from breastview.ui.session import Session
@@ -35,18 +35,20 @@ class CorrespondencesPresenter(QObject):
         panel: RegisterPanel,
         session: Session,
         expecting: Expecting,
+        drafting: Drafting,
         language: Language,
         parent: QObject,
     ) -> None:
         super().__init__(parent)
         self._panel, self._session = panel, session
-        self._expecting, self._language = expecting, language
+        self._expecting, self._drafting, self._language = expecting, drafting, language
         panel.fit.clicked.connect(self.fit)
         panel.bend.clicked.connect(self._bend)
         panel.straighten.clicked.connect(self._straighten)
         panel.remove.clicked.connect(self._remove)
+        panel.place.clicked.connect(self._place)
         panel.weight.valueChanged.connect(self._weigh)
-        panel.found.currentCellChanged.connect(self._show_weight)
+        panel.found.currentCellChanged.connect(self._show_chosen)
         panel.model.currentIndexChanged.connect(lambda: self.show(session.registration))
 
     def fit(self) -> None:
@@ -68,21 +70,31 @@ class CorrespondencesPresenter(QObject):
         residuals = correspondence_residuals_mm(present) if present else ()
         agreement = self._expecting.agreement if len(residuals) else None
         odd = agreement.odd if agreement else None
-        names = self._names(present) if present else []
-        found = _found(present)
+        found, names = _found(present), self._names(present) if present else []
+        counted = [place for place, item in enumerate(found) if not _is_predicted(item)]
+        residual_mm = dict(zip(counted, residuals, strict=True))
+        strange = counted[odd] if odd is not None else None
         panel.show_rows(
             [
-                (f"⚠ {name}" if place == odd else name, f"{residual:.1f} mm", f"× {item.weight:.1f}")
-                for place, (name, residual, item) in enumerate(zip(names, residuals, found, strict=True))
+                self._row(names[place], item, residual_mm.get(place), place == strange)
+                for place, item in enumerate(found)
             ]
         )
         told = self._language.text("{name} disagrees with the others: {mm:.0f} mm from where they expect it.")
-        far = agreement.left_out_mm[odd] if agreement and odd is not None else 0.0
-        panel.odd.setText("" if odd is None else "⚠ " + told.format(name=names[odd], mm=far))
-        panel.odd.setVisible(odd is not None)
-        self._enable(present, bool(found))
-        self._show_weight()
+        off = agreement.left_out_mm[odd] if agreement and odd is not None else 0.0
+        panel.odd.setText("" if strange is None else "⚠ " + told.format(name=names[strange], mm=off))
+        panel.odd.setVisible(strange is not None)
+        self._enable(present)
+        self._show_chosen()
         self._tell(present, residuals)
+
+    def _row(
+        self, name: str, item: LandmarkPair | Contour, residual_mm: float | None, is_odd: bool
+    ) -> tuple[str, str, str]:
+        """A line of the list: a pair whose partner nobody has placed has neither residual nor weight."""
+        if residual_mm is None:
+            return name, self._language.text("not placed"), ""
+        return f"⚠ {name}" if is_odd else name, f"{residual_mm:.1f} mm", f"× {item.weight:.1f}"
 
     def _names(self, present: RegistrationParameters) -> list[str]:
         text, counts = self._language.text, dict.fromkeys(ContourKind, 0)
@@ -96,10 +108,11 @@ class CorrespondencesPresenter(QObject):
             names.append(contour.name or f"{words[contour.kind]} {counts[contour.kind]}")
         return names
 
-    def _enable(self, present: RegistrationParameters | None, any_found: bool) -> None:
+    def _enable(self, present: RegistrationParameters | None) -> None:
         panel, text = self._panel, self._language.text
         tissue = panel.model.currentData() == "tissue"
-        fits = any_found if tissue else bool(present and present.landmarks)
+        any_found = bool(present and present.correspondences)
+        fits = any_found if tissue else bool(present and present.placed)
         start_first = self._language.say(message("review.no_registration")) if present is None else ""
         nothing = text("Nothing to fit: no point, line or surface yet.")
         if not tissue:
@@ -123,7 +136,7 @@ class CorrespondencesPresenter(QObject):
             panel.told.setText("")
         elif present.contours:
             told = text("points {pairs}, lines and surfaces {contours}, residual {rms:.1f} mm rms")
-            pairs, contours = len(present.landmarks), len(present.contours)
+            pairs, contours = len(present.placed), len(present.contours)
             panel.told.setText(told.format(pairs=pairs, contours=contours, rms=rms))
         else:
             told = text("{count} pairs, residual {rms:.1f} mm rms")
@@ -142,19 +155,29 @@ class CorrespondencesPresenter(QObject):
         if model == "tissue":
             agreement = self._expecting.agreement
             return lines + ([told.format(mm=max(agreement.left_out_mm))] if agreement else [])
-        if present.landmarks:
-            fit = fit_landmarks(present.landmarks, present, model == "scaled")
+        if present.placed:
+            fit = fit_landmarks(present.placed, present, model == "scaled")
             lines += [told.format(mm=max(fit.left_out_mm))] if fit.left_out_mm else []
             lines += [self._language.say(note) for note in fit.notes]
         if present.contours:
             lines.append(text("A rigid fit takes the points alone."))
         return lines
 
-    def _show_weight(self) -> None:
-        present, row = self._session.registration, self._panel.found.currentRow()
-        found = _found(present)
-        if 0 <= row < len(found):
-            put(self._panel.weight, found[row].weight)
+    def _show_chosen(self) -> None:
+        """Offer what can be done with the chosen one."""
+        panel, chosen = self._panel, self._chosen()
+        panel.place.setVisible(isinstance(chosen, LandmarkPair))
+        if chosen is not None:
+            put(panel.weight, chosen.weight)
+
+    def _chosen(self) -> LandmarkPair | Contour | None:
+        found, row = _found(self._session.registration), self._panel.found.currentRow()
+        return found[row] if 0 <= row < len(found) else None
+
+    def _place(self) -> None:
+        chosen = self._chosen()
+        if isinstance(chosen, LandmarkPair):
+            self._drafting.place_again(chosen)
 
     def _weigh(self, weight: float) -> None:
         key, row = self._session.us_key, self._panel.found.currentRow()
@@ -189,3 +212,7 @@ class CorrespondencesPresenter(QObject):
 def _found(present: RegistrationParameters | None) -> list[LandmarkPair | Contour]:
     """Points first, then lines and surfaces: the order in which they are listed and weighed."""
     return [*present.landmarks, *present.contours] if present else []
+
+
+def _is_predicted(item: LandmarkPair | Contour) -> bool:
+    return isinstance(item, LandmarkPair) and item.predicted

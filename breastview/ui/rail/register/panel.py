@@ -88,8 +88,11 @@ class RegisterPanel(Panel):
         self.weight.setToolTip(text("How much the chosen one counts"))
         self.weighed = QLabel(text("Weight"), self)
         self.weighed.setProperty("role", "muted")
+        self.place = button(
+            text("Place it"), text("Click the chosen point in the MRI, or move it by the arrows")
+        )
         self.remove = button(text("Remove"), text("Remove the chosen one"))
-        self.row(self.weighed, self.weight, self.remove)
+        self.row(self.weighed, self.weight, self.place, self.remove)
 
     def show_rows(self, rows: list[tuple[str, str, str]]) -> None:
         """List (name, residual, weight). The chosen row stays chosen; a new one is chosen at once."""

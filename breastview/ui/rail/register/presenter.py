@@ -55,7 +55,7 @@ class RegisterPresenter(QObject):
         self._tools, self._language = tools, language
         self._expecting, self.drafting = expecting, drafting
         self.pose = PosePresenter(panel, session, expecting, self)
-        self._correspondences = CorrespondencesPresenter(panel, session, expecting, language, self)
+        self._correspondences = CorrespondencesPresenter(panel, session, expecting, drafting, language, self)
         self._hung: tuple[str | None, int] = (None, 0)
         panel.from_mark.clicked.connect(self.start_from_marks)
         panel.from_clock.clicked.connect(self.start_from_clock)
@@ -225,7 +225,7 @@ class RegisterPresenter(QObject):
         here = text("Click along the same one in the MRI.")
         if contour is ContourKind.SURFACE:
             here = self._surface_hint()
-        expected = text("Enter takes the expected place, arrows move it by 0.5 mm.")
+        expected = text("Arrows move the expected place by 0.5 mm, Enter takes it. It counts once moved.")
         moves = text("Alt with arrows or page keys moves by 1 mm, Ctrl turns by 1°; with Shift by 0.1.")
         return {
             "us_point": (text("Click a point on ultrasound."), ""),
