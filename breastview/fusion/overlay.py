@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from breastview.fusion.reading import Heatmap
 from breastview.imaging.geometry import frozen
+from breastview.imaging.volume import Sector
 
 SIDE_PX = 192
 # Dark violet to pale yellow with rising lightness, so that it also reads in grey.
@@ -25,6 +26,19 @@ def heatmap_rgba(heatmap: Heatmap) -> np.ndarray:
     rgb = np.stack([np.interp(values, place, _STOPS[:, k]) for k in range(3)], axis=-1)
     alpha = np.clip(values * 1.6, 0, 1) * 255
     return np.concatenate([rgb, alpha[..., None]], axis=-1).astype(np.uint8)
+
+
+def within(rgba: np.ndarray, rect: tuple[float, float, float, float], sector: Sector) -> np.ndarray:
+    """An overlay (row, column, RGBA) at `rect` (left, top, width, height) in pixels of a US picture,
+    transparent from the sector's border outward: there is no image to attend to."""
+    left, top, width, height = rect
+    dy, dx = height / rgba.shape[0], width / rgba.shape[1]
+    row, column = (dy * (np.arange(rgba.shape[0]) + 0.5) + top, dx * (np.arange(rgba.shape[1]) + 0.5) + left)
+    rows = (row - dy >= sector.top) & (row + dy <= sector.bottom)  # a pixel early: it is drawn smoothly
+    columns = (column - dx >= sector.left) & (column + dx <= sector.right)
+    cut = rgba.copy()
+    cut[~(rows[:, None] & columns), 3] = 0
+    return cut
 
 
 def over(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from breastview.fusion.overlay import heatmap_rgba, over
+from breastview.fusion.overlay import heatmap_rgba, over, within
 from breastview.fusion.reading import Heatmap, Reading
 from breastview.imaging.case import Role
 from breastview.imaging.display import default_window, to_uint8
@@ -60,7 +60,7 @@ def us_images(
     heatmap = _heatmap(reading, "us")
     if heatmap is not None:
         rect = (heatmap.left, heatmap.top, heatmap.width, heatmap.height)
-        hot = over(grey, heatmap_rgba(heatmap), rect, OPACITY)
+        hot = over(grey, within(heatmap_rgba(heatmap), rect, stack.sector), rect, OPACITY)
         images.append(_key_image("us", name, hot, mm, aspect, box, heat=heatmap))
     return images
 

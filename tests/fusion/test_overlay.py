@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from breastview.fusion.overlay import SIDE_PX, blend, heatmap_rgba, over
+from breastview.fusion.overlay import SIDE_PX, blend, heatmap_rgba, over, within
 from breastview.fusion.reading import Heatmap
+from breastview.imaging.volume import Sector
 
 
 def heatmap(values) -> Heatmap:
@@ -46,6 +47,21 @@ def test_a_heatmap_that_overhangs_the_picture_is_cut_at_its_edge():
     white = np.full((4, 4, 4), 255, np.uint8)
     covered = over(grey, white, (-8, 12, 16, 16), opacity=1.0)[..., 0] > 0
     assert covered[12:, :8].all() and covered.sum() == 8 * 8
+
+
+def test_a_heatmap_ends_at_the_border_of_the_sector():
+    grey = np.zeros((100, 120), np.uint8)
+    white, rect = np.full((192, 192, 4), 255, np.uint8), (10.0, 30.0, 80.0, 80.0)
+    covered = over(grey, within(white, rect, Sector(20, 5, 80, 90)), rect, opacity=1.0)[..., 0] > 0
+    assert np.argwhere(covered).min(axis=0) == pytest.approx([30, 20], abs=1)
+    assert np.argwhere(covered).max(axis=0) == pytest.approx([89, 79], abs=1)
+    assert not covered[:, :20].any() and not covered[:, 80:].any() and not covered[90:].any()
+    assert white.all(), "what was given stays"
+
+
+def test_a_heatmap_inside_the_sector_is_whole():
+    white = np.full((8, 8, 4), 255, np.uint8)
+    assert np.array_equal(within(white, (20, 20, 16, 16), Sector(0, 0, 60, 60)), white)
 
 
 def test_no_opacity_changes_nothing():

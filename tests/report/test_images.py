@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,6 +77,16 @@ def test_heat_lies_only_where_the_network_looked():
     assert hot.heat and not plain.heat
     assert (columns.min() / zoom, columns.max() / zoom) == pytest.approx((60, 90), abs=1.5)
     assert (rows.min() / zoom, rows.max() / zoom) == pytest.approx((40, 70), abs=1.5)
+
+
+def test_heat_ends_with_the_sector():
+    heat = Heatmap("us", np.ones((4, 4), np.float32), 1.0, left=60.0, top=40.0, width=80.0, height=80.0)
+    framed = replace(stack(), sector=Sector(10, 5, 100, 90))
+    plain, hot = us_images(framed, us_plane(framed), None, reading(heat))
+    zoom = hot.picture.shape[1] / 180
+    rows, columns = np.argwhere((plain.picture != hot.picture).any(axis=2)).T
+    assert (columns.min() / zoom, columns.max() / zoom) == pytest.approx((60, 100), abs=1.5)
+    assert (rows.min() / zoom, rows.max() / zoom) == pytest.approx((40, 90), abs=1.5)
 
 
 def pair() -> RegisteredPair:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QObject
 
-from breastview.fusion.overlay import blend, fitted, heatmap_rgba
+from breastview.fusion.overlay import blend, fitted, heatmap_rgba, within
 from breastview.imaging.display import to_uint8
 from breastview.imaging.geometry import (
     apply,
@@ -285,7 +285,10 @@ class MriPresenter(QObject):
         width = heatmap.width / plane.spacing_mm[1]
         height = heatmap.height / plane.spacing_mm[0]
         rect = (float(left), float(top), width, height)
-        canvas.show_overlay(heatmap_rgba(heatmap), rect, self._tools.heatmap_opacity)
+        stack = self._session.stack
+        assert stack is not None
+        seen = within(heatmap_rgba(heatmap), rect, stack.sector)
+        canvas.show_overlay(seen, rect, self._tools.heatmap_opacity)
         canvas.set_corner("tr", heatmap_note(heatmap, self._language), "model")
 
     def _corners(self, volume: Volume, place: str, hand: str = "") -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QObject
 
-from breastview.fusion.overlay import heatmap_rgba
+from breastview.fusion.overlay import heatmap_rgba, within
 from breastview.imaging.display import to_uint8
 from breastview.imaging.volume import FrameStack
 from breastview.language import Language
@@ -147,7 +147,10 @@ class UsPresenter(QObject):
             return
         heatmap = maps[0]
         rect = (heatmap.left, heatmap.top, heatmap.width, heatmap.height)
-        canvas.show_overlay(heatmap_rgba(heatmap), rect, self._tools.heatmap_opacity)
+        stack = self._session.stack
+        assert stack is not None
+        seen = within(heatmap_rgba(heatmap), rect, stack.sector)
+        canvas.show_overlay(seen, rect, self._tools.heatmap_opacity)
         canvas.set_corner("tr", heatmap_note(heatmap, self._language), "model")
 
     def _choose_tool(self) -> None:
