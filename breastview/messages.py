@@ -1,6 +1,7 @@
 """Messages to people: a code with parameters, turned into a language only where they are shown.
 
 Every code stands once in `TEXTS`, with its English text. `breastview.language` translates that text.
+Where a count of one asks for other words, they stand under the code with `ONE` behind it.
 A parameter is a number, a plain word (a file's place in the case folder, a modality, a unit) or another
 message; it is never a patient's name, identifier or date.
 """
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+ONE = ".one"
 Param: TypeAlias = "str | int | float | Message"
 
 
@@ -35,7 +37,13 @@ def render(msg: Message, translate: Callable[[str], str] = str) -> str:
         name: render(value, translate) if isinstance(value, Message) else value
         for name, value in msg.params.items()
     }
-    return translate(TEXTS[msg.code]).format(**words)
+    return translate(_template(msg)).format(**words)
+
+
+def _template(msg: Message) -> str:
+    """The English text of a message, the one for a single thing where it counts one."""
+    single = TEXTS.get(msg.code + ONE) if msg.params.get("count") == 1 else None
+    return single or TEXTS[msg.code]
 
 
 # One line a code, grouped by the package that says it. Texts name what failed, which file, and what to do next.
@@ -47,8 +55,14 @@ TEXTS: dict[str, str] = {
     "case.photographs": "This folder holds photographs, not ultrasound or MRI. Choose another folder.",
     "case.only_problems": "No image in this folder can be used: {count} files have problems. "
     "Export the case again, or choose another folder.",
+    "case.only_problems.one": "No image in this folder can be used: {count} file has problems. "
+    "Export the case again, or choose another folder.",
+    "case.problem_files": "{count} files with problems",
+    "case.problem_files.one": "{count} file with problems",
     "case.other_patient": "{count} images of another patient were set aside.",
+    "case.other_patient.one": "{count} image of another patient was set aside.",
     "case.strangers": "{count} other files are no images and were left alone.",
+    "case.strangers.one": "{count} other file is no image and was left alone.",
     "doing.scan": "Reading headers {done} / {count}",
     "doing.load": "Loading images {done} / {count}",
     # imaging: files with problems
@@ -72,6 +86,7 @@ TEXTS: dict[str, str] = {
     # imaging: what a scan noticed
     "scan.two_orientations": "The series holds several orientations; each is a volume of its own.",
     "scan.duplicates": "{count} duplicate images were left out.",
+    "scan.duplicates.one": "{count} duplicate image was left out.",
     "scan.no_depth": "These images make no even stack: distances through them have no meaning.",
     "scan.slices_missing": "Slices are missing: {count}. They stay black.",
     "scan.uneven": "Slices are unevenly spaced, {low} to {high} mm; distances through them are approximate.",
@@ -193,6 +208,10 @@ TEXTS: dict[str, str] = {
     "registration.file_needs_dicom": "A DICOM registration needs DICOM images with a frame of reference, which this case lacks. "
     "Export a .tfm file instead.",
     "registration.file_no_source": "The headers of the registered images cannot be read any more. Open the case again.",
+    "registration.pairs": "{count} pairs",
+    "registration.pairs.one": "{count} pair",
+    "registration.pairs_fit": "{count} pairs, residual {rms:.1f} mm rms",
+    "registration.pairs_fit.one": "{count} pair, residual {rms:.1f} mm rms",
     "grade.side": "side only",
     "grade.region": "region",
     "grade.landmarks": "landmarks",
@@ -270,6 +289,8 @@ TEXTS: dict[str, str] = {
     "model.process_died": "The model process ended unexpectedly. Run the model again.",
     "doing.model": "The model reads the lesion",
     # report
+    "report.lesions": "{count} lesions",
+    "report.lesions.one": "{count} lesion",
     "report.unwritable": "The report cannot be written there. Choose another folder, or close the file if it is open.",
     "report.inside_case": "The report cannot go into the patient folder, which is never changed. Choose another folder.",
     "doing.report": "Writing the report",

@@ -35,7 +35,7 @@ from breastview import __version__
 from breastview.fusion.reading import Reading
 from breastview.fusion.spec import ModelSpec
 from breastview.language import Language
-from breastview.messages import Message
+from breastview.messages import Message, message
 from breastview.records.values import Lesion, clock_label
 from breastview.report.content import LesionContent, RegistrationContent, ReportContent
 from breastview.report.files import write_whole
@@ -225,8 +225,7 @@ class _Page:
             told = text("points {pairs}, lines and surfaces {contours}, residual {rms:.1f} mm rms")
             words.append(told.format(pairs=item.pairs, contours=item.contours, rms=item.rms_mm))
         elif item.rms_mm is not None:
-            told = text("{count} pairs, residual {rms:.1f} mm rms")
-            words.append(told.format(count=item.pairs, rms=item.rms_mm))
+            words.append(self._say(message("registration.pairs_fit", count=item.pairs, rms=item.rms_mm)))
         if item.left_out_mm is not None:
             words.append(text("leave-one-out error up to {mm:.1f} mm").format(mm=item.left_out_mm))
         if item.marks_apart_mm is not None:
@@ -346,7 +345,7 @@ class _Page:
         names = {"": "", "US": text("Ultrasound") + ": "}
         lines = [names.get(note.image, f"{note.image}: ") + self._say(note.told) for note in content.notes]
         if content.problem_count:
-            lines.append(text("{count} files with problems").format(count=content.problem_count))
+            lines.append(self._say(message("case.problem_files", count=content.problem_count)))
         if not lines:
             return []
         head, *rest = [self._p(text("Notes"), self._head), *(self._p("– " + line) for line in lines)]

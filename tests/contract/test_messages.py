@@ -11,7 +11,7 @@ import pytest
 
 import breastview
 from breastview.errors import CaseError
-from breastview.messages import TEXTS, message, render
+from breastview.messages import ONE, TEXTS, message, render
 
 SOURCE = Path(breastview.__file__).parent
 TRAINING = SOURCE.parent / "model_training"
@@ -60,7 +60,21 @@ def test_every_text_is_sent():
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
     prefixes = _prefixes()
-    assert [code for code in TEXTS if code not in words and not code.startswith(prefixes)] == []
+    codes = {code.removesuffix(ONE) for code in TEXTS}
+    assert sorted(code for code in codes if code not in words and not code.startswith(prefixes)) == []
+
+
+@pytest.mark.parametrize("code", ["case.other_patient", "case.strangers", "registration.pairs"])
+def test_one_thing_is_spoken_of_as_one(code):
+    one, two = render(message(code, count=1)), render(message(code, count=2))
+    assert one.startswith("1 ") and two.startswith("2 ")
+    assert one[2:] != two[2:] and render(message(code, count=0))[2:] == two[2:]
+
+
+def test_what_is_said_of_one_has_the_braces_of_what_is_said_of_many():
+    for code in TEXTS:
+        if code.endswith(ONE):
+            assert braces(TEXTS[code]) == braces(TEXTS[code.removesuffix(ONE)])
 
 
 def _prefixes() -> tuple[str, ...]:

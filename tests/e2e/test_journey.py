@@ -210,10 +210,10 @@ def correct_with_a_landmark_pair(reader):
     shown_mm = float(panel.found.item(0, 1).text().removesuffix(" mm"))
     assert len(reader.registration.landmarks) == 1
     assert shown_mm == pytest.approx(expected_mm, abs=0.2)
-    assert panel.told.text() == f"1 pairs, residual {shown_mm:.1f} mm rms"
+    assert panel.told.text() == f"1 pair, residual {shown_mm:.1f} mm rms"
     QTest.keyClick(panel.model, Qt.Key.Key_Down)
     push(panel.fit)
-    assert panel.told.text() == "1 pairs, residual 0.0 mm rms"
+    assert panel.told.text() == "1 pair, residual 0.0 mm rms"
     assert panel.notes.text() == "One place: position only. The angles are as they were."
     assert reader.registration.method is Method.LANDMARKS
 

@@ -72,7 +72,7 @@ class ReportPresenter(QObject):
             self._rail.set_state("report", "")
             return
         record = session.state.record
-        lines = [text("{count} lesions").format(count=len(record.lesions))]
+        lines = [self._language.say(message("report.lesions", count=len(record.lesions)))]
         lines.append(text("registration") if record.registrations else text("no registration"))
         lines.append(text("model reading") if session.readings else text("no model reading"))
         panel.holds.setText(" · ".join(lines))

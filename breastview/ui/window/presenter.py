@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject
 
 from breastview.imaging.case import ScannedCase
 from breastview.language import Language
-from breastview.messages import Message
+from breastview.messages import Message, message
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
 from breastview.ui.names import grade_text
@@ -91,7 +91,7 @@ class WindowPresenter(QObject):
         text = self._language.text
         flags = [text("SIMULATED")] if case.simulated else []
         if case.problems:
-            flags.append("⚠ " + text("{count} files with problems").format(count=len(case.problems)))
+            flags.append("⚠ " + self._language.say(message("case.problem_files", count=len(case.problems))))
         return "  ·  ".join(flags)
 
     def _dates(self, case: ScannedCase) -> str:
@@ -116,7 +116,8 @@ class WindowPresenter(QObject):
         if parameters is not None and grade is not None:
             words = [f"{text('registration')}: {grade_text(grade, parameters.method, self._language)}"]
             if parameters.placed:
-                words.append(text("{count} pairs").format(count=len(parameters.placed)))
+                count = len(parameters.placed)
+                words.append(self._language.say(message("registration.pairs", count=count)))
         words.append(text("not cleared for diagnosis"))
         self._view.set_summary(" · ".join(words))
 

@@ -139,8 +139,8 @@ class CorrespondencesPresenter(QObject):
             pairs, contours = len(present.placed), len(present.contours)
             panel.told.setText(told.format(pairs=pairs, contours=contours, rms=rms))
         else:
-            told = text("{count} pairs, residual {rms:.1f} mm rms")
-            panel.told.setText(told.format(count=len(residuals), rms=rms))
+            fit = message("registration.pairs_fit", count=len(residuals), rms=rms)
+            panel.told.setText(self._language.say(fit))
         panel.told.setVisible(bool(panel.told.text()))
         lines = self._notes(present) if present else []
         panel.notes.setText("\n".join(lines))
