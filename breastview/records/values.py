@@ -135,6 +135,15 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class GreyWindow:
+    """Centre and width of the grey values that the reader shows of a volume or US image."""
+
+    key: str
+    centre: float
+    width: float
+
+
+@dataclass(frozen=True)
 class KeptReading:
     """A model's answer as it is kept: probabilities, what made them, and what they are worth."""
 
@@ -177,6 +186,7 @@ class ReviewRecord:
     roles: tuple[RoleOverride, ...] = ()
     calibrations: tuple[Calibration, ...] = ()
     motions: tuple[PhaseMotion, ...] = ()
+    windows: tuple[GreyWindow, ...] = ()
     readings: tuple[KeptReading, ...] = ()
     first_read_committed: bool = False
     simulated: bool = False
@@ -190,6 +200,10 @@ class ReviewRecord:
         """Return the registration of a US frame, its own or its volume's, or None."""
         found = (entry.seen_from(frame) for entry in self.registrations if entry.frames_key == frames_key)
         return next((parameters for parameters in found if parameters is not None), None)
+
+    def window(self, key: str) -> tuple[float, float] | None:
+        """Return (centre, width) of the grey values that the reader set for an image, or None."""
+        return next(((w.centre, w.width) for w in self.windows if w.key == key), None)
 
     def with_lesion(self, lesion: Lesion) -> ReviewRecord:
         """Return the record with `lesion` added, or put in the place of its namesake."""

@@ -15,6 +15,7 @@ from breastview.records.inputs import is_current
 from breastview.records.values import (
     BiRads,
     Calibration,
+    GreyWindow,
     KeptReading,
     Lesion,
     MriMark,
@@ -199,6 +200,20 @@ class CorrectMotion(Plain):
         record = replace(state.record, motions=self.motions)
         current = tuple(reading for reading in record.readings if is_current(record, reading))
         return state.with_record(replace(record, readings=current)), frozenset({Part.MOTION, Part.READING})
+
+
+@dataclass(frozen=True)
+class SetWindow:
+    """Keep the grey values that are shown of a volume or US image. Undo leaves them as they are."""
+
+    window: GreyWindow
+    is_barrier = False
+    is_undoable = False
+
+    def __call__(self, state: ReviewState) -> Applied:
+        others = tuple(w for w in state.record.windows if w.key != self.window.key)
+        record = replace(state.record, windows=(*others, self.window))
+        return state.with_record(record), frozenset({Part.WINDOW})
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from breastview.review.actions import Action
 from breastview.review.state import Part, ReviewState
 
@@ -81,5 +83,12 @@ class Review:
         if not source or self._stroke is not None:
             return frozenset()
         target.append(self.state)
-        self.state = source.pop()
+        self.state = _seen_as(self.state, source.pop())
         return EVERYTHING
+
+
+def _seen_as(present: ReviewState, other: ReviewState) -> ReviewState:
+    """Another state, its images in the grey values that they are shown in now."""
+    if other.record.windows == present.record.windows:
+        return other
+    return other.with_record(replace(other.record, windows=present.record.windows))

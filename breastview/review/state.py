@@ -23,6 +23,7 @@ class Part(StrEnum):
     READING = "reading"
     FIRST_READ = "first_read"
     SELECTION = "selection"
+    WINDOW = "window"
 
 
 @dataclass(frozen=True, eq=False)

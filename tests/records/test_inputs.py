@@ -43,6 +43,7 @@ APART = {
     "finding": RECORD.with_lesion(replace(LESION, bi_rads=BiRads.C5, comment="")),
     "pathology": RECORD.with_lesion(replace(LESION, pathology=Pathology.BENIGN)),
     "reading": replace(RECORD, readings=()),
+    "grey values": replace(RECORD, windows=()),
     "motion that is left": replace(RECORD, motions=RECORD.motions[:1]),
     "order of roles": replace(RECORD, roles=RECORD.roles[::-1]),
     "registration of another frame": RECORD.with_registration(FrameRegistration(STILL, 7, POSE)),

@@ -68,6 +68,30 @@ def test_the_window_belongs_to_the_volume_and_is_given_back(application, session
     assert changed in texts(canvas)
 
 
+def test_the_grey_values_come_back_with_the_case(application, session, exam, open_exam, view):
+    for canvas in (view.us.canvas, view.mri.canvas):
+        drag(canvas, (20, 30), (30, 20), RIGHT)
+    set_ = [corner(canvas) for canvas in (view.us.canvas, view.mri.canvas)]
+    assert set_[0] != "W 255 L 128" and session.state.record.window(session.us_key) is not None
+    open_exam(application, exam)
+    assert [corner(canvas) for canvas in (view.us.canvas, view.mri.canvas)] == set_
+
+
+def test_undo_takes_back_what_was_entered_and_leaves_the_grey_values(session, view):
+    press(view, "N")
+    drag(view.us.canvas, (20, 30), (30, 20), RIGHT)
+    changed = corner(view.us.canvas)
+    press(view, "Ctrl+Z")
+    assert session.lesion is None and corner(view.us.canvas) == changed != "W 255 L 128"
+    press(view, "Ctrl+Y")
+    assert session.lesion is not None and corner(view.us.canvas) == changed
+
+
+def corner(canvas):
+    """What a pane says of its window."""
+    return next(text for text in texts(canvas) if text.startswith("W "))
+
+
 def test_ctrl_and_the_wheel_zoom_about_the_pointer(view):
     canvas = view.us.canvas
     before = seen(canvas)[2]

@@ -55,6 +55,7 @@ class Canvas(pg.GraphicsView):
     drag_ended = Signal()
     pointed = Signal(object)  # the grip under the pointer, where there is a ring
     windowed = Signal(float, float)  # shares of the present width: centre, width
+    window_set = Signal()  # the hand that changed the window has let go
     double_clicked = Signal()
     finished = Signal()  # what is being drawn: Enter, or a double click
     stepped = Signal(int, int)  # an arrow key: to the right, down
@@ -294,6 +295,8 @@ class Canvas(pg.GraphicsView):
         if self._press is None or event.button() is not self._press[0]:
             return
         press, self._press = self._press, None
+        if press[0] is Qt.MouseButton.RightButton:
+            self.window_set.emit()
         if press[0] is not Qt.MouseButton.LeftButton:
             return
         place, start = self._to_picture(event.position()), press[2]

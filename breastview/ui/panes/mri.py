@@ -18,12 +18,12 @@ from breastview.imaging.geometry import (
 )
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.language import Language
-from breastview.records.values import MriMark
+from breastview.records.values import GreyWindow, MriMark
 from breastview.registration.parameters import Point3
 from breastview.registration.plane import PlaneGrid, UsPlane, sector_grid
 from breastview.registration.resample import resample_plane
 from breastview.registration.transform import map_points, us_to_mri
-from breastview.review.actions import MarkMri
+from breastview.review.actions import MarkMri, SetWindow
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
 from breastview.ui.names import grip_text, heatmap_note, role_name
@@ -63,7 +63,7 @@ class MriPresenter(QObject):
         self._marks = MriMarks(session, tools, expecting, drafting)
         self._mode = ACQUIRED
         self._slice: dict[str, int] = {}
-        self._windows: dict[str, tuple[float, float]] = {}
+        self._windows: dict[str, tuple[float, float]] = {}  # that a hand is changing
         self._opacity = 0.5
         self._under: tuple[FrameStack, int, np.ndarray] | None = None
         self._hand = Hand(session, expecting)
@@ -71,6 +71,7 @@ class MriPresenter(QObject):
         canvas = view.canvas
         canvas.scrolled.connect(self._scroll)
         canvas.windowed.connect(self._change_window)
+        canvas.window_set.connect(self._keep_window)
         canvas.clicked.connect(self._click)
         canvas.box_drawn.connect(self._mark_extent)
         canvas.finished.connect(tools.mri_finished)
@@ -174,7 +175,8 @@ class MriPresenter(QObject):
         canvas.set_corner("tl", told, "muted")
 
     def _window(self, volume: Volume) -> tuple[float, float]:
-        return self._windows.get(volume.key, volume.window)
+        kept = self._session.state.record.window(volume.key)
+        return self._windows.get(volume.key) or kept or volume.window
 
     def _draw_acquired(self, volume: Volume) -> None:
         canvas = self._view.canvas
@@ -394,6 +396,11 @@ class MriPresenter(QObject):
         old_centre, old_width = self._window(volume)
         self._windows[volume.key] = (old_centre + centre * old_width, max(old_width * (1 + width), 1.0))
         self.draw()
+
+    def _keep_window(self) -> None:
+        for key in list(self._windows):
+            centre, width = self._windows.pop(key)
+            self._session.dispatch(SetWindow(GreyWindow(key, centre, width)))
 
     def _set_opacity(self, value: float) -> None:
         self._opacity = value

@@ -10,8 +10,8 @@ from breastview.imaging.display import to_uint8
 from breastview.imaging.volume import FrameStack
 from breastview.language import Language
 from breastview.messages import Message, message
-from breastview.records.values import UsMark
-from breastview.review.actions import MarkUs
+from breastview.records.values import GreyWindow, UsMark
+from breastview.review.actions import MarkUs, SetWindow
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
 from breastview.ui.names import clock_text, heatmap_note
@@ -42,10 +42,11 @@ class UsPresenter(QObject):
         super().__init__(parent)
         self._view, self._session, self._tools, self._language = view, session, tools, language
         self._marks = marks
-        self._window = FULL_WINDOW
+        self._windows: dict[str, tuple[float, float]] = {}  # that a hand is changing
         canvas = view.canvas
         canvas.scrolled.connect(self._scroll)
         canvas.windowed.connect(self._change_window)
+        canvas.window_set.connect(self._keep_window)
         canvas.box_drawn.connect(self._mark)
         canvas.clicked.connect(tools.us_clicked)
         canvas.line_drawn.connect(tools.us_line)
@@ -78,7 +79,8 @@ class UsPresenter(QObject):
 
     def _show(self, stack: FrameStack, frame: int) -> None:
         pixels = stack.frames[frame]
-        shown = pixels if self._window == FULL_WINDOW else to_uint8(pixels, self._window)
+        window = self._window(stack)
+        shown = pixels if window == FULL_WINDOW else to_uint8(pixels, window)
         plane = self._session.plane if self._session.review else None
         canvas = self._view.canvas
         rows, columns = pixels.shape[:2]
@@ -98,7 +100,7 @@ class UsPresenter(QObject):
             canvas.set_corner(
                 "bl", f"{plane.spacing_mm[1]:.3f} mm · {self._language.say(self._source(stack))}"
             )
-        centre, width = self._window
+        centre, width = self._window(stack)
         canvas.set_corner("br", f"W {width:.0f} L {centre:.0f}")
 
     def _source(self, stack: FrameStack) -> Message:
@@ -183,10 +185,22 @@ class UsPresenter(QObject):
         if session.us_key in keys and len(keys) > 1:
             session.show_us(keys[(keys.index(session.us_key) + steps) % len(keys)])
 
+    def _window(self, stack: FrameStack) -> tuple[float, float]:
+        kept = self._session.state.record.window(stack.key) if self._session.review else None
+        return self._windows.get(stack.key) or kept or FULL_WINDOW
+
     def _change_window(self, centre: float, width: float) -> None:
-        old_centre, old_width = self._window
-        self._window = (old_centre + centre * old_width, max(old_width * (1 + width), 2.0))
+        stack = self._session.stack
+        if stack is None:
+            return
+        old_centre, old_width = self._window(stack)
+        self._windows[stack.key] = (old_centre + centre * old_width, max(old_width * (1 + width), 2.0))
         self.draw()
+
+    def _keep_window(self) -> None:
+        for key in list(self._windows):
+            centre, width = self._windows.pop(key)
+            self._session.dispatch(SetWindow(GreyWindow(key, centre, width)))
 
     def _hover(self, x: float, y: float) -> None:
         stack = self._session.stack
@@ -209,11 +223,11 @@ class UsPresenter(QObject):
             self.draw()
 
     def _opened(self) -> None:
-        self._window = FULL_WINDOW
+        self._windows = {}
         self.draw()
 
     def _changed(self, parts: frozenset[Part]) -> None:
-        if parts & {Part.SELECTION, Part.SCALE}:
+        if parts & {Part.SELECTION, Part.SCALE, Part.WINDOW}:
             self.draw()
         else:
             self._view.title.setText(self._title())
