@@ -30,9 +30,8 @@ def rigid(estimate: Estimate, us_mm: np.ndarray, present: RegistrationParameters
     left, _, right = np.linalg.svd(linear)
     turn = left @ np.diag([1.0, 1.0, np.sign(np.linalg.det(left @ right))]) @ right
     x, y, z = (float(c) for c in places[0] - turn @ here)
-    return present.remade(
-        Method.LANDMARKS, centre_mm=(x, y, z), angles_deg=angles_deg(turn), scale=1.0, warp=()
-    )
+    angles = angles_deg(turn, present.angles_deg)
+    return present.remade(Method.LANDMARKS, centre_mm=(x, y, z), angles_deg=angles, scale=1.0, warp=())
 
 
 def with_warp(estimate: Estimate, us_mm: np.ndarray, pose: RegistrationParameters) -> RegistrationParameters:

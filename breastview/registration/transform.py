@@ -49,22 +49,34 @@ def with_matrix(parameters: RegistrationParameters, matrix: np.ndarray) -> Regis
     return replace(
         parameters,
         centre_mm=_point(matrix[:3, 3]),
-        angles_deg=angles_deg(matrix[:3, :3] / scale),
+        angles_deg=angles_deg(matrix[:3, :3] / scale, parameters.angles_deg),
         scale=round(scale, 12),
     )
 
 
-def angles_deg(turn: np.ndarray) -> Point3:
-    """The angles of a rotation (3, 3), as in `RegistrationParameters`.
+def angles_deg(turn: np.ndarray, near_deg: Point3 | None = None) -> Point3:
+    """The angles of a rotation (3, 3), as in `RegistrationParameters`, each −180…180°.
 
-    Where the y angle is ±90°, as in a sagittal plane, x and z turn about one axis: z is 0 there.
+    Two triples are one rotation: (x, y, z) and (x + 180°, 180° − y, z + 180°). The one nearer to `near_deg`
+    is given, without that the one whose y is −90…90°. Where y is ±90°, as in a sagittal plane, x and z turn
+    about one axis: z is that of `near_deg` there, or 0.
     """
     across = np.hypot(turn[0, 0], turn[0, 1])
-    y = np.arctan2(turn[0, 2], across)
+    y = np.rad2deg(np.arctan2(turn[0, 2], across))
     if across < LOCKED:
-        return _point(np.rad2deg([np.arctan2(turn[2, 1], turn[1, 1]), y, 0.0]))
+        both, z = np.rad2deg(np.arctan2(turn[2, 1], turn[1, 1])), near_deg[2] if near_deg else 0.0
+        return _point(_wrapped_deg(np.array([both - np.sign(y) * z, y, z])))
     x, z = np.arctan2(-turn[1, 2], turn[2, 2]), np.arctan2(-turn[0, 1], turn[0, 0])
-    return _point(np.rad2deg([x, y, z]))
+    first = np.array([np.rad2deg(x), y, np.rad2deg(z)])
+    if near_deg is None:
+        return _point(first)
+    other = _wrapped_deg(np.array([180.0, 180.0, 180.0]) + first * [1, -1, 1])
+    return _point(min(first, other, key=lambda each: np.abs(_wrapped_deg(each - near_deg)).sum()))
+
+
+def _wrapped_deg(angles: np.ndarray) -> np.ndarray:
+    """Angles as −180…180°."""
+    return (angles + 180.0) % 360.0 - 180.0
 
 
 def map_points(parameters: RegistrationParameters, us_mm: np.ndarray) -> np.ndarray:
@@ -112,7 +124,8 @@ def turned(
     turn = own @ Rotation.from_euler(axis, angle_deg, degrees=True).as_matrix()
     pivot = np.asarray(pivot_us_mm, float) * parameters.scale
     centre = np.asarray(parameters.centre_mm) + own @ pivot - turn @ pivot
-    return parameters.remade(Method.MANUAL, centre_mm=_point(centre), angles_deg=angles_deg(turn))
+    angles = angles_deg(turn, parameters.angles_deg)
+    return parameters.remade(Method.MANUAL, centre_mm=_point(centre), angles_deg=angles)
 
 
 def with_angles(

@@ -88,6 +88,38 @@ def test_a_sagittal_pose_survives_though_two_of_its_angles_are_one(y):
     assert known.angles_deg[2] == 0.0
 
 
+@pytest.mark.parametrize(
+    ("start", "most_deg"),
+    [
+        ((0.0, 85.0, 0.0), 2.0),
+        ((35.0, 90.0, 0.0), 2.0),
+        ((4.0, -86.0, -3.0), 90.0),
+    ],  # the last one passes by
+)
+def test_a_hand_that_turns_on_past_90_degrees_never_turns_the_fields_over(start, most_deg):
+    pose = RegistrationParameters((0.0, 0.0, 0.0), start)
+    for axis, step in [("y", 1.0)] * 12 + [("y", -1.0)] * 24 + [("z", 1.0)] * 5:
+        after = turned(pose, axis, step)
+        assert np.abs(np.subtract(after.angles_deg, pose.angles_deg)).max() < most_deg
+        assert np.abs(after.angles_deg).max() <= 180.0
+        expected = rotation(pose) @ Rotation.from_euler(axis, step, degrees=True).as_matrix()
+        np.testing.assert_allclose(rotation(after), expected, atol=1e-9)
+        pose = after
+
+
+def test_of_two_triples_the_nearer_one_is_given():
+    turn = rotation(RegistrationParameters((0.0, 0.0, 0.0), (3.0, 95.0, -2.0)))
+    assert angles_deg(turn) == pytest.approx((-177.0, 85.0, 178.0))
+    assert angles_deg(turn, (0.0, 89.0, 0.0)) == pytest.approx((3.0, 95.0, -2.0))
+    assert angles_deg(turn, (-170.0, 89.0, 170.0)) == pytest.approx((-177.0, 85.0, 178.0))
+
+
+@pytest.mark.parametrize("y", [-90.0, 90.0])
+def test_in_a_sagittal_plane_the_fields_stay_as_they_were(y):
+    pose = RegistrationParameters((0.0, 0.0, 0.0), (25.0, y, 10.0))
+    assert angles_deg(rotation(pose), pose.angles_deg) == pytest.approx(pose.angles_deg)
+
+
 def test_putting_in_a_matrix_keeps_everything_else():
     marked = replace(REFERENCE, method=Method.LANDMARKS, warp=WARP)
     known = with_matrix(marked, us_to_mri(replace(REFERENCE, scale=0.9)))
