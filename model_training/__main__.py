@@ -27,8 +27,8 @@ from model_training.export import DEMONSTRATION, export_bundle, settings_of_pair
 from model_training.initial import StartError
 from model_training.measure import as_table, measured_records, measured_simulated, measured_stills
 from model_training.recipe import RecipeError, read_recipe
-from model_training.run_folder import RunError
-from model_training.splits import TRAINING, LeakError, load_fold, load_parts
+from model_training.run_folder import Cases, RunError, check_cases
+from model_training.splits import OWN_PARTS, TRAINING, LeakError, fold_name, load_fold, load_parts
 from model_training.tables.study import PRESETS, StudyError, run_study
 from model_training.tables.write import write_study
 from model_training.train import DivergedError
@@ -146,7 +146,7 @@ def train(
     with _mistakes_told():
         how = read_recipe(recipe)
         training, validation = _parts(cohort_folder, fold, TRAINING)
-        run_training(training, validation, run, network, how, start, imagenet)
+        run_training(training, validation, run, network, how, start, imagenet, _split_name(fold))
 
 
 @app.command()
@@ -163,12 +163,15 @@ def export(
     with _mistakes_told():
         made = settings_of_pair(run)
         training, validation, test = _parts(cohort_folder, fold, ("train", "validation", "test"))
+        check_cases(run, made.cases, Cases.of(_split_name(fold), training, validation))
+    chosen = f" --fold {fold}" if fold else ""
     told = {
         "command": "python -m model_training cohort simulate C; "
-        f"python -m model_training train C R --trunk {made.network.trunk}; "
-        "python -m model_training export C R B",
+        f"python -m model_training train C R --trunk {made.network.trunk}{chosen}; "
+        f"python -m model_training export C R B{chosen}",
         "commit": commit,
         "seed": made.recipe.seed,
+        "split": made.cases.split,
         "hardware": f"{os.cpu_count()} CPU cores",
         "training_data": ", ".join(sorted(set(test.about["source"]))),
     }
@@ -234,6 +237,11 @@ def tables(
 def _parts(cohort_folder: Path, fold: str, names: Sequence[str]) -> tuple[Samples, ...]:
     """Parts of a cohort: of the fold, written 1/5, or those that its manifest fixes."""
     return load_fold(cohort_folder, *_fold(fold), names) if fold else load_parts(cohort_folder, names)
+
+
+def _split_name(fold: str) -> str:
+    """What the split that a fold, written 1/5 or empty, names is called in a run."""
+    return fold_name(*_fold(fold)) if fold else OWN_PARTS
 
 
 def _fold(text: str) -> tuple[int, int]:

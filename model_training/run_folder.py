@@ -1,7 +1,8 @@
 """What a run keeps: how it is made, its log, TensorBoard's, the last checkpoint and the chosen weights.
 
-`recipe.json` is written once; `checkpoint.pt` after every epoch, whole or not at all; `chosen.pt` holds the
-averaged weights of the epoch that did best on validation. Nothing is read by running code in it.
+`recipe.json` is written once, and says which cases the run sees; `checkpoint.pt` after every epoch, whole or
+not at all; `chosen.pt` holds the averaged weights of the epoch that did best on validation. Nothing is read
+by running code in it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import NetworkSpec
 from breastview.whole import write_whole
+from model_training.cohort.samples import Samples
 from model_training.recipe import Recipe, from_plain, to_plain
 
 SETTINGS, LOG = "recipe.json", "log.jsonl"
@@ -30,12 +32,27 @@ class RunError(RuntimeError):
 
 
 @dataclass(frozen=True)
+class Cases:
+    """What a run sees of a cohort: the name of the split, and the `Samples.sha256` of its two parts."""
+
+    split: str
+    train_sha256: str
+    validation_sha256: str
+
+    @classmethod
+    def of(cls, split: str, training: Samples, validation: Samples) -> Cases:
+        """The cases of these parts."""
+        return cls(split, training.sha256, validation.sha256)
+
+
+@dataclass(frozen=True)
 class Settings:
-    """What a run trains, how, and where its first weights came from."""
+    """What a run trains, how, where its first weights came from, and on which `cases`."""
 
     network: NetworkSpec
     recipe: Recipe
     started_from: str
+    cases: Cases
 
 
 @dataclass
@@ -79,19 +96,37 @@ def begin(run: Path, settings: Settings) -> None:
         "network": asdict(settings.network),
         "recipe": to_plain(settings.recipe),
         "started_from": settings.started_from,
+        "cases": asdict(settings.cases),
     }
     with _told(run / SETTINGS):
         write_whole(run / SETTINGS, json.dumps(plain, indent=1).encode())
 
 
 def read_settings(run: Path) -> Settings:
-    """How a run is made; raises RunError where nothing says so."""
+    """How a run is made; raises RunError where nothing says so, or not on which cases."""
     try:
         plain = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
     except OSError as error:
         raise RunError(f"{run} holds no run") from error
     network = {**plain["network"], "modalities": tuple(plain["network"]["modalities"])}
-    return Settings(NetworkSpec(**network), from_plain(plain["recipe"]), plain["started_from"])
+    if "cases" not in plain:
+        raise RunError(f"{run} does not say which cases it was trained on: train into another folder")
+    made = from_plain(plain["recipe"])
+    return Settings(NetworkSpec(**network), made, plain["started_from"], Cases(**plain["cases"]))
+
+
+def check_cases(run: Path, trained: Cases, asked: Cases) -> None:
+    """Raises RunError where a run was trained on other cases than `asked`, which its test cases go with."""
+    if trained.split != asked.split:
+        raise RunError(
+            f"{run} was trained on {trained.split}, not on {asked.split}: test cases would be among those "
+            "that it was trained on. Give the --fold that train was given, or none if it had none"
+        )
+    if trained != asked:
+        raise RunError(
+            f"{run} was trained on other cases than {asked.split} of this cohort: give the cohort that train "
+            "was given, as it was then, or train anew"
+        )
 
 
 def keep(run: Path, state: State) -> None:
@@ -174,4 +209,5 @@ def _flat(settings: Settings) -> dict[str, Any]:
         **{f"network {key}": value for key, value in asdict(settings.network).items()},
         **to_plain(settings.recipe),
         "started_from": settings.started_from,
+        **asdict(settings.cases),
     }

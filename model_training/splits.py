@@ -16,6 +16,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from model_training.cohort.samples import Samples, load_cohort, manifest
 
 TRAINING = ("train", "validation")  # the parts that training sees
+OWN_PARTS = "the cohort's own parts"  # the name of the split that a manifest fixes
 VALIDATION_FOLDS = 5  # of what a fold trains on, one is kept to choose by
 
 
@@ -25,11 +26,13 @@ class LeakError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Places of lesions in a cohort: what trains, what chooses, what is measured on."""
+    """Places of lesions in a cohort: what trains, what chooses, what is measured on; `name` says which split
+    of the cohort it is."""
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    name: str = OWN_PARTS
 
 
 def clusters(about: pd.DataFrame) -> np.ndarray:
@@ -54,13 +57,19 @@ def folds(about: pd.DataFrame, count: int, repeats: int = 1, seed: int = 7) -> I
         for number, (rest, test) in enumerate(outer.split(label, label, cluster)):
             inner = StratifiedGroupKFold(VALIDATION_FOLDS, shuffle=True, random_state=seed + 100 * number)
             train, validation = next(inner.split(label[rest], label[rest], cluster[rest]))
-            yield checked(about, Split(rest[train], rest[validation], test))
+            yield checked(about, Split(rest[train], rest[validation], test, fold_name(number + 1, count)))
+
+
+def fold_name(number: int, count: int) -> str:
+    """What fold `number`, from 1, of `count` is called."""
+    return f"fold {number}/{count}"
 
 
 def by_part(about: pd.DataFrame) -> Split:
     """The split that the manifest's `part` fixed beforehand: "train", "validation" and "test"."""
     part = about["part"].to_numpy(str)
-    return checked(about, Split(*(np.flatnonzero(part == name) for name in ("train", "validation", "test"))))
+    train, validation, test = (np.flatnonzero(part == name) for name in ("train", "validation", "test"))
+    return checked(about, Split(train, validation, test))
 
 
 def load_parts(folder: Path, names: Sequence[str] = TRAINING) -> tuple[Samples, ...]:

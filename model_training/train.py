@@ -26,7 +26,8 @@ from model_training.initial import RANDOM, initial
 from model_training.plan import Epoch, plan, schedule
 from model_training.predict import predict
 from model_training.recipe import Recipe, RecipeError, check_fits
-from model_training.run_folder import RunError, Settings, State
+from model_training.run_folder import Cases, RunError, Settings, State
+from model_training.splits import OWN_PARTS
 from model_training.team import Team, join_norms, joined, training_device
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,13 @@ def train(
     recipe: Recipe,
     start: Path | None = None,
     imagenet: str | None = None,
+    split: str = OWN_PARTS,
 ) -> FusionNetwork:
     """Train, or go on from the last epoch's checkpoint in `run`; returns the averaged (EMA) network of the
     epoch that did best on validation, by the AUC of the fused head or of the only modality's.
 
-    The weights start at random, from those of the bundle `start` or from `imagenet`'s, as in `initial`.
+    The weights start at random, from those of the bundle `start` or from `imagenet`'s, as in `initial`. The
+    run keeps which cases it saw, under the name of their `split`.
 
     Raises:
         RecipeError, StartError: recipe, network, weights to start from and device do not fit together.
@@ -64,6 +67,7 @@ def train(
     _check(recipe, network, device)
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
+    cases = Cases.of(split, training, validation)
     training = _usable(training, network, recipe, "training")
     validation = _usable(validation, network, recipe, "validation")
     net, origin = initial(network, start, imagenet)
@@ -73,7 +77,7 @@ def train(
         )
     with joined(device) as team:
         if team.leads:
-            run_folder.begin(run, Settings(network, recipe, origin))
+            run_folder.begin(run, Settings(network, recipe, origin, cases))
             log.info("training on %s in %d processes, from %s", device, team.size, origin)
         state = _state(net, network, recipe, team, device)
         run_folder.resume(run, state, device)

@@ -6,8 +6,10 @@ a lesion. A shard counts once its arrays stand.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +61,15 @@ class Samples:
         """Log likelihood ratios of an optimal reader of US, MRI and both, float (case, 3); raises KeyError
         where they are not known."""
         return self.about[list(BEST)].to_numpy(float)
+
+    @cached_property
+    def sha256(self) -> str:
+        """sha256 (hex) over whose lesions they are, their labels and all arrays: other cases have another,
+        and so have those that were cut from other images or by other marks."""
+        digest = hashlib.sha256(self.about[list(COLUMNS)].to_csv(index=False).encode())
+        for name in _ARRAYS:
+            digest.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+        return digest.hexdigest()
 
     def take(self, cases: np.ndarray) -> Samples:
         """The lesions at these places, or where this mask is true."""

@@ -126,8 +126,9 @@ class Study:
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The cases of one fold."""
+    """The cases of one split, and its name."""
 
+    split: str
     train: Samples
     validation: Samples
     test: Samples
@@ -186,7 +187,8 @@ def splits_of(about: pd.DataFrame, count: int) -> list[Split]:
 def load_parts(cohort: Path, about: pd.DataFrame, split: Split) -> Parts:
     """The samples of one split that have MRI in the US plane, so that all cells are of the same cases."""
     parts = splits.load_parts(cohort, PARTS) if _fixes_parts(about) else load_split(cohort, split, PARTS)
-    return Parts(*(samples.take(np.asarray(samples.channels.any(axis=1))) for samples in parts))
+    registered = (samples.take(np.asarray(samples.channels.any(axis=1))) for samples in parts)
+    return Parts(split.name, *registered)
 
 
 def _fixes_parts(about: pd.DataFrame) -> bool:
@@ -212,7 +214,8 @@ def _cell(cell: Cell, parts: Parts, folder: Path, recipe: Recipe) -> tuple[Answe
 def _make(cell: Cell, parts: Parts, folder: Path, recipe: Recipe, origin: str) -> dict[str, Any]:
     log.info("%s: training on %d lesions", cell.name, len(parts.train))
     begun = time.monotonic()
-    net = train(parts.train, parts.validation, folder / "run", cell.network(recipe), recipe)
+    network = cell.network(recipe)
+    net = train(parts.train, parts.validation, folder / "run", network, recipe, split=parts.split)
     seconds = time.monotonic() - begun
     size_px = recipe.size_px
     distances = range(len(DISPLACED_MM)) if _can_move(cell) else ()
@@ -267,8 +270,5 @@ def _joined(each: list[Answered]) -> Answered:
 
 def _origin(cell: Cell, parts: Parts, recipe: Recipe) -> str:
     """sha256 (hex) over what a cell is made from."""
-    digest = hashlib.sha256(json.dumps([cell.name, to_plain(recipe)], sort_keys=True).encode())
-    for part in PARTS:
-        digest.update(getattr(parts, part).about.to_csv(index=False).encode())
-        digest.update(getattr(parts, part).us[:1].tobytes())
-    return digest.hexdigest()
+    cases = [getattr(parts, part).sha256 for part in PARTS]
+    return hashlib.sha256(json.dumps([cell.name, to_plain(recipe), cases]).encode()).hexdigest()

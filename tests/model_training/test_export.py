@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 
@@ -25,7 +26,7 @@ from model_training.cohort.samples import BEST, load_cohort
 from model_training.export import DEMONSTRATION, export_bundle, load_average
 from model_training.predict import predict
 from model_training.recipe import Recipe
-from model_training.splits import load_parts
+from model_training.splits import OWN_PARTS, load_fold, load_parts
 from model_training.train import train
 from tests.model_training.cohorts import SIDE_PX, write_cohort
 
@@ -137,7 +138,8 @@ def test_the_card_says_that_nothing_clinical_was_shown(exported):
 def test_a_network_of_one_modality_is_no_bundle(exported, tmp_path):
     test = load_cohort(exported[0] / "cohort", "test")
     network = NetworkSpec(trunk="cnn", modalities=("us",))
-    run_folder.begin(tmp_path, run_folder.Settings(network, RECIPE, "random weights"))
+    cases = run_folder.Cases.of(OWN_PARTS, test, test)
+    run_folder.begin(tmp_path, run_folder.Settings(network, RECIPE, "random weights", cases))
     with pytest.raises(run_folder.RunError, match="trained us only"):
         export_bundle(tmp_path, tmp_path / "bundle", DEMONSTRATION, test, test, {}, InputSpec())
 
@@ -190,6 +192,58 @@ def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog)
     told = [record.getMessage() for record in caplog.records if record.name == "model_training.train"]
     assert "training on cpu in 1 processes, from random weights" in told
     assert [line["epoch"] for line in run_folder.log_lines(tmp_path / "r")] == [1, 2]
+
+
+@pytest.fixture(scope="module")
+def second_fold(tmp_path_factory):
+    """A cohort, and a run that was trained on the second of two folds of it."""
+    folder = tmp_path_factory.mktemp("folds")
+    (folder / "own.toml").write_text(f"stages = [[{SIDE_PX}, 1]]\nbatch = 8\nthreads = 1\n")
+    cohort, run = write_cohort(folder / "cohort"), folder / "run"
+    told = invoke("train", cohort, run, "--trunk", "cnn", "--fold", "2/2", "--recipe", folder / "own.toml")
+    assert told.exit_code == 0, told.output
+    return cohort, run
+
+
+def invoke(*command):
+    return CliRunner().invoke(app, [str(word) for word in command])
+
+
+def test_a_run_keeps_which_cases_it_was_trained_on_and_its_bundle_says_so(second_fold, tmp_path):
+    cohort, run = second_fold
+    told = invoke("export", cohort, run, tmp_path, "--fold", "2/2")
+    assert told.exit_code == 0, told.output
+    trained, chosen = load_fold(cohort, 2, 2)
+    cases = run_folder.Cases("fold 2/2", trained.sha256, chosen.sha256)
+    assert run_folder.read_settings(run).cases == cases
+    spec = read_spec(tmp_path)
+    assert spec.training["split"] == "fold 2/2" and "--fold 2/2" in spec.training["command"]
+    assert spec.metrics["fused"]["auc"].n == len(load_fold(cohort, 2, 2, ["test"])[0])
+
+
+@pytest.mark.parametrize(("fold", "asked"), [("1/2", "fold 1/2"), ("", "the cohort's own parts")])
+def test_another_split_than_was_trained_is_no_test(second_fold, tmp_path, fold, asked):
+    cohort, run = second_fold
+    told = invoke("export", cohort, run, tmp_path, *(["--fold", fold] if fold else []))
+    assert told.exit_code == 1 and not list(tmp_path.iterdir())
+    assert told.output.startswith(f"{run} was trained on fold 2/2, not on {asked}: test cases would be")
+
+
+def test_a_cohort_that_was_cut_anew_is_no_test(second_fold, tmp_path):
+    _, run = second_fold
+    other = write_cohort(tmp_path / "cohort", shift=0.4)
+    told = invoke("export", other, run, tmp_path / "bundle", "--fold", "2/2")
+    assert told.exit_code == 1 and not (tmp_path / "bundle").exists()
+    assert "was trained on other cases than fold 2/2 of this cohort" in told.output
+
+
+def test_a_run_that_does_not_say_its_cases_is_refused(second_fold, tmp_path):
+    cohort, run = second_fold
+    kept = json.loads((run / run_folder.SETTINGS).read_text())
+    del kept["cases"]
+    (tmp_path / run_folder.SETTINGS).write_text(json.dumps(kept))
+    told = invoke("export", cohort, tmp_path, tmp_path / "bundle", "--fold", "2/2")
+    assert told.exit_code == 1 and "does not say which cases it was trained on" in told.output
 
 
 def test_a_mistake_on_the_command_line_is_told_in_a_line(tmp_path):

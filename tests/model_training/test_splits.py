@@ -71,6 +71,7 @@ def test_the_cohorts_own_parts_or_a_fold_can_be_loaded(tmp_path):
     train, validation = load_parts(folder)
     assert (set(train.about["part"]), set(validation.about["part"])) == ({"train"}, {"validation"})
     split = list(folds(manifest(folder), 3))[1]
+    assert split.name == "fold 2/3"
     train, validation = load_fold(folder, 2, 3)
     assert list(train.about["case"]) == list(manifest(folder)["case"].iloc[split.train])
     assert list(validation.about["case"]) == list(manifest(folder)["case"].iloc[split.validation])

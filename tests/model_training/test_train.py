@@ -126,6 +126,17 @@ def test_the_run_says_how_it_was_made_and_refuses_to_go_on_otherwise(cohort, uni
     train(cohort, run, NETWORK, replace(RECIPE, threads=2))
 
 
+def test_a_run_goes_on_with_the_cases_that_it_began_with_only(cohort, uninterrupted):
+    run, _ = uninterrupted
+    parts = [load_cohort(cohort, part) for part in ("train", "validation")]
+    with pytest.raises(RunError, match="split was the cohort's own parts, is fold 1/5"):
+        training.train(*parts, run, NETWORK, RECIPE, split="fold 1/5")
+    pictures = parts[0].mri.copy()
+    pictures[3, 1, 0, 5, 5] += 1
+    with pytest.raises(RunError, match=r"\(train_sha256 was [0-9a-f]{64}, is [0-9a-f]{64}\)"):
+        training.train(replace(parts[0], mri=pictures), parts[1], run, NETWORK, RECIPE)
+
+
 def test_tensorboard_shows_loss_and_auc(uninterrupted):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
