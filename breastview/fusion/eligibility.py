@@ -50,7 +50,7 @@ def _about_case(scope: Scope, case: ScannedCase) -> list[Message]:
     reasons = []
     if scope.simulated_only and not case.simulated:
         reasons.append(message("scope.simulated_only"))
-    age = case.patient.age_y
+    age = case.age_y
     if scope.min_age_y is not None and age is None:
         reasons.append(message("scope.age_unknown", age=scope.min_age_y))
     elif scope.min_age_y is not None and age is not None and age < scope.min_age_y:

@@ -62,7 +62,7 @@ def lesion_facts(
         "malignant": LABELS.get(lesion.pathology) if lesion.pathology else None,
         "pathology": lesion.pathology or "",
         "simulated": case.simulated,
-        "age_y": _age_y(case),
+        "age_y": case.age_y,
         "bi_rads": lesion.first_bi_rads or "",
         "size_mm": round(max(us_size_mm(lesion, plane)), 1) if lesion.us and plane else None,
         "scanner": _scanner(case),
@@ -70,15 +70,6 @@ def lesion_facts(
         "us_mri_days": _days_between(case),
         **told,
     }
-
-
-def _age_y(case: ScannedCase) -> int | None:
-    """Years at the exam, as the header says them, or from the birth date."""
-    born, days = case.patient.birth_date, _days(case.frames) or _days(case.volumes)
-    if case.patient.age_y is not None or born is None or not days:
-        return case.patient.age_y
-    day = min(days)
-    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
 
 
 def _days_between(case: ScannedCase) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from breastview.fusion.assemble import model_input
 from breastview.fusion.eligibility import can_compute, check_scope
 from breastview.fusion.spec import Scope
-from breastview.imaging.case import Role, ScannedFrames
+from breastview.imaging.case import Patient, Role, ScannedFrames
 from breastview.messages import message
 from breastview.records.values import MriMark
 from breastview.registration.parameters import RegistrationParameters
@@ -113,6 +114,14 @@ def test_a_model_of_simulated_patients_reads_simulated_patients_only():
 @pytest.mark.parametrize(("age_y", "codes"), [(29, ["too_young"]), (30, []), (None, ["age_unknown"])])
 def test_nobody_below_the_validated_age_or_of_unknown_age_is_read(age_y, codes):
     against = reasons(scope=Scope(min_age_y=30), found=case(age_y=age_y))
+    assert against == [message(f"scope.{code}", age=30) for code in codes]
+
+
+@pytest.mark.parametrize(("day", "codes"), [(4, ["too_young"]), (5, [])])
+def test_an_age_that_the_header_leaves_out_follows_from_the_birth_date(day, codes):
+    born = Patient(birth_date=datetime.date(1996, 3, 5))
+    exams = [replace(scanned(Role.T1WI), exam_date=datetime.date(2026, 3, d)) for d in (day, 20)]
+    against = reasons(scope=Scope(min_age_y=30), found=replace(case(*exams), patient=born))
     assert against == [message(f"scope.{code}", age=30) for code in codes]
 
 
