@@ -165,10 +165,11 @@ def export(
         training, validation, test = _parts(cohort_folder, fold, ("train", "validation", "test"))
         check_cases(run, made.cases, Cases.of(_split_name(fold), training, validation))
     chosen = f" --fold {fold}" if fold else ""
+    commands = [f"train C R --trunk {made.network.trunk}{chosen}", f"export C R B{chosen}"]
+    if set(test.about["source"]) == {"simulated"}:
+        commands.insert(0, "cohort simulate C")
     told = {
-        "command": "python -m model_training cohort simulate C; "
-        f"python -m model_training train C R --trunk {made.network.trunk}{chosen}; "
-        f"python -m model_training export C R B{chosen}",
+        "command": "; ".join(f"python -m model_training {command}" for command in commands),
         "commit": commit,
         "seed": made.recipe.seed,
         "split": made.cases.split,

@@ -1,16 +1,17 @@
-"""A hospital's way: a list becomes records, the window's own actions mark them, a model is trained."""
+"""A hospital's way: a list becomes records, the window marks them, a model learns from them and is read.
+
+Every step but the marking is a command.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from breastview.fusion.bundle import load_bundle, save_bundle
-from breastview.fusion.spec import InputSpec, ModelSpec, NetworkSpec, Scope
+from breastview.fusion.bundle import load_bundle
+from breastview.fusion.spec import MODALITIES, read_spec
 from breastview.imaging.scan import scan_folder
+from breastview.pipeline import review_folder
 from breastview.records.store import RecordStore
 from breastview.records.values import BiRads, MriMark, Pathology, UsMark
 from breastview.registration.start import start_from_mri_mark
@@ -19,15 +20,12 @@ from breastview.review.history import Review
 from breastview.review.registering import SetRegistration
 from breastview.review.state import open_state
 from model_training.__main__ import app
-from model_training.cohort.records import records_cohort
 from model_training.cohort.samples import load_cohort
-from model_training.recipe import Recipe
 from model_training.splits import load_fold
-from model_training.train import train
 from tests.imaging.dicom_files import dce_series, save_all, us_still
 
 EXAMS = 20
-SMALL = InputSpec(size_px=16)
+RECIPE = "stages = [[16, 1]]\nbatch = 4\nthreads = 1\n"
 CENTRE_MM = (15.0, 20.0, 6.0)
 
 
@@ -63,36 +61,46 @@ def mark(folder, store):
     return review
 
 
+def run(*command):
+    """Lines that a command says; it must end well."""
+    told = CliRunner().invoke(app, [str(word) for word in command])
+    assert told.exit_code == 0, told.output
+    return told.output.splitlines()
+
+
 def test_reviewed_cases_teach_a_model_that_the_application_loads(hospital):
-    records, cohort = hospital / "records", hospital / "cohort"
-    told = CliRunner().invoke(
-        app, ["cohort", "import", str(hospital / "list.csv"), "--records", str(records)]
-    )
-    assert told.output.splitlines() == [
+    records, cohort, model = hospital / "records", hospital / "cohort", hospital / "bundle"
+    assert run("cohort", "import", hospital / "list.csv", "--records", records) == [
         f"{EXAMS} records with {EXAMS} lesions wait to be marked",
         f"! row {EXAMS + 2}: This folder does not exist. Choose another folder.",
     ]
-    store = RecordStore(records)
-    patients = sorted((hospital / "patients").iterdir())
-    reviews = [mark(folder, store) for folder in patients]
+    store, folders = RecordStore(records), sorted((hospital / "patients").iterdir())
+    reviews = [mark(folder, store) for folder in folders]
     last = reviews[-1]
     last.dispatch(actions.SetPathology("L1", Pathology.HIGH_RISK))
     store.save(last.state.record)
-    assert records_cohort(records, hospital / "patients", cohort, SMALL, 2).lesions == EXAMS - 1
+    cut = ["cohort", "records", records, hospital / "patients", cohort, "--variants", 2]
+    assert run(*cut)[0] == f"{EXAMS - 1} lesions taken"
     last.undo()
     store.save(last.state.record)
-    assert records_cohort(records, hospital / "patients", cohort, SMALL, 2).lesions == EXAMS
+    assert run(*cut) == [f"{EXAMS} lesions taken"]
     samples = load_cohort(cohort)
     assert samples.label.tolist() == [number % 2 == 1 for number in range(EXAMS)]
     assert samples.channels[:, -1].all() and set(samples.about["bi_rads"]) == {"4A"}
     assert samples.about["patient"].nunique() == EXAMS
 
-    network = NetworkSpec(trunk="cnn")
-    recipe = Recipe(stages=((SMALL.size_px, 1),), batch=4, threads=1)
-    net = train(*load_fold(cohort, 1, 2), hospital / "run", network, recipe)
-    spec = ModelSpec("own", False, SMALL, network, Scope())
-    us, mri = (x[:1, 0].astype(np.float32) for x in (samples.us, samples.mri))
-    kept = save_bundle(hospital / "bundle", spec, net, us, mri)
-    loaded = load_bundle(hospital / "bundle", "cpu")
-    assert loaded.spec.weights_sha256 == kept.weights_sha256
-    assert replace(loaded.spec, weights_sha256="") == spec
+    (hospital / "own.toml").write_text(RECIPE)
+    fold = ("--fold", "1/2")
+    run("train", cohort, hospital / "run", "--trunk", "cnn", "--recipe", hospital / "own.toml", *fold)
+    run("export", cohort, hospital / "run", model, "--name", "Ward", *fold)
+    spec, (test,) = read_spec(model), load_fold(cohort, 1, 2, ["test"])
+    assert (spec.name, spec.demonstration, spec.scope.sources) == ("Ward", False, ("records",))
+    assert {head: figures["auc"].n for head, figures in spec.metrics.items()} == dict.fromkeys(
+        ("fused", *MODALITIES), len(test)
+    )
+    assert "simulate" not in spec.training["command"]
+    assert load_bundle(model, "cpu").spec == spec
+    result = review_folder(folders[0], hospital / "report", reviews[0].state.record, model, "cpu")
+    (lesion,) = result.lesions
+    assert (result.model_sha256, lesion.eligible) == (spec.weights_sha256, True), result.sentences
+    assert 0 < lesion.probability < 1
