@@ -1,8 +1,8 @@
 """Whether one row of a table is better than another on the same cases.
 
-Paired DeLong: DeLong et al., Biometrics 44:837 (1988). McNemar's exact test and Holm's correction come from
-statsmodels. All take cases as independent; where patients have several lesions, give the difference that
-`bootstrap` finds over patients beside them.
+Paired DeLong: DeLong et al., Biometrics 44:837 (1988). McNemar's exact test comes from statsmodels. All
+take cases as independent; where patients have several lesions, give the difference that `bootstrap` finds
+over patients beside them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 
 from breastview.fusion.spec import Metric
 from model_training.evaluate.discrimination import Z, placement_variance, placements
@@ -62,7 +61,11 @@ def compare_calls(label: np.ndarray, first: np.ndarray, second: np.ndarray) -> D
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
     """The p of a family of tests, corrected for their number: S. Holm, Scand. J. Stat. 6:65 (1979)."""
-    return dict(zip(p, map(float, multipletests(list(p.values()), method="holm")[1]), strict=True))
+    rising = sorted(p, key=p.__getitem__)
+    times = range(len(p), 0, -1)
+    raised = np.maximum.accumulate([k * p[name] for k, name in zip(times, rising, strict=True)])
+    found = dict(zip(rising, raised.tolist(), strict=True))
+    return {name: min(found[name], 1.0) for name in p}
 
 
 def _two_sided(difference: float, spread: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +24,6 @@ from model_training.cohort.samples import DISPLACED_MM, load_cohort, manifest
 from model_training.cohort.simulated import (
     PARTS,
     SHARD,
-    make_shard,
     marked_lesion,
     mri_images,
     simulate_cohort,
@@ -74,27 +74,32 @@ def test_measured_parts_are_not_augmented(cohort, case):
     assert load_cohort(cohort, "test").us.shape[1] == VIEWS_A_LESION
 
 
-def test_a_killed_run_keeps_what_stands_and_makes_the_rest(cohort):
-    before = {path.name: path.stat().st_mtime_ns for path in cohort.glob("*.npz")}
-    lost = load_cohort(cohort, "validation")
-    (cohort / "validation-0000.npz").unlink()
-    (cohort / "train-0001.part").write_bytes(b"half a file")
-    simulate_cohort(cohort, COUNTS, SMALL, variants=3, workers=1)
-    after = {path.name: path.stat().st_mtime_ns for path in cohort.glob("*-0000.npz")}
+@pytest.fixture(scope="module")
+def taken_up(cohort, tmp_path_factory) -> Path:
+    """A copy of the cohort that lost its validation part, and is made again with one more to test on."""
+    folder = tmp_path_factory.mktemp("again") / "cohort"
+    shutil.copytree(cohort, folder)
+    (folder / "validation-0000.npz").unlink()
+    (folder / "train-0001.part").write_bytes(b"half a file")
+    simulate_cohort(folder, {**COUNTS, "test": 2}, SMALL, variants=3, workers=1)
+    return folder
+
+
+def test_a_killed_run_keeps_what_stands_and_makes_the_rest(cohort, taken_up):
+    before, after = (
+        {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npz")} for folder in (cohort, taken_up)
+    )
     assert set(after) == set(before)
-    assert {name for name in after if after[name] != before[name]} == {"validation-0000.npz"}
-    again = load_cohort(cohort, "validation")
+    assert {name for name in after if after[name] == before[name]} == {"train-0000.npz"}
+    lost, again = (load_cohort(folder, "validation") for folder in (cohort, taken_up))
     assert np.array_equal(again.us, lost.us) and np.array_equal(again.mri, lost.mri)
-    assert len(load_cohort(cohort, "train").label) == 2
+    assert len(load_cohort(taken_up, "train").label) == 2
 
 
-def test_a_short_shard_is_made_anew_when_more_is_asked_for(tmp_path):
-    make_shard(PARTS["test"], 1, SMALL, 1, False, tmp_path / "test-0000.npz")
-    first = load_cohort(tmp_path, "test")
-    simulate_cohort(tmp_path, {"test": 2}, SMALL, variants=1, workers=1)
-    grown = load_cohort(tmp_path, "test")
+def test_a_short_shard_is_made_anew_when_more_is_asked_for(cohort, taken_up):
+    first, grown = (load_cohort(folder, "test") for folder in (cohort, taken_up))
     assert grown.patient.tolist() == [f"simulated-{PARTS['test'] + n}" for n in range(2)]
-    assert np.array_equal(grown.us[0, 0], first.us[0, 0])
+    assert np.array_equal(grown.us[0], first.us[0])
     assert SHARD > 2
 
 

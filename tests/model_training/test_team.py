@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from breastview.fusion.spec import NetworkSpec
 from model_training import run_folder
@@ -22,26 +24,35 @@ from tests.model_training.cohorts import SIDE_PX, write_cohort
 NETWORK = NetworkSpec(trunk="cnn")
 RECIPE = Recipe(stages=((8, 1), (SIDE_PX, 1)), batch=5, threads=1)
 
-WORKER = """
-import os, signal, sys
-from pathlib import Path
-from model_training import run_folder
-from model_training.splits import load_parts
-from model_training.train import train
-from tests.model_training.test_team import NETWORK, RECIPE
 
-cohort, run = Path(sys.argv[1]), Path(sys.argv[2])
-keep, killed = run_folder.keep, run / "killed"
+def train_and_die_once(cohort: Path, run: Path) -> None:
+    """One process of the team; the first that kept a checkpoint kills itself, when the run is new."""
+    keep, killed = run_folder.keep, run / "killed"
 
-def keep_and_die_once(*state):
-    keep(*state)
-    if not killed.exists():
-        killed.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
+    def keep_and_die_once(*state):
+        keep(*state)
+        if not killed.exists():
+            killed.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
 
-run_folder.keep = keep_and_die_once
-train(*load_parts(cohort), run, NETWORK, RECIPE)
-"""
+    run_folder.keep = keep_and_die_once
+    train(*load_parts(cohort), run, NETWORK, RECIPE)
+
+
+def torchrun(cohort: Path, run: Path) -> None:
+    """What `torchrun --nproc-per-node 2` does, with processes that are forked from one that knows torch."""
+    multiprocessing.set_forkserver_preload([train.__module__])
+    two = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=2,
+        rdzv_backend="c10d",
+        rdzv_endpoint="127.0.0.1:0",
+        local_addr="127.0.0.1",
+        max_restarts=0,
+        start_method="forkserver",
+    )
+    elastic_launch(two, train_and_die_once)(cohort, run)
 
 
 def test_shares_differ_by_one_at_most_and_leave_nothing_out():
@@ -52,25 +63,10 @@ def test_shares_differ_by_one_at_most_and_leave_nothing_out():
 @pytest.mark.skipif(torch.cuda.is_available(), reason="two processes would need two GPUs")
 def test_two_processes_one_of_them_killed_and_started_again_train_as_one_does(tmp_path):
     cohort = write_cohort(tmp_path / "cohort")
-    worker = tmp_path / "worker.py"
-    worker.write_text(WORKER)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr", "127.0.0.1"]
-    root = str(Path(__file__).parents[2])
-
-    def run():
-        return subprocess.run(
-            [*torchrun, "--nproc-per-node", "2", str(worker), str(cohort), str(tmp_path / "two")],
-            env={**os.environ, "PYTHONPATH": root, "OMP_NUM_THREADS": "1"},
-            cwd=root,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    assert run().returncode != 0
+    with pytest.raises(ChildFailedError, match=r"Signal 9 \(SIGKILL\)"):
+        torchrun(cohort, tmp_path / "two")
     assert (tmp_path / "two" / "killed").exists()
-    done = run()
-    assert done.returncode == 0, done.stderr[-3000:]
+    torchrun(cohort, tmp_path / "two")
     one = train(*load_parts(cohort), tmp_path / "one", NETWORK, RECIPE)
     two = run_folder.load_average(tmp_path / "two", NETWORK)
     # Answers, not weights: Adam makes steps of rounding where there is no gradient, as before a batch norm.

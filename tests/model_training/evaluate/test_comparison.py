@@ -85,3 +85,5 @@ def test_mcnemar_counts_who_alone_was_right():
 def test_holm_multiplies_the_smallest_by_most_and_keeps_the_order():
     p = {"us": 0.01, "mri": 0.04, "cnn": 0.03, "resnet50": 0.005}
     assert holm(p) == pytest.approx({"us": 0.03, "mri": 0.06, "cnn": 0.06, "resnet50": 0.02})
+    assert list(holm(p)) == list(p)
+    assert holm({"us": 0.6, "mri": 0.7}) == {"us": 1.0, "mri": 1.0}
