@@ -14,8 +14,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def figure(metric: Metric) -> str:
-    """A figure with its 95 % interval."""
-    return f"{metric.value:.3f} ({metric.low:.3f}–{metric.high:.3f})"
+    """A figure with its 95 % interval; a dash between numbers below 0 would read as a minus."""
+    between = " to " if metric.low < 0 else "–"
+    return f"{metric.value:z.3f} ({metric.low:z.3f}{between}{metric.high:z.3f})"
 
 
 def probability(p: float) -> str:

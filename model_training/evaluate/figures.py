@@ -1,4 +1,7 @@
-"""The curves of a paper as PNG and SVG: drawn without pyplot, the same bytes for the same numbers."""
+"""The curves of a paper as PNG and SVG: drawn without pyplot, the same bytes for the same numbers.
+
+`caveats` are lines that must be read before any figure; they stand above it, the whole width.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +23,15 @@ from model_training.evaluate.calibration import ReliabilityPoint
 from model_training.evaluate.decision import DecisionCurve
 from model_training.evaluate.discrimination import RocCurve
 
-SIMULATED = "software verification, not clinical evidence"
 INTERVALS = "with 95 % intervals"
 SIDE_IN = 5.0
 DPI = 200
 GREY = "0.55"
 
 
-def roc_figure(curves: Mapping[str, RocCurve], simulated: bool) -> Figure:
+def roc_figure(curves: Mapping[str, RocCurve], caveats: Sequence[str] = ()) -> Figure:
     """ROC curves by name, each with its band and AUC."""
-    figure, axes = _blank("ROC curve", "false positives (1 − specificity)", "sensitivity", simulated)
+    figure, axes = _blank("ROC curve", "false positives (1 − specificity)", "sensitivity", caveats)
     axes.plot([0, 1], [0, 1], ":", color=GREY, label="chance")
     for name, curve in curves.items():
         auc = curve.auc
@@ -40,10 +42,12 @@ def roc_figure(curves: Mapping[str, RocCurve], simulated: bool) -> Figure:
     return figure
 
 
-def reliability_figure(points: Mapping[str, Sequence[ReliabilityPoint]], simulated: bool) -> Figure:
+def reliability_figure(
+    points: Mapping[str, Sequence[ReliabilityPoint]], caveats: Sequence[str] = ()
+) -> Figure:
     """Malignant share against probability told, by name, with the interval of each bin."""
     figure, axes = _blank(
-        "Reliability", "probability of malignancy told", "share that was malignant", simulated
+        "Reliability", "probability of malignancy told", "share that was malignant", caveats
     )
     axes.plot([0, 1], [0, 1], ":", color=GREY, label="perfectly calibrated")
     for name, bins in points.items():
@@ -56,11 +60,9 @@ def reliability_figure(points: Mapping[str, Sequence[ReliabilityPoint]], simulat
     return figure
 
 
-def decision_figure(curves: Mapping[str, DecisionCurve], simulated: bool) -> Figure:
+def decision_figure(curves: Mapping[str, DecisionCurve], caveats: Sequence[str] = ()) -> Figure:
     """Net benefit of acting on each model by name, of calling all malignant, and none, on the same cases."""
-    figure, axes = _blank(
-        "Decision curve", "threshold probability to call malignant", "net benefit", simulated
-    )
+    figure, axes = _blank("Decision curve", "threshold probability to call malignant", "net benefit", caveats)
     for name, curve in curves.items():
         (line,) = axes.plot(curve.thresholds, curve.model, label=f"{name}, n = {curve.n}")
         _band(axes, line, curve.low, curve.high)
@@ -74,10 +76,14 @@ def decision_figure(curves: Mapping[str, DecisionCurve], simulated: bool) -> Fig
 
 
 def interval_figure(
-    title: str, across: str, rows: Mapping[str, Metric], published: Mapping[str, float], simulated: bool
+    title: str,
+    across: str,
+    rows: Mapping[str, Metric],
+    published: Mapping[str, float],
+    caveats: Sequence[str] = (),
 ) -> Figure:
     """A figure of each row by name with its interval, first row on top, and beside it what was published."""
-    figure, axes = _blank(title, across, "", simulated)
+    figure, axes = _blank(title, across, "", caveats)
     names, places = list(rows), range(len(rows))[::-1]
     value, low, high = (
         np.array([getattr(row, part) for row in rows.values()]) for part in ("value", "low", "high")
@@ -107,10 +113,12 @@ def write_figure(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
     return paths
 
 
-def _blank(title: str, across: str, up: str, simulated: bool) -> tuple[Figure, Axes]:
+def _blank(title: str, across: str, up: str, caveats: Sequence[str]) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(SIDE_IN, SIDE_IN), layout="constrained")
     axes = figure.add_subplot(xlabel=across, ylabel=up, xlim=(0, 1), ylim=(0, 1))
-    axes.set_title(f"{title}\nSimulated patients: {SIMULATED}" if simulated else title, fontsize="medium")
+    axes.set_title(title, fontsize="medium")
+    if caveats:
+        figure.suptitle("\n".join(caveats), fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 

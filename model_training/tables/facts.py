@@ -9,12 +9,11 @@ import pandas as pd
 from breastview import __version__
 from breastview.fusion.spec import CHANNELS, InputSpec
 from model_training.cohort.samples import DISPLACED_MM
-from model_training.evaluate.figures import SIMULATED
 from model_training.markdown import figure
 from model_training.recipe import to_plain
 from model_training.tables.paper import NAMES, NOTES, ORDER
 from model_training.tables.rows import Row, study_rows
-from model_training.tables.study import Study
+from model_training.tables.study import SIMULATED, Study
 
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "statsmodels")
 DESCRIBED = ("age_y", "density", "size_mm", "scanner", "bi_rads")
@@ -30,7 +29,7 @@ def _about_cases(study: Study) -> dict[str, str]:
     parts = "; ".join(f"{part} {n} lesions of {people} patients" for part, (n, people) in first.items())
     sources = ", ".join(sorted(set(about["source"].astype(str))))
     facts = {
-        "sources": f"Cohort: {sources}." + (f" Simulated patients: {SIMULATED}." if study.simulated else ""),
+        "sources": f"Cohort: {sources}." + (f" {SIMULATED}" if study.simulated else ""),
         "partitions": f"{_folds(study)}: {parts}.",
         "level": "Patient, and near-duplicate group; a patient in two parts ends the run with an error.",
         "missing": "Lesions without US or MRI in its plane take no part; a missing MRI channel is masked, "
@@ -79,13 +78,10 @@ def _about_figures(study: Study) -> dict[str, str]:
     rows = study_rows(study, ("us", "mri", "fused"))
     away = "/".join(f"{mm:g}" for mm in DISPLACED_MM)
     limits = [
+        *study.caveats,
         "Internal evaluation only.",
         f"The published study that it follows does not fit throughout: {NOTES[1]}",
     ]
-    if study.simulated:
-        limits.insert(0, f"Simulated patients: {SIMULATED}.")
-    if study.preset.name == "small":
-        limits.insert(0, "Pipeline check: trained too briefly for its figures to mean anything.")
     return {
         "metrics": "Accuracy, sensitivity, specificity, AUC; ROC, reliability and decision curves.",
         "statistics": "95 % intervals: Wilson, DeLong, resampled patients; paired DeLong and McNemar with "

@@ -36,6 +36,8 @@ ARMS = {"us": ("us",), "mri": ("mri",), "fused": MODALITIES}
 PARTS = ("train", "validation", "test")
 FOLDS = 5
 DONE = "cell.json"
+SIMULATED = "Simulated patients: software verification, not clinical evidence."
+PIPELINE_CHECK = "Pipeline check: trained far too briefly for its figures to mean anything."
 
 
 class StudyError(ValueError):
@@ -122,6 +124,12 @@ class Study:
     def simulated(self) -> bool:
         """Whether any of the cases is simulated."""
         return bool(is_simulated(self.about).any())
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """What must be read before any figure, a sentence each."""
+        small = self.preset.name == "small"
+        return (*([SIMULATED] if self.simulated else []), *([PIPELINE_CHECK] if small else []))
 
 
 @dataclass(frozen=True, eq=False)

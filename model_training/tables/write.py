@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +16,6 @@ from model_training import evaluate
 from model_training.checklists import CHECKLISTS, checklist
 from model_training.evaluate.bootstrap import DRAWS
 from model_training.evaluate.figures import (
-    SIMULATED,
     decision_figure,
     interval_figure,
     reliability_figure,
@@ -103,12 +104,7 @@ def study_tables(study: Study, draws: int = DRAWS) -> tuple[StudyTable, ...]:
 
 def heading(study: Study) -> list[str]:
     """What must be read before any figure."""
-    lines = []
-    if study.simulated:
-        lines.append(f"**Simulated patients: {SIMULATED}.**")
-    if study.preset.name == "small":
-        lines.append("**Pipeline check: trained far too briefly for its figures to mean anything.**")
-    return lines
+    return [f"**{sentence}**" for sentence in study.caveats]
 
 
 def cases_told(study: Study) -> str:
@@ -126,9 +122,26 @@ def cases_told(study: Study) -> str:
     )
 
 
+def training_told(study: Study) -> str:
+    """How the networks were trained, and how long it took."""
+    recipe = study.recipe
+    stages = ", ".join(f"{epochs} at {size} px" for size, epochs in recipe.stages)
+    return (
+        f"{len(study.cells)} networks, each from random weights; epochs: {stages}; batches of "
+        f"{recipe.batch}; seed {recipe.seed}; {study.seconds / 3600:.1f} h of training by the clock."
+    )
+
+
 def _write(folder: Path, study: Study, own: StudyTable, told: Sequence[str]) -> None:
-    paragraphs = [f"# {own.title}", *heading(study), cases_told(study), _figures_told(study, own)]
-    paragraphs += [_main(own), "## Differences between rows", DIFFERENCES_TOLD, _compared(own), *told]
+    paragraphs = [f"# {own.title}", *heading(study), cases_told(study), training_told(study)]
+    paragraphs += [
+        _figures_told(study, own),
+        _main(own),
+        "## Differences between rows",
+        DIFFERENCES_TOLD,
+        _compared(own),
+        *told,
+    ]
     if _published(own):
         paragraphs += [
             "## What in the paper does not fit",
@@ -158,7 +171,8 @@ def _main(own: StudyTable) -> str:
         paper = published.get(row.name)
         cells = [_beside(row, name, paper) for name in own.shown]
         lines.append([row.name, *cells, *([paper.note] if paper else [])])
-    return table(["network and input", *own.shown, *notes], lines)
+    shown = ["AUC" if name == "auc" else name for name in own.shown]
+    return table(["network and input", *shown, *notes], lines)
 
 
 def _beside(row: Row, name: str, paper: Published | None) -> str:
@@ -207,12 +221,21 @@ def _order(own: StudyTable, arm: str) -> str:
         f"The paper's, from worst to best: {PAPERS_ORDER}.",
     ]
     for name, words in (("accuracy", "accuracy"), ("auc", "AUC")):
-        ordered = sorted(rows, key=lambda row: row.metrics[name].value)
-        told = " < ".join(f"{NAMES[row.cell.trunk]} {figure(row.metrics[name])}" for row in ordered)
-        same = [row.cell.trunk for row in ordered] == list(ORDER)
-        lines.append(f"Here by {words}: {told}; {'the same order' if same else 'another order'}.")
+        lines.append(f"Here by {words}: {ranked(rows, name)}.")
     lines.append(f"AUC differences between networks that Holm leaves: {'; '.join(held) or 'none'}.")
     return "\n\n".join(lines)
+
+
+def ranked(rows: Sequence[Row], name: str) -> str:
+    """Rows from worst to best by one figure, and whether that is the paper's order: a tie is none."""
+    ordered = sorted(rows, key=lambda row: row.metrics[name].value)
+    values = [row.metrics[name].value for row in ordered]
+    ties = [math.isclose(one, other) for one, other in pairwise(values)]
+    signs = ["", *(" = " if tie else " < " for tie in ties)]
+    told = [f"{NAMES[row.cell.trunk]} {figure(row.metrics[name])}" for row in ordered]
+    same = [row.cell.trunk for row in ordered] == list(ORDER)
+    verdict = "no order, for ties" if any(ties) else "the same order" if same else "another order"
+    return "".join(sign + words for sign, words in zip(signs, told, strict=True)) + f"; {verdict}"
 
 
 def _published(own: StudyTable) -> dict[str, Published]:
@@ -271,14 +294,14 @@ def _write_figures(folder: Path, study: Study, own: StudyTable, draws: int) -> N
     published = {name: paper.accuracy for name, paper in _published(own).items()}
     accuracy = {row.name: row.metrics["accuracy"] for row in own.rows}
     write_figure(
-        interval_figure("Accuracy", "accuracy", accuracy, published, study.simulated),
+        interval_figure("Accuracy", "accuracy", accuracy, published, study.caveats),
         folder,
         f"{own.name}-accuracy",
     )
     curves = {row.name: evaluate.roc_curve(label, row.odds, patient, draws) for row in own.rows}
-    write_figure(roc_figure(curves, study.simulated), folder, f"{own.name}-roc")
+    write_figure(roc_figure(curves, study.caveats), folder, f"{own.name}-roc")
     told = {row.name: expit(row.odds) for row in own.rows}
     bins = {name: evaluate.reliability(label, p) for name, p in told.items()}
-    write_figure(reliability_figure(bins, study.simulated), folder, f"{own.name}-reliability")
+    write_figure(reliability_figure(bins, study.caveats), folder, f"{own.name}-reliability")
     benefit = {name: evaluate.decision_curve(label, p, patient, draws=draws) for name, p in told.items()}
-    write_figure(decision_figure(benefit, study.simulated), folder, f"{own.name}-decision")
+    write_figure(decision_figure(benefit, study.caveats), folder, f"{own.name}-decision")

@@ -6,17 +6,26 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 from scipy.special import expit
 
 from model_training.evaluate import decision_curve, reliability, roc_curve
-from model_training.evaluate.figures import decision_figure, reliability_figure, roc_figure, write_figure
+from model_training.evaluate.figures import (
+    decision_figure,
+    interval_figure,
+    reliability_figure,
+    roc_figure,
+    write_figure,
+)
+from model_training.tables.study import PIPELINE_CHECK, SIMULATED
 from tests.model_training.evaluate.examples import drawn
 
 LABEL, ODDS = drawn(120)
 ROC = roc_curve(LABEL, ODDS, draws=20)
 BINS = reliability(LABEL, expit(ODDS))
 DECISION = decision_curve(LABEL, expit(ODDS), draws=20)
+CAVEATS = (SIMULATED, PIPELINE_CHECK)
 FIGURES = {
     "roc": (roc_figure, ROC),
     "reliability": (reliability_figure, BINS),
@@ -31,14 +40,24 @@ def texts(figure) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_simulated_data_are_called_so_in_the_title_and_others_not(name):
+def test_what_must_be_read_first_stands_above_and_nothing_does_without_it(name):
     draw, curve = FIGURES[name]
-    assert "software verification, not clinical evidence" in texts(draw({"fused": curve}, simulated=True))[0]
-    assert "simulated" not in " ".join(texts(draw({"fused": curve}, simulated=False))).lower()
+    assert draw({"fused": curve}, CAVEATS).get_suptitle() == "\n".join(CAVEATS)
+    assert draw({"fused": curve}).get_suptitle() == ""
+
+
+def test_what_must_be_read_first_is_not_cut_off_beside_long_names():
+    rows = {"ResNet-101, registered MRI": ROC.auc}
+    figure = interval_figure("AUC", "AUC", rows, {}, CAVEATS)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (above,) = [text for text in figure.texts if text.get_text()]
+    box = above.get_window_extent(canvas.get_renderer())
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.height > 0
 
 
 def test_the_roc_figure_tells_the_auc_and_draws_the_band():
-    figure = roc_figure({"fused": ROC, "us": ROC}, simulated=False)
+    figure = roc_figure({"fused": ROC, "us": ROC})
     told = f"AUC {ROC.auc.value:.3f} ({ROC.auc.low:.3f}–{ROC.auc.high:.3f}), n = 120"
     assert texts(figure) == [
         "ROC curve",
@@ -55,7 +74,7 @@ def test_the_roc_figure_tells_the_auc_and_draws_the_band():
 
 
 def test_the_reliability_figure_draws_each_bin():
-    (axes,) = reliability_figure({"fused": BINS}, simulated=False).axes
+    (axes,) = reliability_figure({"fused": BINS}).axes
     _, line, *_ = axes.get_lines()
     assert line.get_xydata() == pytest.approx(np.array([[b.told, b.seen.value] for b in BINS]))
     (bars,) = axes.collections
@@ -64,7 +83,7 @@ def test_the_reliability_figure_draws_each_bin():
 
 
 def test_the_decision_figure_keeps_calling_all_from_stretching_it():
-    figure = decision_figure({"fused": DECISION}, simulated=False)
+    figure = decision_figure({"fused": DECISION})
     assert texts(figure)[3:] == ["fused, n = 120", "call all malignant", "call none malignant"]
     low, high = figure.axes[0].get_ylim()
     assert low == pytest.approx(-0.25 * DECISION.high.max()) and high > DECISION.high.max()
@@ -73,11 +92,11 @@ def test_the_decision_figure_keeps_calling_all_from_stretching_it():
 
 def test_files_are_the_same_each_time_and_the_svg_keeps_its_text(tmp_path):
     folders = tmp_path / "a", tmp_path / "b"
-    files = [write_figure(roc_figure({"fused": ROC}, simulated=True), folder, "roc") for folder in folders]
+    files = [write_figure(roc_figure({"fused": ROC}, CAVEATS), folder, "roc") for folder in folders]
     assert [path.name for path in files[0]] == ["roc.png", "roc.svg"]
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes()
     with Image.open(files[0][0]) as image:
         assert image.size == (1000, 1000)
     words = " ".join(ET.parse(files[0][1]).getroot().itertext())
-    assert "Simulated patients: software verification, not clinical evidence" in words
+    assert all(caveat in words for caveat in CAVEATS)

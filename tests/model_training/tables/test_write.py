@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
+from breastview.fusion.spec import Metric
 from model_training import evaluate
 from model_training.tables import write
 from model_training.tables.paper import PUBLISHED
 from model_training.tables.rows import planned, study_rows
-from model_training.tables.write import study_tables, write_study, write_tables
+from model_training.tables.study import PIPELINE_CHECK, SIMULATED
+from model_training.tables.write import ranked, study_tables, write_study, write_tables
 from tests.model_training.tables.examples import N, study
 
 DRAWS = 40
-SAID = "Simulated patients: software verification, not clinical evidence."
 
 
 @pytest.fixture(scope="module")
@@ -36,15 +39,18 @@ def test_each_cell_has_n_interval_and_the_papers_figure(written):
 
 
 def test_every_table_says_that_it_is_no_evidence_and_what_a_small_study_is(written, tmp_path, monkeypatch):
-    monkeypatch.setattr(write, "write_figure", lambda *_: None)  # drawing is the most of it
+    drawn = []
+    monkeypatch.setattr(write, "write_figure", lambda figure, *_: drawn.append(figure))  # most of the time
     folder, _, _ = written
     for name in ("table1", "table2", "table3"):
         text = (folder / f"{name}.md").read_text(encoding="utf-8")
-        assert SAID in text and "Pipeline check" not in text
+        assert SIMULATED in text and "Pipeline check" not in text
         assert f"{N} test lesions (60 malignant) of {N} patients" in text
     write_tables(study("small", "records", lesions_a_patient=2), tmp_path, DRAWS)
     text = (tmp_path / "table1.md").read_text(encoding="utf-8")
-    assert "Pipeline check" in text and SAID not in text
+    assert "Pipeline check" in text and SIMULATED not in text
+    assert {figure.get_suptitle() for figure in drawn} == {PIPELINE_CHECK}
+    assert "epochs: 6 at 64 px, 3 at 96 px; batches of 16; seed 7; 0.0 h of training by the clock" in text
     assert "of 60 patients" in text and "though some patients have several" in text
 
 
@@ -100,16 +106,27 @@ def test_differences_are_paired_and_corrected_over_their_table(written):
     assert first.over_patients.low < first.auc.difference.value < first.over_patients.high
 
 
-def test_the_order_of_networks_is_told_whatever_it_is(written):
-    folder, own, _ = written
+def test_the_order_of_networks_is_told(written):
+    folder, _, (_, two, _) = written
     text = (folder / "table2.md").read_text(encoding="utf-8")
     assert "The paper's, from worst to best: CNN < ResNet-50 < ResNet-101." in text
-    rows = sorted(study_rows(own, ("fused",)), key=lambda row: row.metrics["auc"].value)
-    told = [row.name.split()[0] for row in rows]
-    (line,) = [line for line in text.splitlines() if line.startswith("Here by AUC")]
-    assert [word for word in line.replace(":", "").split() if word in told] == told
-    same = told == ["CNN", "ResNet-50", "ResNet-101"]
-    assert line.endswith("the same order." if same else "another order.")
+    assert f"Here by AUC: {ranked(two.rows, 'auc')}." in text
+
+
+@pytest.mark.parametrize(
+    ("aucs", "told"),
+    [
+        ((0.7, 0.8, 0.9), "CNN 0.700 < ResNet-50 0.800 < ResNet-101 0.900; the same order"),
+        ((0.9, 0.7, 0.8), "ResNet-50 0.700 < ResNet-101 0.800 < CNN 0.900; another order"),
+        ((0.7, 0.7, 0.9), "CNN 0.700 = ResNet-50 0.700 < ResNet-101 0.900; no order, for ties"),
+    ],
+)
+def test_the_order_is_the_papers_only_where_no_two_are_alike(written, aucs, told):
+    rows = [
+        replace(row, metrics={"auc": Metric(auc, 0.5, 1.0, N)})
+        for row, auc in zip(written[2][1].rows, aucs, strict=True)
+    ]
+    assert ranked(rows, "auc").replace(" (0.500–1.000)", "") == told
 
 
 def test_registration_is_worth_what_is_lost_without_it(written):
@@ -132,7 +149,7 @@ def test_registration_is_worth_what_is_lost_without_it(written):
 @pytest.mark.parametrize("name", ["claim", "tripod-ai"])
 def test_the_checklists_stand_beside_the_tables(written, name):
     text = (written[0] / f"{name}.md").read_text(encoding="utf-8")
-    assert SAID in text and "| **open** |" in text
+    assert SIMULATED in text and "| **open** |" in text
 
 
 def test_figures_are_drawn_for_every_table(written):
