@@ -19,7 +19,7 @@ from breastview.fusion.bundle import load_bundle
 from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, InputSpec, NetworkSpec
 from breastview.whole import write_whole
 from model_training.agreement import train_check
-from model_training.cohort.criteria import DEFAULT, apply_criteria, flow_text, read_criteria
+from model_training.cohort.criteria import DEFAULT, CriteriaError, apply_criteria, flow_text, read_criteria
 from model_training.cohort.samples import Samples, manifest
 from model_training.cohort.simulated import simulate_cohort
 from model_training.cohort.stills import stills_cohort
@@ -28,7 +28,7 @@ from model_training.initial import StartError
 from model_training.measure import as_table, measured_records, measured_simulated, measured_stills
 from model_training.recipe import RecipeError, read_recipe
 from model_training.run_folder import Cases, RunError, check_cases
-from model_training.splits import OWN_PARTS, TRAINING, LeakError, fold_name, load_fold, load_parts
+from model_training.splits import OWN_PARTS, TRAINING, SplitError, fold_name, load_fold, load_parts
 from model_training.tables.study import PRESETS, StudyError, run_study
 from model_training.tables.write import write_study
 from model_training.train import DivergedError
@@ -42,7 +42,8 @@ MISTAKES = (
     RecipeError,
     StartError,
     RunError,
-    LeakError,
+    SplitError,
+    CriteriaError,
     DivergedError,
     ModelError,
     FileNotFoundError,
@@ -50,7 +51,18 @@ MISTAKES = (
 Criteria = Annotated[Path, typer.Option(help="Who is in the study (TOML)")]
 
 
+@contextmanager
+def _mistakes_told() -> Iterator[None]:
+    """Say in a line what the user can mend; anything else is a bug and comes with its traceback."""
+    try:
+        yield
+    except MISTAKES as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
 @cohort.command()
+@_mistakes_told()
 def simulate(
     folder: Path,
     train_count: Annotated[int, typer.Option("--train")] = 1600,
@@ -66,6 +78,7 @@ def simulate(
 
 
 @cohort.command()
+@_mistakes_told()
 def records(
     records: Annotated[Path, typer.Argument(help="Folder of review records with pathology")],
     patients: Annotated[Path, typer.Argument(help="Folder that holds the patient folders")],
@@ -85,6 +98,7 @@ def records(
 
 
 @cohort.command("import")
+@_mistakes_told()
 def import_(
     file: Annotated[Path, typer.Argument(help="CSV with the columns folder, side, clock, pathology")],
     records: Annotated[Path | None, typer.Option(help="Folder of records; default: the window's own")] = None,
@@ -99,6 +113,7 @@ def import_(
 
 
 @cohort.command()
+@_mistakes_told()
 def flow(folder: Path, criteria: Criteria = DEFAULT) -> None:
     """Show which lesions of a cohort are in a study, and what excludes the others."""
     assessed = folder / "assessed.csv"
@@ -107,6 +122,7 @@ def flow(folder: Path, criteria: Criteria = DEFAULT) -> None:
 
 
 @cohort.command()
+@_mistakes_told()
 def stills(
     source: Annotated[Path, typer.Argument(help="Pictures with masks, in a folder a class, as BUSI's")],
     folder: Path,
@@ -122,6 +138,7 @@ def stills(
 
 
 @app.command()
+@_mistakes_told()
 def train(
     cohort_folder: Path,
     run: Path,
@@ -143,13 +160,13 @@ def train(
     if trunk not in TRUNKS or fusion not in FUSIONS or not set(chosen) <= set(MODALITIES):
         raise typer.BadParameter(f"no network {trunk} {fusion} {modalities}; --help names what there is")
     network = NetworkSpec(trunk, shared=not separate, fusion=fusion, modalities=chosen)
-    with _mistakes_told():
-        how = read_recipe(recipe)
-        training, validation = _parts(cohort_folder, fold, TRAINING)
-        run_training(training, validation, run, network, how, start, imagenet, _split_name(fold))
+    how = read_recipe(recipe)
+    training, validation = _parts(cohort_folder, fold, TRAINING)
+    run_training(training, validation, run, network, how, start, imagenet, _split_name(fold))
 
 
 @app.command()
+@_mistakes_told()
 def export(
     cohort_folder: Path,
     run: Path,
@@ -160,10 +177,9 @@ def export(
     remark: Annotated[str, typer.Option(help="What else must be known of how it was trained")] = "",
 ) -> None:
     """Write a bundle with its card from a run: calibrated, measured, with the scope of its test cases."""
-    with _mistakes_told():
-        made = settings_of_pair(run)
-        training, validation, test = _parts(cohort_folder, fold, ("train", "validation", "test"))
-        check_cases(run, made.cases, Cases.of(_split_name(fold), training, validation))
+    made = settings_of_pair(run)
+    training, validation, test = _parts(cohort_folder, fold, ("train", "validation", "test"))
+    check_cases(run, made.cases, Cases.of(_split_name(fold), training, validation))
     chosen = f" --fold {fold}" if fold else ""
     commands = [f"train C R --trunk {made.network.trunk}{chosen}", f"export C R B{chosen}"]
     if set(test.about["source"]) == {"simulated"}:
@@ -178,12 +194,12 @@ def export(
     }
     if remark:
         told["remark"] = remark
-    with _mistakes_told():
-        check = train_check(training, validation)
-        export_bundle(run, bundle, name, validation, test, told, InputSpec(), check)
+    check = train_check(training, validation)
+    export_bundle(run, bundle, name, validation, test, told, InputSpec(), check)
 
 
 @app.command()
+@_mistakes_told()
 def evaluate(
     bundle: Annotated[Path, typer.Option(help="Bundle to be measured")],
     simulate: Annotated[int, typer.Option(help="Measure on so many simulated patients")] = 0,
@@ -202,11 +218,7 @@ def evaluate(
         raise typer.BadParameter("give one of --simulate, --records and --stills")
     if records is not None and patients is None:
         raise typer.BadParameter("--records needs --patients, the folders with the images")
-    try:
-        opened = load_bundle(bundle)
-    except ModelError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
+    opened = load_bundle(bundle)
     with TemporaryDirectory() as scratch:
         folder = keep or Path(scratch)
         if stills is not None:
@@ -221,6 +233,7 @@ def evaluate(
 
 
 @app.command()
+@_mistakes_told()
 def tables(
     cohort_folder: Path,
     folder: Annotated[Path, typer.Argument(help="Where tables go, and what each network answered is kept")],
@@ -230,8 +243,7 @@ def tables(
     """Train nine networks and write the paper's tables; a killed study goes on where it was."""
     if preset not in PRESETS:
         raise typer.BadParameter(f"no preset {preset}; there is {', '.join(PRESETS)}")
-    with _mistakes_told():
-        study = run_study(cohort_folder, folder, PRESETS[preset], read_recipe(recipe) if recipe else None)
+    study = run_study(cohort_folder, folder, PRESETS[preset], read_recipe(recipe) if recipe else None)
     write_study(study, folder)
 
 
@@ -251,16 +263,6 @@ def _fold(text: str) -> tuple[int, int]:
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise typer.BadParameter(f"{text!r} names no fold; write 1/5 for the first of five")
     return int(number), int(count)
-
-
-@contextmanager
-def _mistakes_told() -> Iterator[None]:
-    """Say in a line what the user can mend; anything else is a bug and comes with its traceback."""
-    try:
-        yield
-    except MISTAKES as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +21,11 @@ OWN_PARTS = "the cohort's own parts"  # the name of the split that a manifest fi
 VALIDATION_FOLDS = 5  # of what a fold trains on, one is kept to choose by
 
 
-class LeakError(ValueError):
+class SplitError(ValueError):
+    """A split that cannot be drawn from a cohort."""
+
+
+class LeakError(SplitError):
     """A patient, or a near-duplicate of a picture, stands in two parts."""
 
 
@@ -48,7 +53,7 @@ def folds(about: pd.DataFrame, count: int, repeats: int = 1, seed: int = 7) -> I
     """`count` folds by cluster, stratified by label, `repeats` times over; validation is cut out of training.
 
     Raises:
-        ValueError: there is one class only, or fewer clusters of a class than folds.
+        SplitError: there is one class only, or too few patients of a class for so many folds.
     """
     label, cluster = about["malignant"].to_numpy(bool), clusters(about)
     _check_classes(label, cluster, count)
@@ -118,5 +123,8 @@ def checked(about: pd.DataFrame, split: Split) -> Split:
 def _check_classes(label: np.ndarray, cluster: np.ndarray, count: int) -> None:
     for name, own in (("malignant", label), ("benign", ~label)):
         there = len(np.unique(cluster[own]))
-        if there < count:
-            raise ValueError(f"{there} patients with a {name} lesion are too few for {count} folds")
+        if there < count or there - math.ceil(there / count) < VALIDATION_FOLDS:
+            raise SplitError(
+                f"{there} patients with a {name} lesion are too few for {count} folds, with one of "
+                f"{VALIDATION_FOLDS} of each fold's training cases to choose by"
+            )

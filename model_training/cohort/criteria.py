@@ -19,6 +19,10 @@ LEAST_LESIONS = 100  # malignant ones, and benign ones, below which figures are 
 _WORDS = {"true": "yes", "false": "no", "1": "yes", "0": "no", "1.0": "yes", "0.0": "no", "nan": ""}
 
 
+class CriteriaError(ValueError):
+    """A file of criteria that cannot be read; says what is wrong in it."""
+
+
 @dataclass(frozen=True)
 class Criterion:
     """A lesion stays where `column` has one of the words `among`, or a number within the bounds.
@@ -59,23 +63,23 @@ def read_criteria(path: Path = DEFAULT) -> tuple[Criterion, ...]:
     """Read criteria from a TOML file.
 
     Raises:
-        ValueError: it is no TOML, or says something that a criterion does not.
+        CriteriaError: it is no TOML, or says something that a criterion does not.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("criterion", [])
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"the criteria are no TOML: {error}") from None
+        raise CriteriaError(f"the criteria are no TOML: {error}") from None
     return tuple(_criterion(number, table) for number, table in enumerate(tables, 1))
 
 
 def _criterion(number: int, table: Mapping[str, object]) -> Criterion:
     known = {each.name for each in fields(Criterion)}
     if wrong := sorted(set(table) - known):
-        raise ValueError(f"criterion {number} says '{wrong[0]}'; it may say {', '.join(sorted(known))}")
+        raise CriteriaError(f"criterion {number} says '{wrong[0]}'; it may say {', '.join(sorted(known))}")
     if missing := {"column", "excludes"} - set(table):
-        raise ValueError(f"criterion {number} lacks '{min(missing)}'")
+        raise CriteriaError(f"criterion {number} lacks '{min(missing)}'")
     if table.get("unknown", "kept") not in ("kept", "excluded"):
-        raise ValueError(f"criterion {number}: unknown is 'kept' or 'excluded'")
+        raise CriteriaError(f"criterion {number}: unknown is 'kept' or 'excluded'")
     return Criterion(**{**table, "among": tuple(table.get("among", ()))})  # type: ignore[arg-type]
 
 

@@ -132,8 +132,15 @@ def shard_size(path: Path) -> int:
 
 
 def manifest(folder: Path) -> pd.DataFrame:
-    """The rows of every shard of a cohort."""
-    return pd.concat([_rows(path) for path in _shards(folder)], ignore_index=True)
+    """The rows of every shard of a cohort.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    rows = [_rows(path) for path in _shards(folder)]
+    if not rows:
+        raise FileNotFoundError(f"no cohort in {folder}: make one by `cohort`")
+    return pd.concat(rows, ignore_index=True)
 
 
 def load_cohort(folder: Path, part: str | None = None) -> Samples:

@@ -7,7 +7,17 @@ import pandas as pd
 import pytest
 
 from model_training.cohort.samples import manifest
-from model_training.splits import LeakError, Split, by_part, checked, clusters, folds, load_fold, load_parts
+from model_training.splits import (
+    LeakError,
+    Split,
+    SplitError,
+    by_part,
+    checked,
+    clusters,
+    folds,
+    load_fold,
+    load_parts,
+)
 from tests.model_training.cohorts import write_cohort
 
 
@@ -62,8 +72,18 @@ def test_a_leak_fails_loudly():
 
 def test_one_class_only_is_refused():
     about = cohort().assign(malignant=False)
-    with pytest.raises(ValueError, match="0 patients with a malignant lesion are too few for 5 folds"):
+    with pytest.raises(SplitError, match="0 patients with a malignant lesion are too few for 5 folds"):
         next(folds(about, 5))
+
+
+@pytest.mark.parametrize(("patients", "enough"), [(20, True), (18, False)])
+def test_enough_patients_of_each_class_must_be_left_to_choose_by(patients, enough):
+    drawn = folds(cohort(patients), 2)
+    if enough:
+        assert len(next(drawn).validation) > 0
+    else:
+        with pytest.raises(SplitError, match="9 patients with a malignant lesion are too few for 2 folds"):
+            next(drawn)
 
 
 def test_the_cohorts_own_parts_or_a_fold_can_be_loaded(tmp_path):
