@@ -21,7 +21,7 @@ from breastview.whole import write_whole
 from model_training.agreement import train_check
 from model_training.cohort.criteria import DEFAULT, CriteriaError, apply_criteria, flow_text, read_criteria
 from model_training.cohort.samples import Samples, manifest
-from model_training.cohort.simulated import simulate_cohort
+from model_training.cohort.simulated import CohortError, simulate_cohort
 from model_training.cohort.stills import stills_cohort
 from model_training.export import DEMONSTRATION, export_bundle, settings_of_pair
 from model_training.initial import StartError
@@ -44,6 +44,7 @@ MISTAKES = (
     RunError,
     SplitError,
     CriteriaError,
+    CohortError,
     DivergedError,
     ModelError,
     FileNotFoundError,

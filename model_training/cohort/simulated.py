@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,11 +19,17 @@ from breastview.phantom.crops import SimulatedCase, training_case
 from breastview.phantom.patient import VIEWS_A_LESION
 from breastview.phantom.stills import SimulatedFrame
 from breastview.registration.plane import UsPlane
+from breastview.whole import write_whole
 from model_training.cohort.cut import MarkedLesion
 from model_training.cohort.samples import BEST, Sample, sample, shard_size, write_shard
 
 SHARD = 25  # lesions a cache file
+MADE = "made.json"  # how the shards of a folder are made
 PARTS = {"validation": 1_000_000, "test": 2_000_000, "train": 3_000_000}  # first seed of each part
+
+
+class CohortError(ValueError):
+    """A folder that holds a cohort of another kind; says what differs."""
 
 
 def marked_lesion(case: SimulatedCase, frame: SimulatedFrame) -> MarkedLesion:
@@ -88,8 +96,14 @@ def simulate_cohort(
     null_arm: bool = False,
     first_seeds: Mapping[str, int] = PARTS,
 ) -> None:
-    """Fill `folder` with shards of every part; whole shards that stand are kept, so a killed run goes on."""
+    """Fill `folder` with shards of every part; whole shards that stand are kept, so a killed run goes on.
+
+    Raises:
+        CohortError: those that stand were made otherwise.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    seeds = {part: first_seeds[part] for part in counts}
+    _begin(folder, {"variants": variants, "null_arm": null_arm, "first_seeds": seeds, **asdict(spec)})
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_be_modest) as pool:
         jobs = []
         for part, count in counts.items():
@@ -102,6 +116,22 @@ def simulate_cohort(
                     jobs.append(pool.submit(make_shard, seed, size, spec, own, null_arm, path))
         for job in jobs:
             job.result()
+
+
+def _begin(folder: Path, how: Mapping[str, object]) -> None:
+    """Write how a cohort is made, or see that it goes on as it began."""
+    path = folder / MADE
+    if not path.exists():
+        write_whole(path, json.dumps(how, indent=1).encode())
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    other = [
+        f"{key} was {before.get(key)}, is {value}" for key, value in how.items() if before.get(key) != value
+    ]
+    if other:
+        raise CohortError(
+            f"the cohort in {folder} was made otherwise ({'; '.join(other)}): take another folder"
+        )
 
 
 def _be_modest() -> None:

@@ -24,6 +24,7 @@ from model_training.cohort.samples import DISPLACED_MM, load_cohort, manifest
 from model_training.cohort.simulated import (
     PARTS,
     SHARD,
+    CohortError,
     marked_lesion,
     mri_images,
     simulate_cohort,
@@ -101,6 +102,17 @@ def test_a_short_shard_is_made_anew_when_more_is_asked_for(cohort, taken_up):
     assert grown.patient.tolist() == [f"simulated-{PARTS['test'] + n}" for n in range(2)]
     assert np.array_equal(grown.us[0], first.us[0])
     assert SHARD > 2
+
+
+def test_shards_of_another_kind_are_not_joined_to_those_that_stand(cohort):
+    before = sorted(cohort.iterdir())
+    with pytest.raises(
+        CohortError, match=r"\(variants was 3, is 6; null_arm was False, is True\): take another"
+    ):
+        simulate_cohort(cohort, {**COUNTS, "train": 100}, SMALL, variants=6, workers=1, null_arm=True)
+    with pytest.raises(CohortError, match=r"first_seeds was .*; size_px was 24, is 96"):
+        simulate_cohort(cohort, {"test": 9}, InputSpec(), 3, 1, first_seeds={"test": 7})
+    assert sorted(cohort.iterdir()) == before
 
 
 def test_a_part_that_was_not_made_is_missed(tmp_path):
