@@ -259,7 +259,7 @@ def _close(
         "phase": epoch.phase,
         "size": epoch.size_px,
         "loss": round(loss, 4),
-        "seconds": round(progress.seconds),
+        "seconds": round(progress.seconds, 1),
         "started_from": origin,
         **aucs,
         "chosen": progress.chosen_epoch == progress.epoch,

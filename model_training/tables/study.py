@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +23,7 @@ from model_training import evaluate, splits
 from model_training.cohort.samples import DISPLACED_MM, Samples, manifest
 from model_training.predict import predict
 from model_training.recipe import Recipe, read_recipe, to_plain
+from model_training.run_folder import log_lines
 from model_training.scope import is_simulated
 from model_training.splits import Split, by_part, folds, load_split
 from model_training.tables.paper import ORDER
@@ -36,6 +35,7 @@ ARMS = {"us": ("us",), "mri": ("mri",), "fused": MODALITIES}
 PARTS = ("train", "validation", "test")
 FOLDS = 5
 DONE = "cell.json"
+RUN = "run"
 SIMULATED = "Simulated patients: software verification, not clinical evidence."
 PIPELINE_CHECK = "Pipeline check: trained far too briefly for its figures to mean anything."
 
@@ -101,7 +101,7 @@ class Answered:
 @dataclass(frozen=True, eq=False)
 class Study:
     """All that the tables say: the manifest's rows of the test cases, and each cell's answers in their order;
-    `counts` are lesions and patients by part, a fold each."""
+    `counts` are lesions and patients by part, a fold each; `seconds` all epochs took by the clock."""
 
     preset: Preset
     recipe: Recipe
@@ -214,17 +214,15 @@ def _cell(cell: Cell, parts: Parts, folder: Path, recipe: Recipe) -> tuple[Answe
                 f"{cell.name} was made from other cases or by another recipe: take another folder"
             )
     else:
-        told = _make(cell, parts, folder, recipe, origin)
+        _make(cell, parts, folder, recipe, origin)
     with np.load(folder / "answers.npz") as kept:
-        return _calibrated(parts, dict(kept)), float(told["seconds"])
+        return _calibrated(parts, dict(kept)), float(log_lines(folder / RUN)[-1]["seconds"])
 
 
-def _make(cell: Cell, parts: Parts, folder: Path, recipe: Recipe, origin: str) -> dict[str, Any]:
+def _make(cell: Cell, parts: Parts, folder: Path, recipe: Recipe, origin: str) -> None:
     log.info("%s: training on %d lesions", cell.name, len(parts.train))
-    begun = time.monotonic()
     network = cell.network(recipe)
-    net = train(parts.train, parts.validation, folder / "run", network, recipe, split=parts.split)
-    seconds = time.monotonic() - begun
+    net = train(parts.train, parts.validation, folder / RUN, network, recipe, split=parts.split)
     size_px = recipe.size_px
     distances = range(len(DISPLACED_MM)) if _can_move(cell) else ()
     moved = [ask(net, cell, parts.test, size_px, away=k) for k in distances]
@@ -237,11 +235,10 @@ def _make(cell: Cell, parts: Parts, folder: Path, recipe: Recipe, origin: str) -
             displaced=np.array(moved, np.float32).reshape(-1, len(parts.test), 2),
         )
     part.replace(folder / "answers.npz")
-    told = {"cell": cell.name, "origin": origin, "seconds": round(seconds, 1), "recipe": to_plain(recipe)}
+    told = {"cell": cell.name, "origin": origin, "recipe": to_plain(recipe)}
     write_whole(folder / DONE, json.dumps(told, indent=1).encode())
-    for weights in (folder / "run").glob("*.pt"):
+    for weights in (folder / RUN).glob("*.pt"):
         weights.unlink()  # those of ten cells would be gigabytes, and the answers stand
-    return told
 
 
 def ask(

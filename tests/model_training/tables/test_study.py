@@ -13,6 +13,7 @@ from breastview.fusion.spec import NetworkSpec
 from model_training import evaluate
 from model_training.cohort.samples import load_cohort, manifest
 from model_training.recipe import Recipe
+from model_training.run_folder import log_lines
 from model_training.tables import study as studies
 from model_training.tables.paper import ORDER, PUBLISHED
 from model_training.tables.registration import REGISTERED
@@ -54,7 +55,8 @@ def test_what_is_done_is_not_trained_again(made, monkeypatch, shallow):
     again = run_study(cohort, folder, FEW, RECIPE)
     for cell in CELLS:
         assert np.array_equal(again.cells[cell].odds, study.cells[cell].odds)
-    assert again.seconds == study.seconds > 0
+    logs = [log_lines(folder / "cells" / cell.name / "fold-0" / "run") for cell in CELLS]
+    assert again.seconds == study.seconds == sum(lines[-1]["seconds"] for lines in logs)
 
 
 def test_a_cell_keeps_logits_and_recipe_and_no_weights(made):
