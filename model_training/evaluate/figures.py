@@ -24,7 +24,7 @@ from model_training.evaluate.decision import DecisionCurve
 from model_training.evaluate.discrimination import RocCurve
 
 INTERVALS = "with 95 % intervals"
-SIDE_IN = 5.0
+SIDE_IN, LINE_IN = 5.0, 0.18  # of a figure without its legend, of a line of that
 DPI = 200
 GREY = "0.55"
 
@@ -38,7 +38,7 @@ def roc_figure(curves: Mapping[str, RocCurve], caveats: Sequence[str] = ()) -> F
         told = f"{name}: AUC {auc.value:.3f} ({auc.low:.3f}–{auc.high:.3f}), n = {auc.n}"
         (line,) = axes.plot(curve.false_positives, curve.sensitivity, label=told)
         _band(axes, line, curve.low, curve.high)
-    axes.legend(loc="lower right", fontsize="small", title=INTERVALS)
+    _legend(figure, axes)
     return figure
 
 
@@ -56,7 +56,7 @@ def reliability_figure(
         label = f"{name}, n = {sum(b.seen.n for b in bins)}"
         axes.errorbar(told, seen, np.clip(reach, 0, 1), fmt="o-", capsize=2, label=label)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))  # points at 0 and 1 stay whole
-    axes.legend(loc="upper left", fontsize="small", title=INTERVALS)
+    _legend(figure, axes)
     return figure
 
 
@@ -71,7 +71,7 @@ def decision_figure(curves: Mapping[str, DecisionCurve], caveats: Sequence[str] 
     axes.plot(policies.thresholds, policies.treat_none, "-", color="black", label="call none malignant")
     top = max(float(curve.high.max()) for curve in curves.values())
     axes.set_ylim(-0.25 * top, 1.05 * top)  # calling all falls without end
-    axes.legend(loc="upper right", fontsize="small", title=INTERVALS)
+    _legend(figure, axes)
     return figure
 
 
@@ -121,6 +121,13 @@ def _blank(title: str, across: str, up: str, caveats: Sequence[str]) -> tuple[Fi
         figure.suptitle("\n".join(caveats), fontsize="small")
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """The legend below the axes, where it covers no curve; the figure grows by its height."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", fontsize="small", title=INTERVALS)
+    figure.set_figheight(SIDE_IN + LINE_IN * (len(labels) + 1))
 
 
 def _band(axes: Axes, line: Line2D, low: np.ndarray, high: np.ndarray) -> None:

@@ -34,8 +34,8 @@ FIGURES = {
 
 
 def texts(figure) -> list[str]:
-    (axes,) = figure.axes
-    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    (axes,), (legend,) = figure.axes, figure.legends
+    legend = [text.get_text() for text in legend.get_texts()]
     return [axes.get_title(), axes.get_xlabel(), axes.get_ylabel(), *legend]
 
 
@@ -44,6 +44,16 @@ def test_what_must_be_read_first_stands_above_and_nothing_does_without_it(name):
     draw, curve = FIGURES[name]
     assert draw({"fused": curve}, CAVEATS).get_suptitle() == "\n".join(CAVEATS)
     assert draw({"fused": curve}).get_suptitle() == ""
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_legend_covers_no_curve(name):
+    draw, curve = FIGURES[name]
+    figure = draw({f"network {k}": curve for k in range(6)}, CAVEATS)
+    FigureCanvasAgg(figure).draw()
+    (axes,), (legend,) = figure.axes, figure.legends
+    assert legend.get_window_extent().y1 <= axes.get_window_extent().y0
+    assert axes.get_window_extent().height > 0.6 * axes.get_window_extent().width
 
 
 def test_what_must_be_read_first_is_not_cut_off_beside_long_names():
@@ -97,6 +107,6 @@ def test_files_are_the_same_each_time_and_the_svg_keeps_its_text(tmp_path):
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes()
     with Image.open(files[0][0]) as image:
-        assert image.size == (1000, 1000)
+        assert image.size == (1000, 1108)  # three lines of legend
     words = " ".join(ET.parse(files[0][1]).getroot().itertext())
     assert all(caveat in words for caveat in CAVEATS)
