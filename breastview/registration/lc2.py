@@ -1,9 +1,10 @@
 """How much of a US picture MRI explains: LC2 with several MRI images and one regression for all patches.
 
 LC2 (Wein et al., MICCAI 2013, LNCS 8149:34; Fuerst et al., Med Image Anal 18:1312, 2014) fits the grey values
-of each US patch by MRI. Here each patch loses its own mean, which takes gain and shadows away, and one
-regression on all MRI images and their squares serves the whole picture: fat cannot be bright in one patch
-and dark in the next, so that a wrong place explains little.
+of each US patch by MRI and its gradient. Here each patch loses its own mean, which takes gain and shadows
+away, and one regression on all MRI images, their squares and their edges across the beam, where interfaces
+echo, serves the whole picture: fat cannot be bright in one patch and dark in the next, so that a wrong place
+explains little.
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class UsPatches:
 class MriBlock:
     """MRI resampled around a plane, in the US frame of one pose, every `STEP_MM` from `corner_mm` on.
 
-    `values` are (x, y, z, channel); `body` (x, y, z) is 1 in the body, `inside` (x, y, z) where all volumes
-    reach; all float32.
+    `values` are (x, y, z, channel): the images, then how steeply each changes along the beam; `body` (x, y,
+    z) is 1 in the body, `inside` (x, y, z) where all volumes reach; all float32.
     """
 
     corner_mm: np.ndarray
@@ -117,18 +118,19 @@ def mri_block(
 ) -> MriBlock:
     """Resample volumes around US-plane points (..., 3), `margin_mm` on every side, in the frame of a pose.
 
-    Each channel is divided by its 95th percentile there.
+    Each image is divided by its 95th percentile there.
     """
     low = points_mm.reshape(-1, 3).min(axis=0) - margin_mm
     high = points_mm.reshape(-1, 3).max(axis=0) + margin_mm
     axes = [np.arange(start, end + STEP_MM, STEP_MM) for start, end in zip(low, high, strict=True)]
     lps = apply(us_to_mri, np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1))
     found = [_resampled(volume, lps) for volume in volumes]
-    values = np.stack([image / max(np.percentile(image, 95), 1e-6) for image, _ in found], axis=-1)
+    images = np.stack([image / max(np.percentile(image, 95), 1e-6) for image, _ in found], axis=-1)
+    edges = np.abs(np.gradient(images, axis=1))
     return MriBlock(
         corner_mm=low,
-        values=values,
-        body=(values.mean(axis=-1) > BODY).astype(np.float32),
+        values=np.concatenate([images, edges], axis=-1),
+        body=(images.mean(axis=-1) > BODY).astype(np.float32),
         inside=np.min([covered for _, covered in found], axis=0).astype(np.float32),
     )
 
@@ -194,9 +196,11 @@ class Lc2:
         return detail, np.linalg.solve(spread, moments[..., None])[..., 0], moments
 
     def _mri_detail(self, points_mm: np.ndarray) -> np.ndarray:
-        """MRI images and their squares less their patches' means, float32 (n, samples, regressor)."""
+        """MRI images, their edges and their squares, less their patches' means, float32 (n, samples,
+        regressor)."""
         channels = self._block.at(points_mm)
-        mri = np.concatenate([channels, channels * channels], axis=-1)
+        images = channels[..., : channels.shape[-1] // 2]
+        mri = np.concatenate([channels, images * images], axis=-1)
         side = (0, self._us.side, self._us.side, 0)
         mean = ndimage.uniform_filter(self._us.weight[..., None] * mri, side, mode="constant")
         return (mri - mean / self._patch_weight).reshape(len(mri), -1, mri.shape[-1])
