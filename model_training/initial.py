@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -45,9 +46,13 @@ def initial(
 
 def _from_bundle(net: FusionNetwork, network: NetworkSpec, start: Path) -> str:
     bundle = load_bundle(start, "cpu")
-    if bundle.spec.network != network:
-        raise StartError(f"the bundle {start} holds {bundle.spec.network}, to be trained is {network}")
-    net.load_state_dict(bundle.network.state_dict())
+    held = replace(bundle.spec.network, checks_registration=network.checks_registration)
+    if held != network:
+        raise StartError(f"the bundle {start} holds {held}, to be trained is {network}")
+    wanted = net.state_dict().keys()  # the check of the registration is made anew, when the trunks stand
+    net.load_state_dict(
+        {name: value for name, value in bundle.network.state_dict().items() if name in wanted}
+    )
     return f"{bundle.spec.name}, weights {bundle.spec.weights_sha256[:12]}"
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import torchvision
 
-from breastview.fusion.spec import NetworkSpec
+from breastview.fusion.bundle import load_bundle, save_bundle
+from breastview.fusion.network import FusionNetwork
+from breastview.fusion.spec import CHANNELS, NetworkSpec
 from model_training.initial import RANDOM, StartError, initial, stem
 
 RESNET = NetworkSpec(trunk="resnet50", shared=False, dilated=False)
@@ -73,3 +77,13 @@ def test_a_bundle_of_another_network_is_refused(small_bundle, tmp_path):
         initial(NetworkSpec(trunk="cnn", fusion="gate"), start=small_bundle)
     with pytest.raises(StartError, match="not from both"):
         initial(NetworkSpec(trunk="cnn"), start=small_bundle, imagenet="download")
+
+
+def test_a_bundle_that_checks_registrations_starts_a_network_that_does_not_yet(small_bundle, tmp_path):
+    held = load_bundle(small_bundle, "cpu").spec
+    checking = replace(held.network, checks_registration=True)
+    inputs = (np.zeros((1, channels, 32, 32), np.float32) for channels in (1, len(CHANNELS)))
+    save_bundle(tmp_path / "checking", replace(held, network=checking), FusionNetwork(checking), *inputs)
+    started, _ = initial(held.network, start=tmp_path / "checking")
+    wanted = load_bundle(tmp_path / "checking", "cpu").network.state_dict()
+    assert all(torch.equal(value, wanted[name]) for name, value in started.state_dict().items())
