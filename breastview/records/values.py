@@ -216,7 +216,11 @@ class ReviewRecord:
 
     def with_registration(self, entry: FrameRegistration) -> ReviewRecord:
         """Return the record with the registration of one US frame, or of a whole US volume, set."""
-        others = self.without_registration(entry.frames_key, entry.frame).registrations
+        others = tuple(
+            r
+            for r in self.without_registration(entry.frames_key, entry.frame).registrations
+            if r.frames_key != entry.frames_key or entry.seen_from(r.frame) is None
+        )
         return replace(self, registrations=(*others, entry))
 
     def without_registration(self, frames_key: str, frame: int) -> ReviewRecord:

@@ -261,3 +261,53 @@ def test_a_removed_snapshot_leaves_the_others_and_the_registration_and_comes_bac
 def test_there_is_nothing_to_put_aside_without_a_registration():
     with pytest.raises(Refused):
         opened().dispatch(registering.KeepSnapshot(STILL, 0, "none"))
+
+
+STEP_MM = 2.0
+
+
+def volume_review() -> Review:
+    """A review like `marked`, whose US image is a volume with planes `STEP_MM` apart."""
+    review = read()
+    frames = tuple(
+        replace(f, step_mm=STEP_MM, sources=f.sources * 5) if f.key == STILL else f
+        for f in review.state.case.frames
+    )
+    return Review(replace(review.state, case=replace(review.state.case, frames=frames)))
+
+
+def test_a_plane_of_a_volume_is_registered_with_all_others():
+    review = volume_review()
+    review.dispatch(registering.SetRegistration(STILL, 1, TRUE))
+    record = review.state.record
+    assert len(record.registrations) == 1 and record.readings == ()
+    away = np.array([[4.0, 11.0, 3 * STEP_MM]])
+    assert map_points(record.registration(STILL, 4), away - [0, 0, 3 * STEP_MM]) == pytest.approx(
+        map_points(TRUE, away), abs=1e-9
+    )
+    assert decode(encode(record)) == record
+
+
+def test_pairs_of_several_planes_are_fitted_together():
+    review = volume_review()
+    review.dispatch(registering.SetRegistration(STILL, 0, POSE))
+    for frame, us_mm in enumerate(AROUND):
+        z_mm = frame * STEP_MM
+        x, y, z = map_points(TRUE, np.array([*us_mm, z_mm]))
+        review.dispatch(
+            registering.AddLandmark(STILL, frame, LandmarkPair(us_mm, (float(x), float(y), float(z))))
+        )
+    assert [p.elevation_mm for p in review.state.record.registration(STILL, 0).landmarks] == pytest.approx(
+        [0.0, 2.0, 4.0, 6.0, 8.0]
+    )
+    review.dispatch(registering.FitLandmarks(STILL, 2))
+    assert us_to_mri(review.state.record.registration(STILL, 0)) == pytest.approx(us_to_mri(TRUE), abs=1e-6)
+
+
+def test_confirming_one_plane_confirms_its_volume_and_removing_it_removes_all():
+    review = volume_review()
+    review.dispatch(registering.SetRegistration(STILL, 1, TRUE))
+    review.dispatch(registering.ConfirmRegistration(STILL, 3))
+    assert review.state.record.registration(STILL, 0).confirmed
+    review.dispatch(registering.RemoveRegistration(STILL, 2))
+    assert review.state.record.registrations == ()

@@ -16,6 +16,8 @@ from breastview.ui.panes.pivot import pivot_marks
 from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
 
+HERE_MM = 0.5  # a line of another plane of the volume is further off, and not drawn
+
 
 class UsMarks:
     """The marks of the hung frame, in pixels of its picture."""
@@ -49,8 +51,11 @@ class UsMarks:
         marks = []
         for number, pair in enumerate(parameters.landmarks, 1):
             x, y = plane.mm_to_px(np.array(pair.us_mm))
-            marks.append(Mark("point", (float(x), float(y)), style.REGISTRATION, str(number)))
+            name = off_plane(str(number), pair.elevation_mm)
+            marks.append(Mark("point", (float(x), float(y)), style.REGISTRATION, name))
         for contour in parameters.contours:
+            if abs(contour.elevation_mm) > HERE_MM:
+                continue
             line = plane.mm_to_px(np.array(contour.us_mm))
             marks.append(Mark("line", tuple(line.ravel().tolist()), style.REGISTRATION))
         return marks

@@ -15,7 +15,8 @@ from breastview.phantom.dicom import pictures
 from breastview.phantom.dicom.dialect import Dialect, Vendor
 from breastview.phantom.dicom.known import us_truth
 from breastview.phantom.patient import simulate
-from breastview.registration.transform import map_points
+from breastview.records.values import FrameRegistration
+from breastview.registration.transform import carried, map_points
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,16 @@ def test_the_volume_lies_where_its_plate_lay_on_the_supine_patient(folder, abus)
     corner = [(1 - abus.grey.shape[2]) / 2 * abus.spacing_mm[2], 0.0, abus.z_mm[1]]
     expected = map_points(abus.probe.pose, np.array(corner))
     assert list(own.ImagePositionVolume) == pytest.approx(expected, abs=1e-5)
+
+
+def test_one_registration_holds_for_every_plane_of_the_volume(folder, patient, abus):
+    frames = next(item for item in scan_folder(folder).frames if item.role.role is Role.US_VOLUME)
+    assert frames.step_mm == pytest.approx(abus.spacing_mm[0], abs=1e-4)
+    middle = carried(abus.registration, float(abus.z_mm[0]))
+    kept = FrameRegistration(frames.key, 0, middle, frames.step_mm)
+    for number, z_mm in enumerate(abus.z_mm):
+        seen = map_points(kept.seen_from(number), np.array([3.0, 20.0]))
+        assert seen == pytest.approx(map_points(abus.registration, np.array([3.0, 20.0, z_mm])), abs=1e-3)
 
 
 @pytest.mark.parametrize("name", ["sweep", "abus"])
