@@ -147,6 +147,7 @@ TEXTS: dict[str, str] = {
     "and say nothing of deformation through the plane.",
     "registration.no_spare_pair": "Three pairs leave none to check the fit.",
     "registration.scale_flagged": "The scale differs by {percent} %: implausible beyond ±10 %.",
+    "registration.marked_elsewhere": "The lesion is marked on another ultrasound image: mark it on this one first.",
     "registration.needs_marks": "Mark the lesion on ultrasound and in the MRI first.",
     "registration.needs_clock": "Enter side, clock face and nipple distance first.",
     "registration.needs_mri": "There is no MRI to register with yet.",

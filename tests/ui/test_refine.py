@@ -273,6 +273,16 @@ def test_what_is_not_offered_says_why_and_cannot_be_accepted(session, panel, los
     assert panel.snap.search.isVisible()
 
 
+def test_a_mark_on_another_image_is_not_taken_for_one_on_this(application, session, record, view):
+    (lesion,) = record.lesions
+    elsewhere = next(r for r in record.registrations if r.frames_key != lesion.us.frames_key)
+    session.show_us(elsewhere.frames_key, elsewhere.frame)
+    push(application.window.rail.panels["register"].from_mark)
+    assert view.error == "✖ " + say("registration.marked_elsewhere")
+    assert session.registration == elsewhere.parameters
+    assert not any("mm apart" in words for words in texts(view))
+
+
 def test_a_search_is_cancelled(qtbot, session, view, panel, lose, quick_snap):
     lost = lose(FOUND, ELSEWHERE)
     push(panel.snap.search)

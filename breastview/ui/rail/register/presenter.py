@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject
 from breastview.errors import BreastViewError
 from breastview.language import Language
 from breastview.messages import message
-from breastview.records.concordance import SAME_LESION_MM, lesion_us_mm, mark_distance_mm
+from breastview.records.concordance import SAME_LESION_MM, mark_distance_mm
 from breastview.registration.parameters import ContourKind, Point3, RegistrationParameters
 from breastview.registration.region import is_open_through_plane, region_in_us
 from breastview.registration.start import (
@@ -84,18 +84,19 @@ class RegisterPresenter(QObject):
 
     def start_from_marks(self) -> None:
         """Put the US lesion onto its MRI mark."""
-        lesion, plane = self._session.lesion, self._session.plane
+        lesion, us_mm = self._session.lesion, self._expecting.us_mm
         if lesion is None or lesion.us is None or lesion.mri is None:
             self._session.tell(message("registration.needs_marks"))
-        elif plane is None:
+        elif self._session.plane is None:
             self._session.tell(message("registration.no_scale"))
+        elif us_mm is None:
+            self._session.tell(message("registration.marked_elsewhere"))
         else:
-            us_mm = lesion_us_mm(lesion, plane)
             self._set(start_from_mri_mark(us_mm, lesion.mri.point_mm, self._angles()))
 
     def start_from_clock(self) -> None:
         """Put the plane where the report's words say."""
-        lesion, body, plane = self._session.lesion, self._session.body, self._session.plane
+        lesion, body = self._session.lesion, self._session.body
         if (
             lesion is None
             or lesion.side is None
@@ -107,10 +108,9 @@ class RegisterPresenter(QObject):
         if body is None:
             self._session.tell(message("registration.needs_mri"))
             return
-        us = lesion_us_mm(lesion, plane) if lesion.us is not None and plane is not None else None
         told = (lesion.side, lesion.clock_h, lesion.nipple_distance_mm, lesion.depth_mm)
         try:
-            start = start_from_clock_face(body, *told, us, self._angles())
+            start = start_from_clock_face(body, *told, self._expecting.us_mm, self._angles())
         except BreastViewError as error:
             self._session.tell(error.message)
             return
@@ -171,7 +171,8 @@ class RegisterPresenter(QObject):
         sign = "✓" if grade.allows_measuring else "◐"
         words = [f"{sign} {grade_text(grade, present.method, self._language)}"]
         lesion, plane = self._session.lesion, self._session.plane
-        if lesion is not None and plane is not None and grade.allows_measuring:
+        here = lesion is not None and lesion.us is not None and lesion.us.frames_key == self._session.us_key
+        if lesion is not None and here and plane is not None and grade.allows_measuring:
             distance = mark_distance_mm(self._session.state.record, lesion, plane)
             if distance is not None:
                 caution = "⚠ " if distance > SAME_LESION_MM else ""
