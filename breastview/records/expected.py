@@ -12,6 +12,7 @@ from breastview.registration.plane import UsPlane
 from breastview.registration.region import Region, region_of
 from breastview.registration.skin import Body
 from breastview.registration.start import (
+    ExpectedPlace,
     expected_place,
     orientation_of,
     start_of_estimate,
@@ -19,7 +20,7 @@ from breastview.registration.start import (
 )
 
 
-def told_place(lesion: Lesion, body: Body | None) -> Region | None:
+def told_place(lesion: Lesion, body: Body | None) -> ExpectedPlace | None:
     """Where the report's words put a lesion in the MRI; None while they are incomplete or lead nowhere."""
     if body is None or lesion.side is None or lesion.clock_h is None or lesion.nipple_distance_mm is None:
         return None

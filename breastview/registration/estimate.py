@@ -11,7 +11,7 @@ themselves.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.linalg import block_diag, cho_factor, cho_solve
@@ -19,50 +19,27 @@ from scipy.stats import chi2
 
 from breastview.registration.contours import across
 from breastview.registration.parameters import Contour, LandmarkPair
+from breastview.registration.population import AVERAGE, Linear, Population, calibration
 
 ROUNDS = 8  # contours are matched anew this often
 MATCH_MM, MATCH_LENGTH_MM = 1.5, 20.0  # what a contour's match is off by, and how far that reaches
 CLICKS_MM = (0.4, 0.7, 1.0, 1.5, 2.2, 3.2, 4.6, 6.5)  # errors of a hand among which the correspondences weigh
-USUAL_CLICK_MM, CLICK_SPREAD = 1.4, 0.65  # the error of most hands, and the spread of its logarithm
+USUAL_CLICK_MM, CLICK_SPREAD = 1.2, 1.0  # the error of most hands, and the spread of its logarithm
 FEWEST = 3  # correspondences that can judge one another
 CONFIDENCE = 0.90
 RADIUS = float(np.sqrt(chi2.ppf(CONFIDENCE, 3)))  # of that ellipsoid, in standard deviations
 
 
-@dataclass(frozen=True)
-class Population:
-    """What the map is like before this patient is looked at: x_mri = place + turn · (L + field)(x_us −
-    centre).
-
-    `linear` and `linear_sd` (3, 3) are mean and spread of L, `mirrored` the correlation of L_ij and L_ji: a
-    tilt of the hand changes both, one up, one down. The field has the standard deviation `field_mm` and
-    correlates over `field_length_mm`. All were fitted by likelihood to the true maps of 200 simulated planes
-    within 28 mm of the lesion, whose deformation follows published lesion–nipple distances.
-    """
-
-    linear: tuple[tuple[float, ...], ...] = ((0.78, -0.08, 0.0), (0.12, 1.37, 0.13), (0.0, -0.08, 0.78))
-    linear_sd: tuple[tuple[float, ...], ...] = ((0.10, 0.30, 0.18), (0.38, 0.18, 0.37), (0.18, 0.33, 0.10))
-    mirrored: float = -0.65
-    field_mm: float = 2.0
-    field_length_mm: float = 11.0
-
-
-RIGID = Population(
-    linear=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)),
-    linear_sd=((0.02, 0.3, 0.3), (0.3, 0.02, 0.3), (0.3, 0.3, 0.02)),
-    field_mm=0.0,
-)
-
-
 @dataclass(frozen=True, eq=False)
 class Start:
     """Where the map begins: a US place (x, y, z) in mm, its expected MRI place (LPS mm) with the covariance
-    (3, 3) of that guess, and the rotation `turn` (3, 3) of the probe's usual pose."""
+    (3, 3) of that guess, the rotation `turn` (3, 3) of the probe's usual pose, and the linear part."""
 
     us_mm: np.ndarray
     mri_mm: np.ndarray
     covariance_mm2: np.ndarray
     turn: np.ndarray
+    linear: Linear = AVERAGE
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +59,8 @@ class Looks:
 
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """The map after its correspondences. `click_mm` is the error of a click that they tell."""
+    """The map after its correspondences. `click_mm` is the error of a click that they tell; its
+    covariances are stretched by `stretch`, as `calibration` tells."""
 
     start: Start
     population: Population
@@ -90,6 +68,7 @@ class Estimate:
     click_mm: float
     factor: tuple[np.ndarray, bool] | None = field(repr=False)
     weighted: np.ndarray = field(repr=False)
+    stretch: float = 1.0
 
     def at(self, us_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Expected MRI places of US-plane points (n, 3): LPS mm (n, 3) and their covariances (n, 3, 3) in
@@ -104,7 +83,7 @@ class Estimate:
             solved = cho_solve(self.factor, cross.reshape(-1, cross.shape[2]).T).T.reshape(cross.shape)
             spread = spread - np.einsum("nik,njk->nij", cross, solved)
         turn = self.start.turn
-        return self.start.mri_mm + mean @ turn.T, turn @ spread @ turn.T
+        return self.start.mri_mm + mean @ turn.T, self.stretch * turn @ spread @ turn.T
 
 
 def estimate(
@@ -121,12 +100,20 @@ def estimate(
     """
     population = population or Population()
     judged = len(pairs) + len(contours) >= FEWEST
-    points = _points(pairs, start, population)
+    points = _points(pairs, start)
     found = _learn(points, start, population, judged)
     for _ in range(ROUNDS if contours else 0):
         looks = _joined([points, *(_matched(c, found) for c in contours)])
         found = _learn(looks, start, population, judged)
-    return found
+    if not contours:
+        return replace(found, stretch=calibration(len(pairs), 0, found.click_mm)) if pairs else found
+    most = (_size_mm(estimate(pairs, [], start, population)) / _size_mm(found)) ** 2
+    return replace(found, stretch=min(calibration(len(pairs), len(contours), found.click_mm), most))
+
+
+def _size_mm(found: Estimate) -> float:
+    """Mean standard deviation of the place where the map begins: contours make that no larger."""
+    return float(np.sqrt(np.linalg.eigvalsh(found.at(found.start.us_mm)[1][0])).mean())
 
 
 def _learn(looks: Looks, start: Start, population: Population, judged: bool) -> Estimate:
@@ -152,42 +139,48 @@ def _log_evidence(covariance: np.ndarray, missed: np.ndarray) -> float:
 
 
 def _mean(start: Start, population: Population, us_mm: np.ndarray) -> np.ndarray:
-    return (us_mm - start.us_mm) @ np.array(population.linear).T
+    away = us_mm - start.us_mm
+    bent = population.bowl * (away[:, 0] ** 2 + away[:, 2] ** 2)
+    return away @ start.linear.mean.T + bent[:, None] * np.array([0.0, 1.0, 0.0])
 
 
 def _kernel(start: Start, population: Population, one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Prior covariance of the map between points (n, 3) and (m, 3): (n, m, 3, 3) in mm²."""
     a, b = one - start.us_mm, other - start.us_mm
     apart2 = ((one[:, None] - other[None]) ** 2).sum(axis=2)
-    smooth = np.exp(-0.5 * apart2 / population.field_length_mm**2)[:, :, None, None]
-    return (
-        _place(start) + _linear(population, a[:, None], b[None]) + population.field_mm**2 * smooth * np.eye(3)
-    )
+    bent = ((a * np.square(population.bent)) @ b.T) ** 2
+    curved = bent + population.field_mm**2 * np.exp(-0.5 * apart2 / population.field_length_mm**2)
+    affine = np.einsum("nip,pq,mjq->nmij", _design(a), _affine(start), _design(b), optimize=True)
+    return affine + curved[:, :, None, None] * np.eye(3)
 
 
 def _variance(start: Start, population: Population, us_mm: np.ndarray) -> np.ndarray:
     """Prior covariance of the map at points (n, 3), as `_kernel` has it: (n, 3, 3)."""
-    a = us_mm - start.us_mm
-    return _place(start) + _linear(population, a, a) + population.field_mm**2 * np.eye(3)
+    away = us_mm - start.us_mm
+    curved = (away**2 @ np.square(population.bent)) ** 2 + population.field_mm**2
+    a = _design(away)
+    return a @ _affine(start) @ a.swapaxes(1, 2) + curved[:, None, None] * np.eye(3)
 
 
-def _linear(population: Population, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Covariance (…, 3, 3) of L · a and L · b: every entry of L by itself, and each with its mirror."""
-    sd = np.array(population.linear_sd)
-    alone = np.einsum("...j,ij->...i", a * b, sd**2)[..., None] * np.eye(3)
-    mirrored = population.mirrored * sd * sd.T * (1 - np.eye(3))
-    return alone + mirrored * a[..., None, :] * b[..., :, None]
+def _design(away: np.ndarray) -> np.ndarray:
+    """How a place follows from the affine map's twelve numbers, the place and L row by row, at points (n, 3)
+    away from the start: (n, 3, 12)."""
+    linear = np.einsum("ij,nk->nijk", np.eye(3), away).reshape(-1, 3, 9)
+    return np.concatenate([np.broadcast_to(np.eye(3), (len(away), 3, 3)), linear], axis=2)
 
 
-def _place(start: Start) -> np.ndarray:
-    return start.turn.T @ start.covariance_mm2 @ start.turn
+def _affine(start: Start) -> np.ndarray:
+    """Prior covariance (12, 12) of the place and of L row by row."""
+    place = start.turn.T @ start.covariance_mm2 @ start.turn
+    both = start.linear.by_place @ place
+    return np.block([[place, both.T], [both, both @ start.linear.by_place.T + start.linear.covariance]])
 
 
-def _points(pairs: Sequence[LandmarkPair], start: Start, population: Population) -> Looks:
+def _points(pairs: Sequence[LandmarkPair], start: Start) -> Looks:
     us_mm = np.array([p.place_mm for p in pairs]).reshape(-1, 3)
     mri = np.array([p.mri_mm for p in pairs]).reshape(-1, 3)
     local = (mri - start.mri_mm) @ start.turn
-    clicked = np.eye(3) + _us_click(population)
+    clicked = np.eye(3) + _us_click(start)
     own = np.kron(np.diag([1 / p.weight for p in pairs]).reshape(len(pairs), len(pairs)), clicked)
     return Looks(
         np.repeat(us_mm, 3, axis=0),
@@ -198,10 +191,11 @@ def _points(pairs: Sequence[LandmarkPair], start: Start, population: Population)
     )
 
 
-def _us_click(population: Population) -> np.ndarray:
+def _us_click(start: Start) -> np.ndarray:
     """Where in the MRI the error of a click in the US plane leads, for 1 mm: (3, 3)."""
-    in_plane = np.array(population.linear)[:, :2]
-    return in_plane @ in_plane.T + np.diag((np.array(population.linear_sd)[:, :2] ** 2).sum(axis=1))
+    in_plane = start.linear.mean[:, :2]
+    spread = _affine(start)[3:, 3:].reshape(3, 3, 3, 3)[:, :2, :, :2]
+    return in_plane @ in_plane.T + np.einsum("ikjk->ij", spread)
 
 
 def _matched(contour: Contour, present: Estimate) -> Looks:
@@ -220,7 +214,7 @@ def _matched(contour: Contour, present: Estimate) -> Looks:
         places,
         along,
         np.einsum("nki,ni->nk", directions, foot).ravel(),
-        same * (along @ _us_click(present.population) @ along.T) / contour.weight,
+        same * (along @ _us_click(start) @ along.T) / contour.weight,
         MATCH_MM**2 * np.exp(-0.5 * apart2 / MATCH_LENGTH_MM**2) * (along @ along.T) / contour.weight,
     )
 

@@ -19,6 +19,7 @@ from breastview.registration.warp import warped
 LINE_RATIO = 0.05  # pairs whose spread across is below this share of their spread along lie on a line
 COINCIDENT_MM = 1.0
 MIN_LEFT_OUT = 4
+CLICK_VARIANCES = np.array([2.0, 2.0, 1.0])  # of a pair along x, y, z of the US plane: two clicks, and one
 SCALE_BOUNDS = (0.5, 2.0)  # pairs that ask for more are no pairs; a scale of 0 would be no registration
 
 
@@ -74,22 +75,28 @@ class TargetError:
 def target_error(pairs: Sequence[LandmarkPair], fitted: RegistrationParameters, us_mm: Point2) -> TargetError:
     """The error to expect at a US place after a rigid fit, from how well the pairs agree.
 
-    The pairs' own residuals tell the error of a click, so that the ellipsoid's reach follows the F
-    distribution (linear regression; Seber & Lee, Linear Regression Analysis, 2003, ch. 5).
+    A hand errs in both images within the US plane and in the MRI alone across it, equally much along each
+    axis. The pairs' own residuals tell how much, so that the ellipsoid's reach follows the F distribution
+    (linear regression; Seber & Lee, Linear Regression Analysis, 2003, ch. 5).
 
     Raises:
         RegistrationError: fewer than three pairs, or all on a line: they leave the turn open.
     """
     if len(pairs) < 3 or _spread(pairs) < 2:
         raise RegistrationError.of("registration.turn_open")
-    us = np.array([pair.place_mm for pair in pairs]) @ rotation(fitted).T * fitted.scale
+    places = np.array([pair.place_mm for pair in pairs])
+    us = places * fitted.scale
+    mri = np.array([pair.mri_mm for pair in pairs])
+    missed = (mri - map_points(fitted, places)) @ rotation(fitted)
     weights = np.array([pair.weight for pair in pairs])
     middle = weights @ us / weights.sum()
-    design = np.concatenate([_motion(p - middle) * np.sqrt(w) for p, w in zip(us, weights, strict=True)])
-    missed = np.array(residuals_mm(fitted, pairs)) ** 2 @ weights
+    surely = np.sqrt(weights[:, None] / CLICK_VARIANCES)
+    design = np.stack([_motion(place - middle) for place in us]) * surely[:, :, None]
+    design = design.reshape(-1, 6)
     freedom = 3 * len(pairs) - 6
-    at = _motion(np.array([*us_mm, 0.0]) @ rotation(fitted).T * fitted.scale - middle)
-    covariance = missed / freedom * at @ np.linalg.inv(design.T @ design) @ at.T
+    click_mm2 = ((missed * surely) ** 2).sum() / freedom
+    at = rotation(fitted) @ _motion(np.array([*us_mm, 0.0]) * fitted.scale - middle)
+    covariance = click_mm2 * at @ np.linalg.inv(design.T @ design) @ at.T
     return TargetError(covariance, float(np.sqrt(3 * f.ppf(CONFIDENCE, 3, freedom))))
 
 

@@ -1,8 +1,8 @@
 """A first pose from what every report says: side, clock face, distances; or from the lesion's marks.
 
-A report speaks of the supine patient; the MRI shows her prone. What the shift does on the average, and how
-far single patients stray from it, was measured on simulated patients whose lesions move against the nipple as
-published (a median of 8 mm sideways and 5 mm up and down): `SHIFT`.
+A report speaks of the supine patient; the MRI shows her prone. What the shift does on the average along the
+skin and in depth (`SHIFT`), and beside that (`population`), was measured on simulated patients whose lesions
+move against the nipple as published (a median of 8 mm sideways and 5 mm up and down).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from breastview.errors import RegistrationError
 from breastview.imaging.geometry import frozen
 from breastview.registration.estimate import Start
 from breastview.registration.parameters import Method, Point2, Point3, RegistrationParameters
+from breastview.registration.population import Told, linear_of, place_beside
 from breastview.registration.region import Region
 from breastview.registration.skin import GRID_MM, Body, nipple_mm
 from breastview.registration.transform import angles_deg, rotation
@@ -35,17 +36,22 @@ LEAST_DEPTH_MM = 3.0  # no lesion lies in the skin itself
 @dataclass(frozen=True)
 class Shift:
     """From supine to prone, in mm: the way along the skin from the nipple as a constant, a share of the
-    report's distance and one of its depth; the depth under the skin likewise; the spread of single patients
-    along the skin, across the way (it grows with the distance) and in depth."""
+    report's distance and one of its depth; the depth under the skin likewise."""
 
     along: tuple[float, float, float] = (-10.7, 1.22, 1.66)
     depth: tuple[float, float, float] = (13.4, -0.19, 0.65)
-    along_sd_mm: float = 10.5
-    across_sd_mm: tuple[float, float] = (6.5, 0.09)
-    depth_sd_mm: float = 4.8
 
 
 SHIFT = Shift()
+
+
+@dataclass(frozen=True, eq=False)
+class ExpectedPlace(Region):
+    """Where a report's words put a lesion: its region, the breast's `side`, and the unit vector `inward` (3,)
+    from its skin there."""
+
+    side: str
+    inward: np.ndarray
 
 
 def usual_angles_deg(orientation: str, clock_h: float | None = None) -> Point3:
@@ -73,7 +79,7 @@ def start_from_mri_mark(
 
 def expected_place(
     body: Body, side: str, clock_h: float, nipple_distance_mm: float, depth_mm: float | None
-) -> Region:
+) -> ExpectedPlace:
     """Where a report's words put a lesion in the prone MRI.
 
     The clock is seen facing the patient: 12 is superior, 3 is at the patient's left in either breast.
@@ -88,29 +94,27 @@ def expected_place(
     if along > BEYOND * way.arc_mm[-1]:
         raise RegistrationError.of("registration.outside_body")
     depth = max(float(np.dot(SHIFT.depth, [1.0, nipple_distance_mm, told_mm])), LEAST_DEPTH_MM)
-    skin, inward, forth = (
+    skin, inward = (
         np.array([np.interp(along, way.arc_mm, values[:, k]) for k in range(3)])
-        for values in (way.skin_mm, way.inward, way.forth)
+        for values in (way.skin_mm, way.inward)
     )
     inward /= np.linalg.norm(inward)
+    told = Told(side, inward, clock_h, nipple_distance_mm, told_mm)
     place = skin + depth * inward
-    axes = np.column_stack([forth, np.cross(forth, inward), inward])
-    across_sd = SHIFT.across_sd_mm[0] + SHIFT.across_sd_mm[1] * nipple_distance_mm
-    spread = axes @ np.diag(np.square([SHIFT.along_sd_mm, across_sd, SHIFT.depth_sd_mm])) @ axes.T
-    return Region(place, spread)
+    moved, spread = place_beside(told, place - way.skin_mm[0])
+    return ExpectedPlace(place + moved, spread, side, inward)
 
 
 @dataclass(frozen=True, eq=False)
 class SkinWay:
     """The skin from the nipple outward along one hour of the clock face.
 
-    `skin_mm` LPS points (n, 3), `arc_mm` (n,) how far along the skin they are, unit vectors `forth` along it
-    and `inward` square to it, (n, 3).
+    `skin_mm` LPS points (n, 3), `arc_mm` (n,) how far along the skin they are, unit vectors `inward` (n, 3)
+    square to it.
     """
 
     skin_mm: np.ndarray
     arc_mm: np.ndarray
-    forth: np.ndarray
     inward: np.ndarray
 
 
@@ -137,7 +141,7 @@ def skin_from_nipple(body: Body, side: str, clock_h: float) -> SkinWay:
     forth /= np.linalg.norm(forth, axis=1)[:, None]
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(skin, axis=0), axis=1))])
     inward = np.cross(np.cross(outward, back), forth)
-    return SkinWay(*(frozen(values) for values in (skin, arc, forth, inward)))
+    return SkinWay(frozen(skin), frozen(arc), frozen(inward))
 
 
 def _inside(body: Body, points: np.ndarray) -> np.ndarray:
@@ -146,11 +150,12 @@ def _inside(body: Body, points: np.ndarray) -> np.ndarray:
     return ndimage.map_coordinates(body.mask.astype(np.float32), index, order=1, mode="nearest")
 
 
-def start_of_estimate(expected: Region, us_mm: Point2, orientation: Point3) -> Start:
+def start_of_estimate(expected: ExpectedPlace, us_mm: Point2, orientation: Point3) -> Start:
     """Where an estimate begins that has the report's words alone: the US lesion (x, y), and the probe's
     angles."""
     turn = rotation(RegistrationParameters((0.0, 0.0, 0.0), orientation))
-    return Start(np.array([*us_mm, 0.0]), expected.centre_mm, expected.covariance_mm2, turn)
+    linear = linear_of(expected.side, expected.inward, turn)
+    return Start(np.array([*us_mm, 0.0]), expected.centre_mm, expected.covariance_mm2, turn, linear)
 
 
 def start_from_clock_face(

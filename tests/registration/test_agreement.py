@@ -24,7 +24,7 @@ def test_a_registration_keeps_points_and_contours_apart_by_what_it_misses():
     pose = adopt.rigid(found, LESION_US, RegistrationParameters((0.0, 0.0, 0.0)))
     kept = replace(pose, landmarks=tuple(pairs(5)), contours=(surface(ContourKind.SURFACE, 22.0),))
     residuals = correspondence_residuals_mm(kept)
-    assert len(residuals) == 6 and max(residuals) < 6.5
+    assert len(residuals) == 6 and max(residuals) < 7.0
     bent = correspondence_residuals_mm(adopt.with_warp(found, LESION_US, kept))
     assert rms_mm(bent) < 0.5 * rms_mm(residuals)
     assert rms_mm(()) is None
