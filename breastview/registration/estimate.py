@@ -105,15 +105,9 @@ def estimate(
     for _ in range(ROUNDS if contours else 0):
         looks = _joined([points, *(_matched(c, found) for c in contours)])
         found = _learn(looks, start, population, judged)
-    if not contours:
-        return replace(found, stretch=calibration(len(pairs), 0, found.click_mm)) if pairs else found
-    most = (_size_mm(estimate(pairs, [], start, population)) / _size_mm(found)) ** 2
-    return replace(found, stretch=min(calibration(len(pairs), len(contours), found.click_mm), most))
-
-
-def _size_mm(found: Estimate) -> float:
-    """Mean standard deviation of the place where the map begins: contours make that no larger."""
-    return float(np.sqrt(np.linalg.eigvalsh(found.at(found.start.us_mm)[1][0])).mean())
+    if not pairs and not contours:
+        return found
+    return replace(found, stretch=calibration(len(pairs), len(contours), found.click_mm))
 
 
 def _learn(looks: Looks, start: Start, population: Population, judged: bool) -> Estimate:
