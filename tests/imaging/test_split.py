@@ -124,7 +124,7 @@ def test_a_slice_measured_again_is_left_out_and_said(tmp_path):
     save_all(tmp_path, mr_series(6), again)
     (volume,) = scan_folder(tmp_path).volumes
     assert volume.shape[0] == 6
-    assert [render(note) for note in volume.notes] == ["1 duplicate images were left out."]
+    assert [render(note) for note in volume.notes] == ["1 duplicate image was left out."]
 
 
 def test_one_phase_that_lacks_a_slice_keeps_its_place_in_the_grid(tmp_path):
