@@ -115,6 +115,14 @@ def test_shards_of_another_kind_are_not_joined_to_those_that_stand(cohort):
     assert sorted(cohort.iterdir()) == before
 
 
+def test_patients_of_another_phantom_are_not_joined(tmp_path, monkeypatch):
+    simulate_cohort(tmp_path, {}, SMALL, 3, 1)
+    simulate_cohort(tmp_path, {}, SMALL, 3, 1)
+    monkeypatch.setattr("model_training.cohort.simulated.phantom_hash", lambda: "another")
+    with pytest.raises(CohortError, match=r"phantom was .*, is another\): take another folder"):
+        simulate_cohort(tmp_path, {}, SMALL, 3, 1)
+
+
 def test_a_part_that_was_not_made_is_missed(tmp_path):
     with pytest.raises(FileNotFoundError, match="no cached cohort part 'train'"):
         load_cohort(tmp_path, "train")
