@@ -119,9 +119,11 @@ class SnapPresenter(QObject):
         assert request is not None
         explained = text("The MRI explains {before:.0f} % of the picture, then {after:.0f} %.")
         moves = text("Moves {mm:.1f} mm, turns {deg:.1f}°.")
+        worth = text("In simulated breasts under a probe half of the offers were worse: compare first.")
         return "\n".join(
             (
                 explained.format(before=100 * proposal.before, after=100 * proposal.after),
                 moves.format(mm=proposal.moved_mm, deg=turn_deg(request.present, proposal.parameters)),
+                worth,
             )
         )
