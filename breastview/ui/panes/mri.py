@@ -18,12 +18,12 @@ from breastview.imaging.geometry import (
 )
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.language import Language
-from breastview.records.values import GreyWindow, MriMark
+from breastview.records.values import MriMark
 from breastview.registration.parameters import Point3
 from breastview.registration.plane import PlaneGrid, UsPlane, sector_grid
 from breastview.registration.resample import resample_plane
 from breastview.registration.transform import map_points, us_to_mri
-from breastview.review.actions import MarkMri, SetWindow
+from breastview.review.actions import MarkMri
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
 from breastview.ui.names import grip_text, heatmap_note, role_name
@@ -34,6 +34,7 @@ from breastview.ui.panes.hand import Hand
 from breastview.ui.panes.mri_marks import MriMarks
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
+from breastview.ui.panes.windows import Windows
 from breastview.ui.session import SUBTRACTION, Session
 
 ACQUIRED, PLANE, FUSED = "acquired", "plane", "fused"
@@ -63,7 +64,7 @@ class MriPresenter(QObject):
         self._marks = MriMarks(session, tools, expecting, drafting)
         self._mode = ACQUIRED
         self._slice: dict[str, int] = {}
-        self._windows: dict[str, tuple[float, float]] = {}  # that a hand is changing
+        self._windows = Windows(session, narrowest=1.0)
         self._opacity = 0.5
         self._under: tuple[FrameStack, int, np.ndarray] | None = None
         self._hand = Hand(session, expecting)
@@ -71,7 +72,7 @@ class MriPresenter(QObject):
         canvas = view.canvas
         canvas.scrolled.connect(self._scroll)
         canvas.windowed.connect(self._change_window)
-        canvas.window_set.connect(self._keep_window)
+        canvas.window_set.connect(self._windows.keep)
         canvas.clicked.connect(self._click)
         canvas.box_drawn.connect(self._mark_extent)
         canvas.finished.connect(tools.mri_finished)
@@ -116,7 +117,8 @@ class MriPresenter(QObject):
             self.draw()
 
     def _opened(self) -> None:
-        self._slice, self._windows, self._mode = {}, {}, ACQUIRED
+        self._slice, self._mode = {}, ACQUIRED
+        self._windows.forget()
         if self._session.registration is not None:
             self._mode = PLANE
         self.draw()
@@ -175,8 +177,7 @@ class MriPresenter(QObject):
         canvas.set_corner("tl", told, "muted")
 
     def _window(self, volume: Volume) -> tuple[float, float]:
-        kept = self._session.state.record.window(volume.key)
-        return self._windows.get(volume.key) or kept or volume.window
+        return self._windows.of(volume.key, volume.window)
 
     def _draw_acquired(self, volume: Volume) -> None:
         canvas = self._view.canvas
@@ -391,16 +392,9 @@ class MriPresenter(QObject):
 
     def _change_window(self, centre: float, width: float) -> None:
         volume = self._session.volume
-        if volume is None:
-            return
-        old_centre, old_width = self._window(volume)
-        self._windows[volume.key] = (old_centre + centre * old_width, max(old_width * (1 + width), 1.0))
-        self.draw()
-
-    def _keep_window(self) -> None:
-        for key in list(self._windows):
-            centre, width = self._windows.pop(key)
-            self._session.dispatch(SetWindow(GreyWindow(key, centre, width)))
+        if volume is not None:
+            self._windows.change(volume.key, volume.window, centre, width)
+            self.draw()
 
     def _set_opacity(self, value: float) -> None:
         self._opacity = value

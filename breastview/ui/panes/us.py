@@ -10,8 +10,8 @@ from breastview.imaging.display import to_uint8
 from breastview.imaging.volume import FrameStack
 from breastview.language import Language
 from breastview.messages import Message, message
-from breastview.records.values import GreyWindow, UsMark
-from breastview.review.actions import MarkUs, SetWindow
+from breastview.records.values import UsMark
+from breastview.review.actions import MarkUs
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
 from breastview.ui.names import clock_text, heatmap_note
@@ -20,6 +20,7 @@ from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.us_marks import UsMarks
 from breastview.ui.panes.view import PaneView
+from breastview.ui.panes.windows import Windows
 from breastview.ui.session import Session
 
 FULL_WINDOW = (127.5, 255.0)
@@ -42,11 +43,11 @@ class UsPresenter(QObject):
         super().__init__(parent)
         self._view, self._session, self._tools, self._language = view, session, tools, language
         self._marks = marks
-        self._windows: dict[str, tuple[float, float]] = {}  # that a hand is changing
+        self._windows = Windows(session, narrowest=2.0)
         canvas = view.canvas
         canvas.scrolled.connect(self._scroll)
         canvas.windowed.connect(self._change_window)
-        canvas.window_set.connect(self._keep_window)
+        canvas.window_set.connect(self._windows.keep)
         canvas.box_drawn.connect(self._mark)
         canvas.clicked.connect(tools.us_clicked)
         canvas.line_drawn.connect(tools.us_line)
@@ -186,21 +187,13 @@ class UsPresenter(QObject):
             session.show_us(keys[(keys.index(session.us_key) + steps) % len(keys)])
 
     def _window(self, stack: FrameStack) -> tuple[float, float]:
-        kept = self._session.state.record.window(stack.key) if self._session.review else None
-        return self._windows.get(stack.key) or kept or FULL_WINDOW
+        return self._windows.of(stack.key, FULL_WINDOW)
 
     def _change_window(self, centre: float, width: float) -> None:
         stack = self._session.stack
-        if stack is None:
-            return
-        old_centre, old_width = self._window(stack)
-        self._windows[stack.key] = (old_centre + centre * old_width, max(old_width * (1 + width), 2.0))
-        self.draw()
-
-    def _keep_window(self) -> None:
-        for key in list(self._windows):
-            centre, width = self._windows.pop(key)
-            self._session.dispatch(SetWindow(GreyWindow(key, centre, width)))
+        if stack is not None:
+            self._windows.change(stack.key, FULL_WINDOW, centre, width)
+            self.draw()
 
     def _hover(self, x: float, y: float) -> None:
         stack = self._session.stack
@@ -223,7 +216,7 @@ class UsPresenter(QObject):
             self.draw()
 
     def _opened(self) -> None:
-        self._windows = {}
+        self._windows.forget()
         self.draw()
 
     def _changed(self, parts: frozenset[Part]) -> None:
