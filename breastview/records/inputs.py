@@ -39,12 +39,14 @@ def is_current(record: ReviewRecord, reading: KeptReading) -> bool:
 
 
 def _registration(parameters: RegistrationParameters) -> Any:
-    """What the model's input follows from; not the reader's word on it, where the pose began, or which
-    partner is placed."""
+    """What the model's input follows from; not the reader's word on it, where the pose began, which partner
+    is placed, or on which plane of a volume it was."""
     parts = _plain(replace(parameters, confirmed=False))
     del parts["start"]
     for pair in parts["landmarks"]:
-        del pair["predicted"]
+        del pair["predicted"], pair["elevation_mm"]
+    for contour in parts["contours"]:
+        del contour["elevation_mm"]
     return parts
 
 

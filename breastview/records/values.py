@@ -97,12 +97,14 @@ class FrameRegistration:
     parameters: RegistrationParameters
     step_mm: float | None = None
 
-    def seen_from(self, frame: int) -> RegistrationParameters | None:
-        """What it says of a frame of the same US image; None where it says nothing."""
-        if frame == self.frame:
+    def covers(self, frames_key: str, frame: int) -> bool:
+        """Whether it says where a US frame lies."""
+        return frames_key == self.frames_key and (frame == self.frame or self.step_mm is not None)
+
+    def seen_from(self, frame: int) -> RegistrationParameters:
+        """The parameters as a frame that it covers has them."""
+        if frame == self.frame or self.step_mm is None:
             return self.parameters
-        if self.step_mm is None:
-            return None
         return carried(self.parameters, (frame - self.frame) * self.step_mm)
 
 
@@ -198,8 +200,8 @@ class ReviewRecord:
 
     def registration(self, frames_key: str, frame: int) -> RegistrationParameters | None:
         """Return the registration of a US frame, its own or its volume's, or None."""
-        found = (entry.seen_from(frame) for entry in self.registrations if entry.frames_key == frames_key)
-        return next((parameters for parameters in found if parameters is not None), None)
+        covering = (entry for entry in self.registrations if entry.covers(frames_key, frame))
+        return next((entry.seen_from(frame) for entry in covering), None)
 
     def window(self, key: str) -> tuple[float, float] | None:
         """Return (centre, width) of the grey values that the reader set for an image, or None."""
@@ -219,15 +221,13 @@ class ReviewRecord:
         others = tuple(
             r
             for r in self.without_registration(entry.frames_key, entry.frame).registrations
-            if r.frames_key != entry.frames_key or entry.seen_from(r.frame) is None
+            if not entry.covers(r.frames_key, r.frame)
         )
         return replace(self, registrations=(*others, entry))
 
     def without_registration(self, frames_key: str, frame: int) -> ReviewRecord:
         """Return the record without what is said of a US frame: its own registration, or its volume's."""
-        kept = tuple(
-            r for r in self.registrations if r.frames_key != frames_key or r.seen_from(frame) is None
-        )
+        kept = tuple(r for r in self.registrations if not r.covers(frames_key, frame))
         return replace(self, registrations=kept)
 
 

@@ -36,7 +36,8 @@ class SetRegistration(Plain):
     parameters: RegistrationParameters
 
     def __call__(self, state: ReviewState) -> Applied:
-        entry = _entry(state, self.frames_key, self.frame, replace(self.parameters, confirmed=False))
+        parameters, step_mm = replace(self.parameters, confirmed=False), _step_mm(state, self.frames_key)
+        entry = FrameRegistration(self.frames_key, self.frame, parameters, step_mm)
         return _registered(state, state.record.with_registration(entry), self.frames_key, self.frame)
 
 
@@ -200,9 +201,15 @@ class ConfirmRegistration(Plain):
     confirmed: bool = True
 
     def __call__(self, state: ReviewState) -> Applied:
-        parameters = replace(_present(state, self.frames_key, self.frame), confirmed=self.confirmed)
-        entry = _entry(state, self.frames_key, self.frame, parameters)
-        return state.with_record(state.record.with_registration(entry)), frozenset({Part.REGISTRATION})
+        _present(state, self.frames_key, self.frame)
+        registrations = tuple(
+            replace(entry, parameters=replace(entry.parameters, confirmed=self.confirmed))
+            if entry.covers(self.frames_key, self.frame)
+            else entry
+            for entry in state.record.registrations
+        )
+        record = replace(state.record, registrations=registrations)
+        return state.with_record(record), frozenset({Part.REGISTRATION})
 
 
 @dataclass(frozen=True)
@@ -270,14 +277,8 @@ def _present(state: ReviewState, frames_key: str, frame: int) -> RegistrationPar
     return parameters
 
 
-def _entry(
-    state: ReviewState, frames_key: str, frame: int, parameters: RegistrationParameters
-) -> FrameRegistration:
-    """What is kept: planes of a volume whose distances are known share one registration."""
-    return FrameRegistration(frames_key, frame, parameters, _step_mm(state, frames_key))
-
-
 def _step_mm(state: ReviewState, frames_key: str) -> float | None:
+    """Between the planes of a volume, which share one registration; None for any other US image."""
     return next((frames.step_mm for frames in state.case.frames if frames.key == frames_key), None)
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from breastview.records.inputs import input_hash, is_current
 from breastview.records.store import decode, encode
 from breastview.registration.grade import SURE_MM, Grade, grade_of, lacking
 from breastview.registration.parameters import (
@@ -22,7 +23,7 @@ from breastview.review import actions, registering
 from breastview.review.actions import Refused
 from breastview.review.history import Review
 from breastview.review.state import Part
-from tests.review.examples import POSE, STILL, marked, opened, read
+from tests.review.examples import POSE, STILL, marked, opened, read, reading
 
 TRUE = RegistrationParameters((64.0, -112.0, 9.0), (5.0, 12.0, -4.0))
 LESION_MM = (3.0, 16.0)
@@ -309,5 +310,25 @@ def test_confirming_one_plane_confirms_its_volume_and_removing_it_removes_all():
     review.dispatch(registering.SetRegistration(STILL, 1, TRUE))
     review.dispatch(registering.ConfirmRegistration(STILL, 3))
     assert review.state.record.registration(STILL, 0).confirmed
+    assert review.state.record.registrations[0].parameters == replace(TRUE, confirmed=True)
     review.dispatch(registering.RemoveRegistration(STILL, 2))
     assert review.state.record.registrations == ()
+
+
+def test_confirming_another_plane_of_a_volume_leaves_the_reading():
+    review = volume_review()
+    review.dispatch(registering.SetRegistration(STILL, 3, TRUE))
+    review.dispatch(actions.KeepReading(reading(review)))
+    review.dispatch(registering.ConfirmRegistration(STILL, 1))
+    (kept,) = review.state.record.readings
+    assert is_current(review.state.record, kept)
+
+
+def test_where_a_correspondence_was_seen_changes_no_input():
+    record = matched().state.record
+    (entry,) = record.registrations
+    pairs = tuple(replace(p, elevation_mm=2.0) for p in entry.parameters.landmarks)
+    beside = record.with_registration(
+        replace(entry, parameters=replace(entry.parameters, landmarks=pairs, contours=()))
+    )
+    assert input_hash(beside, "L1", "model") == input_hash(record, "L1", "model")
