@@ -49,10 +49,8 @@ def _from_bundle(net: FusionNetwork, network: NetworkSpec, start: Path) -> str:
     held = replace(bundle.spec.network, checks_registration=network.checks_registration)
     if held != network:
         raise StartError(f"the bundle {start} holds {held}, to be trained is {network}")
-    wanted = net.state_dict().keys()  # the check of the registration is made anew, when the trunks stand
-    net.load_state_dict(
-        {name: value for name, value in bundle.network.state_dict().items() if name in wanted}
-    )
+    kept = bundle.network.state_dict()  # a check of the registration is made anew, when the trunks stand
+    net.load_state_dict({name: kept[name] for name in net.state_dict()})
     return f"{bundle.spec.name}, weights {bundle.spec.weights_sha256[:12]}"
 
 

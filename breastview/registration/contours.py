@@ -13,7 +13,7 @@ from breastview.registration.parameters import Contour, ContourKind, Point2, Poi
 NEIGHBOURS = 7  # MRI points of a contour that tell its direction at a place
 STEP_MM = 2.0  # between the points that stand for a clicked line
 GRID_MM = 4.0  # and for a clicked surface
-FOLLOWED_POINTS = 200  # of a surface that was followed are kept
+CLOUD_POINTS = 200  # of a surface that was found in the MRI are kept
 US_POINTS = 7  # that stand for a line clicked in the US plane
 CURVED_FROM = 7  # clicks; a surface through fewer is taken as flat
 STIFF = 0.05  # how much flatter a clicked surface is preferred
@@ -33,13 +33,12 @@ def contour_of(
     Raises:
         RegistrationError: too few clicks, or those of a surface all on one line.
     """
-    known = followed is not None and len(followed) > 0
-    if len(us_mm) < 2 or (len(mri_mm) < 2 and not known):
+    if len(us_mm) < 2 or (len(mri_mm) < 2 and followed is None):
         raise RegistrationError.of("registration.contour_short")
     us = along(np.array(us_mm, float), US_POINTS)
     mri = np.array(mri_mm, float)
-    if followed is not None and known:
-        dense = followed[:: -(-len(followed) // FOLLOWED_POINTS)]
+    if followed is not None:
+        dense = thinned(followed)
     else:
         dense = surface_through(mri) if kind is ContourKind.SURFACE else line_through(mri)
     return Contour(
@@ -48,6 +47,11 @@ def contour_of(
         tuple((float(x), float(y), float(z)) for x, y, z in dense),
         name,
     )
+
+
+def thinned(points: np.ndarray) -> np.ndarray:
+    """At most `CLOUD_POINTS` of the points (n, d) of a surface, all over it."""
+    return points[:: max(-(-len(points) // CLOUD_POINTS), 1)]
 
 
 def along(points: np.ndarray, count: int) -> np.ndarray:

@@ -10,6 +10,7 @@ from scipy import ndimage
 from breastview.errors import RegistrationError
 from breastview.imaging.geometry import apply
 from breastview.imaging.volume import Volume
+from breastview.registration.contours import thinned
 from breastview.registration.parameters import Point3
 
 GRID_MM = 3.0  # the body is looked at on a grid this coarse
@@ -18,7 +19,6 @@ BILATERAL_MM = 220.0  # a body seen narrower than this along left–right is one
 SEARCH_MM = 40.0
 MIN_COLUMN_MM = 6.0  # a line of body shorter than this is noise
 SKIN_REACH_MM = 35.0  # the skin under a probe and somewhat beside it
-SKIN_POINTS = 200
 GROWN = 1.0  # voxels by which the mean over three of them, which `find_body` looks at, reaches too far
 MIN_SLOPE = 0.05  # of the body's edge, per voxel
 BACKWARD = 0.3  # cosine: a surface that faces further back than this is no skin of a breast
@@ -117,7 +117,7 @@ def skin_near(body: Body, place_mm: Point3, reach_mm: float = SKIN_REACH_MM) -> 
     skin = body.corner_mm + GRID_MM * (index + (out / steep)[:, None] * slope)
     apart = np.linalg.norm(skin - np.asarray(place_mm), axis=1)
     around = skin[np.linalg.norm(skin - skin[np.argmin(apart)], axis=1) <= reach_mm]
-    return around[:: -(-len(around) // SKIN_POINTS)]
+    return thinned(around)
 
 
 def side_of(point_mm: Point3, body: Body) -> str:

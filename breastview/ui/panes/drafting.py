@@ -20,7 +20,6 @@ from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
 
 STAGES = {"us_point", "mri_pair", "us_contour", "mri_contour"}
-NOWHERE = np.zeros((0, 3))
 SKIN = "skin"  # the name of the contour that the skin makes, in a record
 
 
@@ -36,7 +35,7 @@ class Drafting(QObject):
         self.kind: ContourKind | None = None  # None: a pair
         self.us_mm: list[Point2] = []
         self.mri_mm: list[Point3] = []
-        self.followed = NOWHERE  # points (n, 3) of the surface that the clicks in the MRI are on
+        self.followed: np.ndarray | None = None  # points (n, 3) of the surface through the clicks in the MRI
         self.partner: Region | None = None  # where the partner of a US point is expected
         self._moved = False  # whether the reader has moved it
         self._again: LandmarkPair | None = None  # whose partner is placed anew
@@ -45,6 +44,12 @@ class Drafting(QObject):
         tools.mri_clicked.connect(self._mri_clicked)
         tools.us_finished.connect(self._us_finished)
         tools.mri_finished.connect(self._mri_finished)
+
+    @property
+    def seen_mm(self) -> np.ndarray:
+        """What there is of the contour in the MRI (n, 3): the clicks, and what was followed from them."""
+        clicks = np.array(self.mri_mm).reshape(-1, 3)
+        return clicks if self.followed is None else np.concatenate([clicks, self.followed])
 
     def begin(self, kind: ContourKind | None) -> None:
         """Take a pair, a line or a surface in hand; begun twice, it is laid down."""
@@ -147,7 +152,8 @@ class Drafting(QObject):
         """Follow a surface from its clicks: the probe looks at it squarely, or nearly so."""
         volume, present = self._session.volume, self._session.registration
         if self.kind is ContourKind.SURFACE and volume is not None and present is not None:
-            self.followed = trace_surface(volume, self.mri_mm, rotation(present)[:, 1])
+            found = trace_surface(volume, self.mri_mm, rotation(present)[:, 1])
+            self.followed = found if len(found) else None
 
     def _add(self, found: LandmarkPair | Contour) -> None:
         key, frame = self._session.us_key, self._session.us_frame
@@ -173,5 +179,5 @@ class Drafting(QObject):
             self.changed.emit()
 
     def _forget(self) -> None:
-        self.us_mm, self.mri_mm, self.followed, self.partner = [], [], NOWHERE, None
+        self.us_mm, self.mri_mm, self.followed, self.partner = [], [], None, None
         self._again = None

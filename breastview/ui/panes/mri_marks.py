@@ -71,8 +71,7 @@ class MriMarks:
 
     def _draft_in_slice(self, picture: np.ndarray) -> list[Mark]:
         drafting = self._drafting
-        drawn = np.concatenate([np.array(drafting.mri_mm).reshape(-1, 3), drafting.followed])
-        marks = dots(in_picture(picture, drawn, ON_SLICE), style.REGISTRATION)
+        marks = dots(in_picture(picture, drafting.seen_mm, ON_SLICE), style.REGISTRATION)
         if drafting.partner is not None:
             expected = drafting.partner
             marks += outline(expected.section(picture), style.REGISTRATION)
@@ -109,8 +108,7 @@ class MriMarks:
         drafting = self._drafting
         marks = []
         if drafting.mri_mm:
-            drawn = np.concatenate([np.array(drafting.mri_mm), drafting.followed])
-            marks += dots(_near(drawn, parameters, plane), style.REGISTRATION)
+            marks += dots(_near(drafting.seen_mm, parameters, plane), style.REGISTRATION)
         if drafting.partner is not None:
             expected = drafting.partner
             marks += outline(_seen(expected, parameters, plane), style.REGISTRATION)

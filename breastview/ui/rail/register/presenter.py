@@ -242,7 +242,7 @@ class RegisterPresenter(QObject):
     def _surface_hint(self) -> str:
         if not self.drafting.mri_mm:
             return self._language.text("Click on the same one in the MRI: it is followed from there.")
-        if len(self.drafting.followed):
+        if self.drafting.followed is not None:
             return self._language.text("Followed as far as the dots go. Further clicks correct it.")
         return self._language.text("No edge to follow from there: click on several slices.")
 
