@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from breastview.fusion.network import Maps, mri_tensor
+from breastview.fusion.spec import MODALITIES
 from model_training.augment import augmented
 from model_training.cohort.samples import Samples
 from model_training.recipe import Recipe
@@ -21,13 +22,14 @@ class Batch:
     """This process's share of a batch.
 
     `inputs` (n, channel, size, size) by modality; `known` and `present`, bool (n, modality), say what a case
-    has and what of that the fusion is shown; `label` int64 (n,). `weight` by head (n,) sums to 1 over the
-    shares of all processes: losses are weighted sums.
+    has and what of that the fusion is shown. By head: `target` (n, 2) are the probabilities of both
+    classes to be learned from that; `weight` (n,) sums to 1 over the shares of all processes: losses are
+    weighted sums.
     """
 
     inputs: Maps
     present: torch.Tensor
-    label: torch.Tensor
+    target: dict[str, torch.Tensor]
     weight: dict[str, torch.Tensor]
 
 
@@ -46,6 +48,7 @@ def batches(
     order = rng.permutation(len(samples))
     channels = mri_channels(samples, recipe.mri)
     all_known = known(samples, modalities, recipe.mri)
+    malignant = samples.posterior if recipe.soft_labels else np.repeat(samples.label[:, None], 3, axis=1)
     balance = class_weights(samples.label) if recipe.class_weighted else np.ones(2)
     for start in range(0, len(order), recipe.batch):
         cases = order[start : start + recipe.batch]
@@ -63,7 +66,10 @@ def batches(
         yield Batch(
             inputs=inputs(us, mri, shown[own], modalities, size_px, device),
             present=torch.from_numpy(present[own]).to(device),
-            label=torch.from_numpy(samples.label[cases[own]].astype(np.int64)).to(device),
+            target={
+                name: torch.from_numpy(x).to(device)
+                for name, x in targets(malignant[cases[own]], present[own], modalities).items()
+            },
             weight={name: _shares(x)[own].to(device) for name, x in weights.items()},
         )
 
@@ -114,6 +120,17 @@ def kept_modalities(has: np.ndarray, dropout: float, rng: np.random.Generator) -
     """Which of the modalities that it has each sample keeps, bool (n, modality) like `has`: never none."""
     kept = has & (rng.random(has.shape) >= dropout)
     return np.where(kept.any(axis=1, keepdims=True), kept, has)
+
+
+def targets(malignant: np.ndarray, present: np.ndarray, modalities: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Probabilities of benign and malignant by head, float32 (n, 2), from those of malignancy (n, 3) that US,
+    MRI and both tell. The fused head is to say what the one modality tells that it is shown alone."""
+    told = {name: malignant[:, MODALITIES.index(name)] for name in modalities}
+    told["fused"] = malignant[:, -1]
+    for place, name in enumerate(modalities):
+        alone = present[:, place] & (present.sum(axis=1) == 1)
+        told["fused"] = np.where(alone, told[name], told["fused"])
+    return {name: np.column_stack([1 - x, x]).astype(np.float32) for name, x in told.items()}
 
 
 def class_weights(label: np.ndarray) -> np.ndarray:

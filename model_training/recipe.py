@@ -49,6 +49,9 @@ class Recipe:
     learn at `trunk_rate` of it. "joint" trains all at once with the single heads at the weight `auxiliary`;
     "staged" trains each trunk with its own head through all stages, then the fusion for `fusion_epochs` with
     the trunks at `fusion_trunk_rate`, 0 being frozen. `class_weighted` makes both classes count alike.
+    `soft_labels` trains toward the answers of an optimal reader of what is shown where the cohort tells them,
+    as simulated patients do, and toward the label elsewhere (Hinton et al., Distilling the Knowledge in a
+    Neural Network, 2015).
     `frozen_norms` keeps batch norms as pretrained weights brought them. `mri` is the input's: "registered" or
     "native".
     """
@@ -63,6 +66,7 @@ class Recipe:
     modality_dropout: float = 0.15
     auxiliary: float = 0.5
     class_weighted: bool = False
+    soft_labels: bool = False
     strategy: str = "joint"
     fusion_epochs: int = 3
     fusion_trunk_rate: float = 0.0

@@ -189,7 +189,7 @@ def _set_rates(optimiser: torch.optim.Optimizer, rate: float, trunk_rate: float)
 
 def _step(state: State, batch: Batch, epoch: Epoch, recipe: Recipe, team: Team) -> float:
     """One step; returns this process's part of the batch's loss."""
-    device = batch.label.device
+    device = batch.present.device
     with (
         torch.set_grad_enabled(epoch.trunk_rate > 0),
         torch.autocast(device.type, _DTYPES.get(recipe.precision), enabled=recipe.precision in _DTYPES),
@@ -218,7 +218,7 @@ def _loss(
     their weight, or of the one modality whose turn it is."""
 
     def entropy(name: str, logits: torch.Tensor) -> torch.Tensor:
-        return (batch.weight[name] * F.cross_entropy(logits, batch.label, reduction="none")).sum()
+        return (batch.weight[name] * F.cross_entropy(logits, batch.target[name], reduction="none")).sum()
 
     if not epoch.fused:
         (name,) = maps

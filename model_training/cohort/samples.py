@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
 from breastview.fusion.spec import CHANNELS, InputSpec
 from model_training.cohort.cut import Cut, Jitter, MarkedLesion, cut, misregistered, native_cut, strayed
@@ -61,6 +62,13 @@ class Samples:
         """Log likelihood ratios of an optimal reader of US, MRI and both, float (case, 3); raises KeyError
         where they are not known."""
         return self.about[list(BEST)].to_numpy(float)
+
+    @property
+    def posterior(self) -> np.ndarray:
+        """Probability of malignancy for an optimal reader of US, MRI and both, before whom both classes are
+        alike, float (case, 3); the label, 0 or 1, where that reader is not known."""
+        odds = self.about.reindex(columns=list(BEST)).to_numpy(float)
+        return np.where(np.isnan(odds), self.label[:, None], expit(odds))
 
     @cached_property
     def sha256(self) -> str:

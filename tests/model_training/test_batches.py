@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from model_training.batches import batches, class_weights, kept_modalities
-from model_training.cohort.samples import load_cohort
+from model_training.batches import batches, class_weights, kept_modalities, targets
+from model_training.cohort.samples import BEST, load_cohort
 from model_training.recipe import Recipe
 from model_training.team import Team
 from tests.model_training.cohorts import SIDE_PX, write_cohort
@@ -27,7 +27,7 @@ def samples(tmp_path_factory):
 def test_the_shares_of_two_processes_are_the_batches_of_one(samples):
     whole = list(batches(samples, BOTH, RECIPE, SIDE_PX, 3, Team(), CPU))
     shares = [list(batches(samples, BOTH, RECIPE, SIDE_PX, 3, Team(rank, 2), CPU)) for rank in (0, 1)]
-    assert [len(batch.label) for batch in whole] == [5, 5, 2]
+    assert [len(batch.present) for batch in whole] == [5, 5, 2]
     for one, *parts in zip(whole, *shares, strict=True):
         for name in BOTH:
             assert torch.equal(one.inputs[name], torch.cat([part.inputs[name] for part in parts]))
@@ -53,6 +53,35 @@ def test_weights_sum_to_one_over_the_cases_that_a_head_can_see(samples):
         assert batch.weight["mri"].sum().item() == pytest.approx(1)
         blind = batch.weight["mri"] == 0
         assert not batch.present[blind][:, 1].any() and batch.present.any(dim=1).all()
+
+
+def test_soft_labels_are_the_optimal_readers_answers_where_there_is_one(samples):
+    about = samples.about.copy()
+    about.loc[:5, list(BEST)] = np.nan
+    posterior = replace(samples, about=about).posterior
+    assert np.array_equal(posterior[:6], np.repeat(samples.label[:6, None], 3, axis=1))
+    assert posterior[6:] == pytest.approx(1 / (1 + np.exp(-samples.best[6:])), abs=1e-9)
+    unknown = replace(samples, about=about.drop(columns=list(BEST))).posterior
+    assert np.array_equal(unknown[:, 2], samples.label)
+
+
+def test_the_fused_head_learns_what_there_is_to_be_seen():
+    malignant = np.array([[0.2, 0.9, 0.7]] * 3)
+    present = np.array([[True, True], [True, False], [False, True]])
+    made = targets(malignant, present, BOTH)
+    assert made["fused"][:, 1] == pytest.approx([0.7, 0.2, 0.9])
+    assert made["us"][:, 0] == pytest.approx([0.8] * 3)
+    one = targets(malignant, present[:, :1], ("us",))
+    assert set(one) == {"us", "fused"} and one["fused"][0, 1] == pytest.approx(0.2)
+
+
+def test_soft_labels_reach_the_batches(samples):
+    first, soft = (
+        next(batches(samples, BOTH, replace(RECIPE, soft_labels=on), 8, 0, Team(), CPU))
+        for on in (False, True)
+    )
+    assert set(first.target["mri"][:, 1].tolist()) <= {0.0, 1.0}
+    assert not set(soft.target["mri"][:, 1].tolist()) & {0.0, 1.0}
 
 
 def test_both_classes_count_alike_on_demand():
