@@ -28,19 +28,20 @@ from breastview.registration.transform import us_to_mri, with_matrix
 REACH = 10.0  # mm along and degrees about each axis of the US plane
 MARGIN_MM = 16.0  # of MRI around the picture: the reach, and what turning adds
 PULL = 0.01 / 36  # share of the picture that a mm² or deg² away from the present pose must explain
-SCATTERED = 2048
-STARTS = 16  # how many of the scattered climb
-FINALISTS = 10  # and how many of those to the top
+SCATTERED = 4096
+STARTS = 32  # how many of the scattered climb
+FINALISTS = 20  # and how many of those to the top
 BATCH = 32
-DOUBT = 0.018  # how much less of the picture a pose explains that is e times less likely the true one
+DOUBT = 0.005  # how much less of the picture a pose explains that is e times less likely the true one
 APART = 4.0  # mm or degrees along one axis between starts
-# Step, blur and patch in mm of what is looked at: first from afar, then margins and broad shapes together.
-FAR, NEAR = ((2.0, 2.0, 10.0),), ((1.25, 0.6, 5.0), (2.0, 1.0, 12.0))
+# Step, blur and patch in mm of what is looked at: first broad shapes, then margins and broad shapes together.
+BROAD, MARGINS = (2.0, 1.0, 12.0), (1.25, 0.6, 5.0)
+FAR, NEAR = (BROAD,), (MARGINS, BROAD)
 NUDGE = np.array([0.3, 0.3, 0.3, 0.6, 0.6, 0.6])  # mm and degrees of the numeric derivative
 # The gate, set on simulated rigid pairs: what passes it on real ones is not known.
 LEAST_MM, LEAST_GAIN = 1.0, 0.02  # beyond the spread; share of the picture
-LEAST_SHARE = 0.28
-MOST_SPREAD_MM = 3.3
+LEAST_SHARE = 0.22
+MOST_SPREAD_MM = 3.5
 EDGE = 0.1  # mm or degrees
 LEAST_SEEN = 0.7  # of the picture in the body
 MOST_GAP_MM, MORE_GAP_MM = 10.0, 4.0  # from skin to face, and how much it may grow
