@@ -287,6 +287,10 @@ TEXTS: dict[str, str] = {
     "model.no_device": "The device {device} is not available. Choose another device, or auto.",
     "model.misregistered": "US and MRI do not look like the same place: check the registration. (On held-out "
     "patients {flagged} % of those 8 to 15 mm off are noticed, and {false} % of right ones doubted.)",
+    "model.unlike_us": "The ultrasound crop does not look like those that the model was measured on: its figures may "
+    "not hold here. ({flagged} % of held-out ones are doubted.)",
+    "model.unlike_mri": "The MRI crop does not look like those that the model was measured on: its figures may not "
+    "hold here. ({flagged} % of held-out ones are doubted.)",
     "model.process_died": "The model process ended unexpectedly. Run the model again.",
     "doing.model": "The model reads the lesion",
     # report

@@ -43,6 +43,7 @@ _FUSING = {
     "fixed": "fusion by equal weights",
     "concatenation": "features side by side",
 }
+_IMAGES = {"us": "ultrasound image", "mri": "MRI image"}
 _PLANES = {"registered": "resampled into the US plane", "native": "on its acquired planes"}
 
 
@@ -142,6 +143,11 @@ def _worth(spec: ModelSpec) -> Part:
         told.append(
             f"Check of the registration: {figure(check['flagged'])} of those 8 to 15 mm off are noticed, "
             f"{figure(check['false_flags'])} of right ones doubted (n = {check['flagged'].n} each)."
+        )
+    for name, doubted in spec.metrics.get("unlike", {}).items():
+        told.append(
+            f"Check of the {_IMAGES[name]}: {figure(doubted)} of held-out crops (n = {doubted.n}) are "
+            "doubted for not looking like the others. How many of another kind would be was not measured."
         )
     return Part("What it is worth", tuple(told), (), tuple(rows))
 

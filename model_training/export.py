@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from breastview.fusion.bundle import load_weights, pack_weights, save_bundle
 from breastview.fusion.explain import grad_cam
@@ -18,6 +19,7 @@ from model_training.agreement import Check, check_metrics
 from model_training.batches import mri_images, sized
 from model_training.card import HEADS, write_card
 from model_training.cohort.samples import BEST, Samples
+from model_training.likeness import fit_likeness, unlike_metrics
 from model_training.predict import predict
 from model_training.recipe import to_plain
 from model_training.run_folder import RunError, Settings, load_average, log_lines, read_settings
@@ -41,7 +43,8 @@ def export_bundle(
 
     `inputs` is what the cohort was cut with; the size of the pictures is the run's. Everything is computed
     with the weights as they are kept and in float32, as the application computes. `DEMONSTRATION` names the
-    one of simulated patients. With a `check` the bundle doubts registrations.
+    one of simulated patients. With a `check` the bundle doubts registrations; with enough validation cases it
+    doubts crops that look unlike them.
 
     Raises:
         RunError: there is no run, or it trained one modality only.
@@ -54,9 +57,15 @@ def export_bundle(
     if check is not None:
         net.agreement, network = check.network, replace(network, checks_registration=True)
         point["registration"] = check.threshold
+    likeness = fit_likeness(net, validation, inputs.size_px, mri)
+    net.likeness = likeness.networks
     load_weights(net, pack_weights(net))
     chosen = predict(net, validation, inputs.size_px, mri=mri)
     measured = predict(net, test, inputs.size_px, mri=mri)
+    unlike = unlike_metrics(net, likeness.thresholds, test, inputs.size_px, mri)
+    net.likeness = nn.ModuleDict({name: net.likeness[name] for name in unlike})
+    network = replace(network, checks_likeness=tuple(unlike))
+    point |= {f"{name}_unlike": likeness.thresholds[name] for name in unlike}
     heads = {head: Head.chosen(validation, chosen[head]) for head in HEADS}
     best = {"best_possible_auc": evaluate.best_possible(test.label, test.best)} if _has_best(test) else {}
     spec = ModelSpec(
@@ -71,6 +80,7 @@ def export_bundle(
         metrics={
             **{name: head.metrics(test, measured[name]) for name, head in heads.items()},
             **({"registration": check_metrics(check, test)} if check else {}),
+            **({"unlike": unlike} if unlike else {}),
         },
         training={**training, **best, **_log(run), "recipe": to_plain(made.recipe)},
     )

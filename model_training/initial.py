@@ -46,10 +46,11 @@ def initial(
 
 def _from_bundle(net: FusionNetwork, network: NetworkSpec, start: Path) -> str:
     bundle = load_bundle(start, "cpu")
-    held = replace(bundle.spec.network, checks_registration=network.checks_registration)
+    checks = {name: getattr(network, name) for name in ("checks_registration", "checks_likeness")}
+    held = replace(bundle.spec.network, **checks)
     if held != network:
         raise StartError(f"the bundle {start} holds {held}, to be trained is {network}")
-    kept = bundle.network.state_dict()  # a check of the registration is made anew, when the trunks stand
+    kept = bundle.network.state_dict()  # checks are made anew, when the trunks stand
     net.load_state_dict({name: kept[name] for name in net.state_dict()})
     return f"{bundle.spec.name}, weights {bundle.spec.weights_sha256[:12]}"
 

@@ -26,6 +26,7 @@ from model_training.cohort.samples import BEST, Samples, load_cohort
 from model_training.cohort.simulated import simulate_cohort
 from model_training.cohort.stills import crop_masks, read_stills, stills_cohort
 from model_training.evaluate.discrimination import Z
+from model_training.likeness import unlike_metrics
 from model_training.markdown import figure
 from model_training.predict import predict
 
@@ -86,8 +87,9 @@ def measure_pairs(bundle: Bundle, samples: Samples, null: Samples | None = None)
     head.
 
     "us_alone" and "mri_alone" are the fused head without the other modality. If the bundle checks
-    registrations, `misregistered_flagged` and `false_flags` say how well. `null` are lesions in whose MRI
-    there is nothing that US did not show: `null_gain` is what fusion gains there.
+    registrations, `misregistered_flagged` and `false_flags` say how well; "us_unlike" and "mri_unlike" are
+    the shares of crops that it doubts. `null` are lesions in whose MRI there is nothing that US did not show:
+    `null_gain` is what fusion gains there.
     """
     label, patients = samples.label, samples.patient
     logits = predict(bundle.network, samples, bundle.spec.input.size_px, alone=True)
@@ -108,6 +110,7 @@ def measure_pairs(bundle: Bundle, samples: Samples, null: Samples | None = None)
         worth = {name: asdict(metric) for name, metric in check_metrics(check, samples).items()}
         found["misregistered_flagged"], found["false_flags"] = worth.pop("flagged"), worth.pop("false_flags")
         found |= worth
+    found |= _unlike(bundle, samples)
     if null is not None:
         found["null_gain"] = asdict(
             _gain(null.label, predict(bundle.network, null, bundle.spec.input.size_px))
@@ -129,8 +132,17 @@ def measure_stills(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndar
         "auc": asdict(evaluate.auc_delong(label, evaluate.margin(logits))),
         **_rates(label, probability >= bundle.spec.operating_point["us"]),
         "ece": asdict(evaluate.calibration_metrics(label, probability, samples.patient)["ece"]),
+        **_unlike(bundle, samples),
         "attention": _attention(bundle, samples, masks),
     }
+
+
+def _unlike(bundle: Bundle, samples: Samples) -> Found:
+    """How many of the crops are doubted, where the bundle can doubt them."""
+    spec = bundle.spec
+    thresholds = {name: spec.operating_point[f"{name}_unlike"] for name in spec.network.checks_likeness}
+    worth = unlike_metrics(bundle.network, thresholds, samples, spec.input.size_px)
+    return {f"{name}_unlike": asdict(metric) for name, metric in worth.items()}
 
 
 def _aucs(label: np.ndarray, logits: Logits) -> Found:

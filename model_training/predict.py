@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
-from breastview.fusion.network import FusionNetwork
+from breastview.fusion.network import FusionNetwork, Maps
 from model_training.batches import inputs, known, mri_channels, mri_images
 from model_training.cohort.samples import Samples
 
@@ -27,12 +29,9 @@ def predict(
     net.eval()
     device = next(net.parameters()).device
     modalities = net.head.modalities
-    has, channels = known(samples, modalities, mri), mri_channels(samples, mri)
+    has = known(samples, modalities, mri)
     parts: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(samples), batch):
-        cases = np.arange(start, min(start + batch, len(samples)))
-        images = mri_images(samples, mri, cases, np.zeros_like(cases))
-        given = inputs(samples.us[cases, 0], images, channels[cases], modalities, size_px, device)
+    for cases, given in exact_inputs(net, samples, size_px, batch, mri):
         maps = {name: net.trunk(name, x) for name, x in given.items()}
         logits = net.head(maps, torch.from_numpy(has[cases]).to(device))
         if alone:
@@ -44,3 +43,15 @@ def predict(
         seen |= {name: own, f"{name}_alone": own}
     whole = {name: np.concatenate(pieces) for name, pieces in parts.items()}
     return {name: np.where(seen[name][:, None], x, np.nan).astype(np.float32) for name, x in whole.items()}
+
+
+def exact_inputs(
+    net: FusionNetwork, samples: Samples, size_px: int, batch: int = 64, mri: str = "registered"
+) -> Iterator[tuple[np.ndarray, Maps]]:
+    """Places of cases, int (n,), and variant 0 of each as the network is given it, on its device."""
+    device, channels = next(net.parameters()).device, mri_channels(samples, mri)
+    for start in range(0, len(samples), batch):
+        cases = np.arange(start, min(start + batch, len(samples)))
+        images = mri_images(samples, mri, cases, np.zeros_like(cases))
+        modalities = net.head.modalities
+        yield cases, inputs(samples.us[cases, 0], images, channels[cases], modalities, size_px, device)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 
 from breastview.fusion.network import FusionNetwork
-from breastview.fusion.spec import NetworkSpec
+from breastview.fusion.spec import NetworkSpec, network_spec
 from breastview.whole import write_whole
 from model_training.cohort.samples import Samples
 from model_training.recipe import Recipe, from_plain, to_plain
@@ -108,11 +108,10 @@ def read_settings(run: Path) -> Settings:
         plain = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
     except OSError as error:
         raise RunError(f"{run} holds no run") from error
-    network = {**plain["network"], "modalities": tuple(plain["network"]["modalities"])}
     if "cases" not in plain:
         raise RunError(f"{run} does not say which cases it was trained on: train into another folder")
     made = from_plain(plain["recipe"])
-    return Settings(NetworkSpec(**network), made, plain["started_from"], Cases(**plain["cases"]))
+    return Settings(network_spec(plain["network"]), made, plain["started_from"], Cases(**plain["cases"]))
 
 
 def check_cases(run: Path, trained: Cases, asked: Cases) -> None:

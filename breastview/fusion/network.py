@@ -27,11 +27,25 @@ class FusionNetwork(nn.Module):
         if spec.shared and len(spec.modalities) == len(MODALITIES):
             share_convolutions(self.trunks["us"], self.trunks["mri"])
         self.agreement = Agreement() if spec.checks_registration else None
+        self.first_layers, features = _FIRST[spec.trunk]
+        self.likeness = nn.ModuleDict({name: Likeness(2 * features) for name in spec.checks_likeness})
         self.head = Head(_FEATURES[spec.trunk], spec.fusion, spec.modalities)
 
     def trunk(self, modality: str, x: torch.Tensor) -> torch.Tensor:
         """Feature maps (n, features, h, w) of one modality's input (n, channels, size, size)."""
         return self.trunks[modality](x)
+
+    def texture(self, modality: str, x: torch.Tensor) -> torch.Tensor:
+        """Mean and spread (n, 2·features) of the first maps of one modality's input: how it looks, not what
+        it means."""
+        layers = self.trunks[modality]
+        assert isinstance(layers, nn.Sequential)
+        maps = layers[: self.first_layers](x)
+        return torch.cat([maps.mean(dim=(2, 3)), maps.std(dim=(2, 3))], dim=1)
+
+    def unlikeness(self, modality: str, x: torch.Tensor) -> torch.Tensor:
+        """How far (n,) one modality's input is from those that `likeness` was fitted to."""
+        return self.likeness[modality](self.texture(modality, x))
 
     def forward(self, us: torch.Tensor | None, mri: torch.Tensor | None) -> dict[str, torch.Tensor]:
         """Logits (n, 2) by name: "fused" and, for each modality present, its own."""
@@ -113,6 +127,34 @@ class Agreement(nn.Module):
         return self.layers(torch.cat([seen, places.to(seen.dtype)], dim=1))[:, 0]
 
 
+class Likeness(nn.Module):
+    """How far textures are from those of measured cases: Mahalanobis distance along their main directions,
+    and what lies beside these (Tipping and Bishop, J R Stat Soc B 61:611, 1999, with two variances fitted).
+
+    Each part is divided by what is `usual` of cases that were held out of the fit, so that they weigh alike.
+    """
+
+    DIRECTIONS = 16
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.mean, self.spread = nn.Buffer(torch.zeros(features)), nn.Buffer(torch.ones(features))
+        self.directions = nn.Buffer(torch.eye(self.DIRECTIONS, features))
+        self.variance = nn.Buffer(torch.ones(self.DIRECTIONS))
+        self.usual = nn.Buffer(torch.ones(2))
+
+    def parts(self, textures: torch.Tensor) -> torch.Tensor:
+        """Squared distances (n, 2) along the directions and beside them, of textures (n, features)."""
+        off = (textures.float() - self.mean) / self.spread
+        along = off @ self.directions.T
+        beside = off - along @ self.directions
+        return torch.stack([(along**2 / self.variance).sum(dim=1), (beside**2).sum(dim=1)], dim=1)
+
+    def forward(self, textures: torch.Tensor) -> torch.Tensor:
+        """Unlikeness (n,), 2 on average for cases like the fitted ones, of textures (n, features)."""
+        return (self.parts(textures) / self.usual).sum(dim=1)
+
+
 def _resnet(depth: str) -> Callable[[str, NetworkSpec], nn.Module]:
     def make(modality: str, spec: NetworkSpec) -> nn.Module:
         net = getattr(torchvision.models, depth)(
@@ -147,6 +189,7 @@ _TRUNKS: dict[str, Callable[[str, NetworkSpec], nn.Module]] = {
     "cnn": _cnn,
 }
 _FEATURES = {"resnet101": 2048, "resnet50": 2048, "cnn": 128}
+_FIRST = {"resnet101": (5, 256), "resnet50": (5, 256), "cnn": (4, 32)}  # layers of the first stage, features
 
 
 def share_convolutions(source: nn.Module, target: nn.Module) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from breastview.fusion.reading import Eligibility, Heatmap, Reading, refusal
 from breastview.fusion.spec import ModelSpec, read_spec
 from breastview.imaging.geometry import frozen
 from breastview.messages import Message, message
+
+_UNLIKE = {"us": "model.unlike_us", "mri": "model.unlike_mri"}
 
 
 def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: bool = False) -> Reading:
@@ -84,6 +87,21 @@ def _inputs(bundle: Bundle, given: ModelInput) -> dict[str, torch.Tensor]:
 
 def _cautions(bundle: Bundle, inputs: dict[str, torch.Tensor]) -> tuple[Message, ...]:
     """What the reader should look at before believing the answer."""
+    return *_unlike(bundle, inputs), *_misregistered(bundle, inputs)
+
+
+def _unlike(bundle: Bundle, inputs: dict[str, torch.Tensor]) -> Iterator[Message]:
+    """A doubt for each crop that is unlike those that the model was measured on."""
+    spec = bundle.spec
+    for name in (name for name in inputs if name in spec.network.checks_likeness):
+        with torch.no_grad():
+            far = float(bundle.network.unlikeness(name, inputs[name])[0])
+        if far >= spec.operating_point[f"{name}_unlike"]:
+            yield message(_UNLIKE[name], flagged=round(100 * spec.metrics["unlike"][name].value))
+
+
+def _misregistered(bundle: Bundle, inputs: dict[str, torch.Tensor]) -> tuple[Message, ...]:
+    """A doubt where US and MRI do not look like the same place."""
     check, spec = bundle.network.agreement, bundle.spec
     if check is None or len(inputs) < len(MODALITIES):
         return ()

@@ -53,7 +53,8 @@ class InputSpec:
 class NetworkSpec:
     """Which network. `trunk`: one of `TRUNKS`; `shared`: one set of convolutions for both `modalities`;
     `fusion`: one of `FUSIONS`; `checks_registration`: whether it can tell that US and MRI do not show the
-    same place."""
+    same place; `checks_likeness`: of which modalities it can tell that a crop is unlike those it was measured
+    on."""
 
     trunk: str = "resnet101"
     shared: bool = True
@@ -61,6 +62,7 @@ class NetworkSpec:
     fusion: str = "weighted"
     modalities: tuple[str, ...] = ("us", "mri")
     checks_registration: bool = False
+    checks_likeness: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ class ModelSpec:
 
     `temperature` divides logits, a modality; `cam_scale` is the raw Grad-CAM value shown as 1, a modality.
     `operating_point` is a probability for each head, and for "registration" the one from which US and MRI are
-    said not to show the same place.
+    said not to show the same place; for "us_unlike" and "mri_unlike" it is the distance from which a crop is
+    said to be unlike the measured ones.
     """
 
     name: str
@@ -168,6 +171,12 @@ def read_spec(folder: Path) -> ModelSpec:
     return spec
 
 
+def network_spec(values: dict[str, Any]) -> NetworkSpec:
+    """A network as JSON keeps it; raises TypeError where the fields are others."""
+    plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    return NetworkSpec(**plain)
+
+
 def write_spec(folder: Path, spec: ModelSpec) -> None:
     """Write a bundle's spec."""
     text = json.dumps(asdict(spec), indent=1, ensure_ascii=False)
@@ -178,7 +187,6 @@ def _from_plain(values: dict[str, Any]) -> ModelSpec:
     scope: dict[str, Any] = {
         key: tuple(v) if isinstance(v, list) else v for key, v in values["scope"].items()
     }
-    network = {**values["network"], "modalities": tuple(values["network"]["modalities"])}
     metrics = {
         part: {name: Metric(**figure) for name, figure in figures.items()}
         for part, figures in values["metrics"].items()
@@ -186,7 +194,7 @@ def _from_plain(values: dict[str, Any]) -> ModelSpec:
     plain = {
         **values,
         "input": InputSpec(**values["input"]),
-        "network": NetworkSpec(**network),
+        "network": network_spec(values["network"]),
         "scope": Scope(**scope),
         "classes": tuple(values["classes"]),
         "metrics": metrics,

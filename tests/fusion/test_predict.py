@@ -177,3 +177,33 @@ def test_without_mri_there_is_no_registration_to_doubt():
     model = bundle(spec=CHECKED)
     model.network.agreement.layers[-1].bias.data.fill_(9.0)
     assert read(model, replace(given(), mri=None), YES).cautions == ()
+
+
+DOUBTING = replace(
+    SPEC,
+    network=NetworkSpec("cnn", checks_likeness=("us", "mri")),
+    operating_point={"us_unlike": 3.0, "mri_unlike": 3.0},
+    metrics={"unlike": {"us": Metric(0.05, 0.02, 0.1, 90), "mri": Metric(0.062, 0.03, 0.12, 90)}},
+)
+UNLIKE = {
+    "us": message("model.unlike_us", flagged=5),
+    "mri": message("model.unlike_mri", flagged=6),
+}
+
+
+@pytest.mark.parametrize("unlike", [(), ("us",), ("mri",), ("us", "mri")])
+def test_each_crop_that_is_unlike_the_measured_ones_is_doubted(unlike):
+    model, case = bundle(spec=DOUBTING), given()
+    for name, likeness in model.network.likeness.items():
+        likeness.usual.fill_(1e-6 if name in unlike else 1e12)
+    reading = read(model, case, YES)
+    assert reading.cautions == tuple(UNLIKE[name] for name in unlike)
+    assert restored(keep(reading)).cautions == reading.cautions
+    assert reading.probability == read(bundle(), case, YES).probability
+
+
+def test_an_image_that_is_not_there_is_not_doubted():
+    model = bundle(spec=DOUBTING)
+    for likeness in model.network.likeness.values():
+        likeness.usual.fill_(1e-6)
+    assert read(model, replace(given(), mri=None), YES).cautions == (UNLIKE["us"],)

@@ -64,3 +64,9 @@ def test_the_card_says_how_well_registrations_are_checked():
     text = markdown(replace(SPEC, metrics={**SPEC.metrics, "registration": worth}))
     assert "0.970 (0.940–0.990) of those 8 to 15 mm off are noticed, 0.080 (0.050–0.120) of right" in text
     assert "Check of the registration" not in markdown(SPEC)
+
+
+def test_the_card_says_how_many_right_crops_are_doubted():
+    text = markdown(replace(SPEC, metrics={**SPEC.metrics, "unlike": {"mri": Metric(0.05, 0.02, 0.1, 90)}}))
+    assert "Check of the MRI image: 0.050 (0.020–0.100) of held-out crops (n = 90) are doubted" in text
+    assert "ultrasound image" not in text

@@ -24,6 +24,7 @@ from model_training.__main__ import app
 from model_training.card import HEADS
 from model_training.cohort.samples import BEST, load_cohort
 from model_training.export import DEMONSTRATION, export_bundle, load_average
+from model_training.likeness import unlike_metrics
 from model_training.predict import predict
 from model_training.recipe import Recipe
 from model_training.splits import OWN_PARTS, load_fold, load_parts
@@ -192,6 +193,18 @@ def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog)
     told = [record.getMessage() for record in caplog.records if record.name == "model_training.train"]
     assert "training on cpu in 1 processes, from random weights" in told
     assert [line["epoch"] for line in run_folder.log_lines(tmp_path / "r")] == [1, 2]
+
+
+def test_with_enough_validation_cases_the_bundle_doubts_crops_unlike_them(exported, tmp_path):
+    cohort = write_cohort(tmp_path / "cohort", cases=60)
+    validation, test = (load_cohort(cohort, part) for part in ("validation", "test"))
+    spec = export_bundle(exported[0] / "run", tmp_path / "own", "Ward", validation, test, {}, InputSpec())
+    assert spec.network.checks_likeness == ("us", "mri") and exported[1].network.checks_likeness == ()
+    opened = load_bundle(tmp_path / "own", "cpu")
+    thresholds = {name: spec.operating_point[f"{name}_unlike"] for name in ("us", "mri")}
+    kept = unlike_metrics(opened.network, thresholds, test, SIDE_PX)
+    assert kept == opened.spec.metrics["unlike"] and kept["us"].n == 60
+    assert "Check of the ultrasound image" in (tmp_path / "own" / "CARD.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -79,9 +79,9 @@ def test_a_bundle_of_another_network_is_refused(small_bundle, tmp_path):
         initial(NetworkSpec(trunk="cnn"), start=small_bundle, imagenet="download")
 
 
-def test_a_bundle_that_checks_registrations_starts_a_network_that_does_not_yet(small_bundle, tmp_path):
+def test_a_bundle_that_checks_its_inputs_starts_a_network_that_does_not_yet(small_bundle, tmp_path):
     held = load_bundle(small_bundle, "cpu").spec
-    checking = replace(held.network, checks_registration=True)
+    checking = replace(held.network, checks_registration=True, checks_likeness=("us",))
     inputs = (np.zeros((1, channels, 32, 32), np.float32) for channels in (1, len(CHANNELS)))
     save_bundle(tmp_path / "checking", replace(held, network=checking), FusionNetwork(checking), *inputs)
     started, _ = initial(held.network, start=tmp_path / "checking")

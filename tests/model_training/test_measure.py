@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from breastview.fusion.bundle import load_bundle
-from breastview.fusion.network import Agreement
+from breastview.fusion.network import Agreement, FusionNetwork
 from model_training import evaluate, measure
 from model_training.cohort.samples import load_cohort
 from model_training.predict import predict
@@ -68,6 +68,17 @@ def test_a_bundle_that_checks_registrations_is_measured_at_that(bundle, samples)
     assert found["misregistered_flagged"]["value"] == found["false_flags"]["value"] == 1.0
     assert found["flagged_10_mm"]["n"] == 30
     assert "misregistered_flagged" not in measure.measure_pairs(bundle, samples)
+
+
+def test_a_bundle_that_checks_likeness_is_measured_at_that(bundle, samples):
+    network = replace(bundle.spec.network, checks_likeness=("us",))
+    point = {**bundle.spec.operating_point, "us_unlike": 0.0}
+    spec = replace(bundle.spec, network=network, operating_point=point)
+    net = copy.deepcopy(bundle.network)
+    net.likeness = FusionNetwork(network).likeness
+    found = measure.measure_pairs(replace(bundle, network=net, spec=spec), samples)
+    assert (found["us_unlike"]["value"], found["us_unlike"]["n"]) == (1.0, 30)
+    assert "mri_unlike" not in found and "us_unlike" not in measure.measure_pairs(bundle, samples)
 
 
 def test_attention_on_the_whole_picture_is_one_and_on_nothing_zero(bundle, samples):

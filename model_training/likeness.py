@@ -1,0 +1,94 @@
+"""From where a crop is unlike those that a network is measured on: fitted to textures of validation cases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from sklearn.model_selection import GroupKFold
+from torch import nn
+
+from breastview.fusion.network import FusionNetwork, Likeness
+from breastview.fusion.spec import Metric
+from model_training.batches import known
+from model_training.cohort.samples import Samples
+from model_training.evaluate import proportion
+from model_training.predict import exact_inputs
+
+FALSE_FLAGS = 0.05  # of crops like the validation cases'
+LEAST_CASES = 50  # of a modality below which nothing is fitted
+FOLDS = 5
+LEAST_SPREAD = 1e-3  # of a feature, as a share of the mean one: what never changed must not decide
+
+
+@dataclass(frozen=True, eq=False)
+class Likenesses:
+    """A fitted `Likeness` by modality, and the unlikeness from which a crop is doubted."""
+
+    networks: nn.ModuleDict
+    thresholds: dict[str, float]
+
+
+def fit_likeness(
+    net: FusionNetwork, validation: Samples, size_px: int, mri: str = "registered"
+) -> Likenesses:
+    """Fit each modality of which there are enough cases."""
+    networks, thresholds = nn.ModuleDict(), {}
+    for name, (textures, patients) in _textures(net, validation, size_px, mri).items():
+        if len(textures) >= LEAST_CASES and len(set(patients)) >= FOLDS:
+            networks[name], thresholds[name] = fitted(textures, patients)
+    return Likenesses(networks.eval(), thresholds)
+
+
+def unlike_metrics(
+    net: FusionNetwork,
+    thresholds: dict[str, float],
+    samples: Samples,
+    size_px: int,
+    mri: str = "registered",
+) -> dict[str, Metric]:
+    """How many of the crops are doubted, by modality that is checked and there, with Wilson's interval."""
+    found = {}
+    for name, (textures, _) in _textures(net, samples, size_px, mri).items():
+        if name in thresholds and len(textures):
+            doubted = net.likeness[name](textures) >= thresholds[name]
+            found[name] = proportion(int(doubted.sum()), len(textures))
+    return found
+
+
+def fitted(textures: torch.Tensor, patients: np.ndarray) -> tuple[Likeness, float]:
+    """Statistics of all textures (n, features), and the unlikeness that few of them reach when their patients
+    are held out."""
+    parts = torch.empty(len(textures), 2)
+    for rest, out in GroupKFold(FOLDS).split(textures, groups=patients):
+        parts[out] = _statistics(textures[rest]).parts(textures[out])
+    made = _statistics(textures)
+    made.usual.copy_(parts.mean(dim=0))
+    unlikeness = (parts / made.usual).sum(dim=1)
+    return made, float(torch.quantile(unlikeness, 1 - FALSE_FLAGS))
+
+
+def _statistics(textures: torch.Tensor) -> Likeness:
+    made = Likeness(textures.shape[1])
+    spread = textures.std(dim=0)
+    made.mean.copy_(textures.mean(dim=0))
+    made.spread.copy_(spread + LEAST_SPREAD * spread.mean())
+    _, sizes, directions = torch.linalg.svd((textures - made.mean) / made.spread, full_matrices=False)
+    made.directions.copy_(directions[: made.DIRECTIONS])
+    made.variance.copy_(sizes[: made.DIRECTIONS] ** 2 / (len(textures) - 1))
+    return made
+
+
+@torch.no_grad()
+def _textures(
+    net: FusionNetwork, samples: Samples, size_px: int, mri: str
+) -> dict[str, tuple[torch.Tensor, np.ndarray]]:
+    """Textures (n, features) of the cases that have a modality, and whose they are."""
+    net.eval()
+    parts: dict[str, list[torch.Tensor]] = {name: [] for name in net.head.modalities}
+    for _, given in exact_inputs(net, samples, size_px, mri=mri):
+        for name, x in given.items():
+            parts[name].append(net.texture(name, x))
+    has = dict(zip(parts, known(samples, tuple(parts), mri).T, strict=True))
+    return {name: (torch.cat(own)[has[name]], samples.patient[has[name]]) for name, own in parts.items()}
