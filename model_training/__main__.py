@@ -23,11 +23,11 @@ from model_training.cohort.criteria import DEFAULT, CriteriaError, apply_criteri
 from model_training.cohort.samples import Samples, manifest
 from model_training.cohort.simulated import CohortError, simulate_cohort
 from model_training.cohort.stills import stills_cohort
-from model_training.export import DEMONSTRATION, export_bundle, settings_of_pair
+from model_training.export import DEMONSTRATION, Member, alike, export_bundle
 from model_training.initial import StartError
 from model_training.measure import as_table, measured_records, measured_simulated, measured_stills
 from model_training.recipe import RecipeError, read_recipe
-from model_training.run_folder import Cases, RunError, check_cases
+from model_training.run_folder import Cases, RunError, check_cases, check_folds, read_settings
 from model_training.splits import OWN_PARTS, TRAINING, SplitError, fold_name, load_fold, load_parts
 from model_training.tables.study import PRESETS, StudyError, run_study
 from model_training.tables.write import write_study
@@ -170,33 +170,55 @@ def train(
 @_mistakes_told()
 def export(
     cohort_folder: Path,
-    run: Path,
+    runs: Annotated[list[Path], typer.Argument(help="A run; or the runs of all folds, for an ensemble")],
     bundle: Path,
     name: Annotated[str, typer.Option(help="What the bundle is called")] = DEMONSTRATION,
-    fold: Annotated[str, typer.Option(help="The fold that was trained, as 1/5")] = "",
+    fold: Annotated[str, typer.Option(help="The fold that the one run was trained on, as 1/5")] = "",
     commit: Annotated[str, typer.Option(help="Commit of the code that trained")] = "",
     remark: Annotated[str, typer.Option(help="What else must be known of how it was trained")] = "",
 ) -> None:
     """Write a bundle with its card from a run: calibrated, measured, with the scope of its test cases."""
-    made = settings_of_pair(run)
-    training, validation, test = _parts(cohort_folder, fold, ("train", "validation", "test"))
-    check_cases(run, made.cases, Cases.of(_split_name(fold), training, validation))
-    chosen = f" --fold {fold}" if fold else ""
-    commands = [f"train C R --trunk {made.network.trunk}{chosen}", f"export C R B{chosen}"]
-    if set(test.about["source"]) == {"simulated"}:
-        commands.insert(0, "cohort simulate C")
+    if fold and len(runs) > 1:
+        raise typer.BadParameter("--fold is for one run; several know their folds")
+    made = alike(runs)
+    folds = [fold] if len(runs) == 1 else _folds_of(runs)
+    members: list[Member] = []
+    check = None
+    for run, own in zip(runs, folds, strict=True):
+        training, validation, test = _parts(cohort_folder, own, ("train", "validation", "test"))
+        cases = Cases.of(_split_name(own), training, validation)
+        check_cases(run, read_settings(run).cases, cases)
+        check = train_check(training, validation) if not members else check
+        members.append(Member(run, validation, test))
+    sources = set(members[0].test.about["source"])
     told = {
-        "command": "; ".join(f"python -m model_training {command}" for command in commands),
+        "command": _commands(made.network.trunk, folds, sources),
         "commit": commit,
         "seed": made.recipe.seed,
-        "split": made.cases.split,
+        "split": ", ".join(_split_name(own) for own in folds),
         "hardware": f"{os.cpu_count()} CPU cores",
-        "training_data": ", ".join(sorted(set(test.about["source"]))),
+        "training_data": ", ".join(sorted(sources)),
     }
     if remark:
         told["remark"] = remark
-    check = train_check(training, validation)
-    export_bundle(run, bundle, name, validation, test, told, InputSpec(), check)
+    export_bundle(members, bundle, name, told, InputSpec(), check)
+
+
+def _folds_of(runs: Sequence[Path]) -> list[str]:
+    """The fold of each run, written 1/5; raises RunError where they are not all folds of one division."""
+    splits = {run: read_settings(run).cases.split for run in runs}
+    check_folds(splits)
+    return [split.removeprefix("fold ") for split in splits.values()]
+
+
+def _commands(trunk: str, folds: Sequence[str], sources: set[str]) -> str:
+    """How such a bundle is made anew."""
+    chosen = [f" --fold {fold}" if fold else "" for fold in folds]
+    runs = [f"R{number + 1}" if len(folds) > 1 else "R" for number in range(len(folds))]
+    commands = ["cohort simulate C"] if sources == {"simulated"} else []
+    commands += [f"train C {run} --trunk {trunk}{own}" for run, own in zip(runs, chosen, strict=True)]
+    commands.append(f"export C {' '.join(runs)} B{chosen[0] if len(folds) == 1 else ''}")
+    return "; ".join(f"python -m model_training {command}" for command in commands)
 
 
 @app.command()

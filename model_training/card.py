@@ -135,6 +135,14 @@ def _worth(spec: ModelSpec) -> Part:
         cells = [figure(own[key]) if key in own else "–" for key in shown]
         rows.append((name, *cells, *([f"{best[name]:.3f}"] if best else []), str(own["auc"].n)))
     told = ["On held-out lesions, with 95 % intervals (DeLong; Wilson; calibration: patients resampled)."]
+    if spec.members > 1:
+        told.append(
+            f"An ensemble of {spec.members} networks, one a fold, which answers by their mean. Every figure "
+            "is out of fold: each lesion by the one network that never saw it. Temperature and operating "
+            "point are chosen on the same answers. The ensemble itself was not measured, since each of these "
+            "lesions trained most of its networks; a mean is as a rule at least as good as one of them. "
+            "Checks of the input are the first network's."
+        )
     if best:
         told.append(
             "The best possible AUC is that of an optimal reader of the latent evidence on the same cases."

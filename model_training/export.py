@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,15 @@ from torch import nn
 from breastview.fusion.bundle import load_weights, pack_weights, save_bundle
 from breastview.fusion.explain import grad_cam
 from breastview.fusion.network import FusionNetwork, mri_tensor
-from breastview.fusion.spec import MODALITIES, InputSpec, Metric, ModelSpec, Scope
+from breastview.fusion.spec import MODALITIES, InputSpec, Metric, ModelSpec, NetworkSpec, Scope
 from model_training import evaluate
 from model_training.agreement import Check, check_metrics
-from model_training.batches import mri_images, sized
+from model_training.batches import mri_channels, mri_images, sized
 from model_training.card import HEADS, write_card
-from model_training.cohort.samples import BEST, Samples
+from model_training.cohort.samples import BEST, Samples, joined
 from model_training.likeness import fit_likeness, unlike_metrics
 from model_training.predict import predict
-from model_training.recipe import to_plain
+from model_training.recipe import Recipe, to_plain
 from model_training.run_folder import RunError, Settings, load_average, log_lines, read_settings
 from model_training.scope import SIMULATED, scope_of
 
@@ -29,64 +30,137 @@ CAM_PERCENTILE = 95.0
 DEMONSTRATION = "BreastView demonstration"
 
 
+@dataclass(frozen=True, eq=False)
+class Member:
+    """A run, the cases that its epoch was chosen by, and those that it never saw."""
+
+    run: Path
+    validation: Samples
+    test: Samples
+
+
 def export_bundle(
-    run: Path,
+    members: Sequence[Member],
     folder: Path,
     name: str,
-    validation: Samples,
-    test: Samples,
     training: dict[str, Any],
     inputs: InputSpec,
     check: Check | None = None,
 ) -> ModelSpec:
-    """Write a bundle with its card, calibrated on validation cases, measured on test cases, with their scope.
+    """Write a bundle with its card. One network is calibrated on its validation cases and measured on its
+    test cases; an ensemble is calibrated and measured out of fold: each member on its own test cases.
 
     `inputs` is what the cohort was cut with; the size of the pictures is the run's. Everything is computed
     with the weights as they are kept and in float32, as the application computes. `DEMONSTRATION` names the
     one of simulated patients. With a `check` the bundle doubts registrations; with enough validation cases it
-    doubts crops that look unlike them.
+    doubts crops that look unlike them. Both are fitted for the first member, and measured on its test cases.
 
     Raises:
-        RunError: there is no run, or it trained one modality only.
+        RunError: there is no run, it trained one modality only, or the members are of different kinds.
     """
-    made = settings_of_pair(run)
-    network, mri = made.network, made.recipe.mri
+    made = alike([member.run for member in members])
+    first, network, mri = members[0], made.network, made.recipe.mri
     inputs = replace(inputs, size_px=made.recipe.size_px, mri_input=mri)
-    net = load_average(run, network)
-    point: dict[str, float] = {}
-    if check is not None:
-        net.agreement, network = check.network, replace(network, checks_registration=True)
-        point["registration"] = check.threshold
-    likeness = fit_likeness(net, validation, inputs.size_px, mri)
-    net.likeness = likeness.networks
-    load_weights(net, pack_weights(net))
-    chosen = predict(net, validation, inputs.size_px, mri=mri)
-    measured = predict(net, test, inputs.size_px, mri=mri)
-    unlike = unlike_metrics(net, likeness.thresholds, test, inputs.size_px, mri)
-    net.likeness = nn.ModuleDict({name: net.likeness[name] for name in unlike})
-    network = replace(network, checks_likeness=tuple(unlike))
-    point |= {f"{name}_unlike": likeness.thresholds[name] for name in unlike}
+    nets = [load_average(member.run, network) for member in members]
+    doubts = _add_checks(nets[0], first, check, inputs)
+    for net in nets:
+        load_weights(net, pack_weights(net))
+    test = joined([member.test for member in members])
+    measured = _own_answers(nets, [member.test for member in members], inputs)
+    validation, chosen = test, measured
+    if len(members) == 1:
+        validation = first.validation
+        chosen = _own_answers(nets, [validation], inputs)
     heads = {head: Head.chosen(validation, chosen[head]) for head in HEADS}
     best = {"best_possible_auc": evaluate.best_possible(test.label, test.best)} if _has_best(test) else {}
     spec = ModelSpec(
         name=name,
         demonstration=name == DEMONSTRATION,
         input=inputs,
-        network=network,
+        network=replace(
+            network,
+            checks_registration=check is not None,
+            checks_likeness=tuple(nets[0].likeness),
+        ),
         scope=_scope(test, name == DEMONSTRATION),
         temperature={name: head.temperature for name, head in heads.items()},
-        operating_point={**{name: head.point for name, head in heads.items()}, **point},
-        cam_scale=cam_scales(net, validation, inputs.size_px, mri),
+        operating_point={**{name: head.point for name, head in heads.items()}, **doubts},
+        cam_scale=_mean_scales(nets, members, inputs),
         metrics={
             **{name: head.metrics(test, measured[name]) for name, head in heads.items()},
-            **({"registration": check_metrics(check, test)} if check else {}),
-            **({"unlike": unlike} if unlike else {}),
+            **_worth_of_checks(nets[0], first.test, check, doubts, inputs),
         },
-        training={**training, **best, **_log(run), "recipe": to_plain(made.recipe)},
+        training={**training, **best, **_logs(members), "recipe": to_plain(made.recipe)},
     )
-    spec = save_bundle(folder, spec, net, *(x.numpy() for x in _pair(test, 0, inputs.size_px, mri)))
+    spec = save_bundle(folder, spec, nets, *(x.numpy() for x in _pair(test, 0, inputs.size_px, mri)))
     write_card(spec, folder)
     return spec
+
+
+def alike(runs: Sequence[Path]) -> Settings:
+    """How runs of one kind are made; raises RunError where they are not, or as `settings_of_pair` does."""
+    made = [settings_of_pair(run) for run in runs]
+    for run, other in zip(runs, made, strict=True):
+        if _kind(other) != _kind(made[0]):
+            raise RunError(f"{run} trained another network, or by another recipe, than {runs[0]}")
+    return made[0]
+
+
+def _kind(made: Settings) -> tuple[NetworkSpec, Recipe]:
+    """What members have in common: a seed may be their own."""
+    return made.network, replace(made.recipe, seed=0, threads=1)
+
+
+def _own_answers(
+    nets: Sequence[FusionNetwork], parts: Sequence[Samples], inputs: InputSpec
+) -> dict[str, np.ndarray]:
+    """Logits (case, 2) by head, each network's of its own part, one after the other."""
+    said = [
+        predict(net, part, inputs.size_px, mri=inputs.mri_input)
+        for net, part in zip(nets, parts, strict=True)
+    ]
+    return {head: np.concatenate([one[head] for one in said]) for head in said[0]}
+
+
+def _add_checks(
+    net: FusionNetwork, member: Member, check: Check | None, inputs: InputSpec
+) -> dict[str, float]:
+    """Put into a network what it can check; returns the points from which it doubts."""
+    fit = fit_likeness(net, member.validation, inputs.size_px, inputs.mri_input)
+    has_mri = bool(mri_channels(member.test, inputs.mri_input).any())
+    measurable = [name for name in fit.thresholds if name == "us" or has_mri]
+    net.likeness = nn.ModuleDict({name: fit.networks[name] for name in measurable})
+    points = {f"{name}_unlike": fit.thresholds[name] for name in measurable}
+    if check is None:
+        return points
+    net.agreement = check.network
+    return {**points, "registration": check.threshold}
+
+
+def _worth_of_checks(
+    net: FusionNetwork, test: Samples, check: Check | None, doubts: dict[str, float], inputs: InputSpec
+) -> dict[str, dict[str, Metric]]:
+    """Figures of the checks of a network as it is kept."""
+    thresholds = {name: doubts[f"{name}_unlike"] for name in net.likeness}
+    unlike = unlike_metrics(net, thresholds, test, inputs.size_px, inputs.mri_input)
+    registration = {"registration": check_metrics(check, test)} if check else {}
+    return {**registration, **({"unlike": unlike} if unlike else {})}
+
+
+def _mean_scales(
+    nets: Sequence[FusionNetwork], members: Sequence[Member], inputs: InputSpec
+) -> dict[str, float]:
+    scales = [
+        cam_scales(net, member.validation, inputs.size_px, inputs.mri_input)
+        for net, member in zip(nets, members, strict=True)
+    ]
+    return {name: float(np.mean([one[name] for one in scales])) for name in MODALITIES}
+
+
+def _logs(members: Sequence[Member]) -> dict[str, Any]:
+    """What the log of the run tells, or of each member's."""
+    logs = [_log(member.run) for member in members]
+    return logs[0] if len(logs) == 1 else {"members": logs}
 
 
 def settings_of_pair(run: Path) -> Settings:

@@ -46,6 +46,8 @@ def initial(
 
 def _from_bundle(net: FusionNetwork, network: NetworkSpec, start: Path) -> str:
     bundle = load_bundle(start, "cpu")
+    if bundle.spec.members > 1:
+        raise StartError(f"the bundle {start} holds {bundle.spec.members} networks: training starts from one")
     checks = {name: getattr(network, name) for name in ("checks_registration", "checks_likeness")}
     held = replace(bundle.spec.network, **checks)
     if held != network:

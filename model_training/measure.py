@@ -28,7 +28,7 @@ from model_training.cohort.stills import crop_masks, read_stills, stills_cohort
 from model_training.evaluate.discrimination import Z
 from model_training.likeness import unlike_metrics
 from model_training.markdown import figure
-from model_training.predict import predict
+from model_training.predict import predict_mean
 
 Logits = dict[str, np.ndarray]
 ARMS = ("us", "mri", "fused")
@@ -92,7 +92,7 @@ def measure_pairs(bundle: Bundle, samples: Samples, null: Samples | None = None)
     `null_gain` is what fusion gains there.
     """
     label, patients = samples.label, samples.patient
-    logits = predict(bundle.network, samples, bundle.spec.input.size_px, alone=True)
+    logits = predict_mean(bundle.networks, samples, bundle.spec.input.size_px, alone=True)
     probability = evaluate.calibrated(logits["fused"], bundle.spec.temperature["fused"])
     calibration = evaluate.calibration_metrics(label, probability, patients)
     found: Found = {
@@ -113,7 +113,7 @@ def measure_pairs(bundle: Bundle, samples: Samples, null: Samples | None = None)
     found |= _unlike(bundle, samples)
     if null is not None:
         found["null_gain"] = asdict(
-            _gain(null.label, predict(bundle.network, null, bundle.spec.input.size_px))
+            _gain(null.label, predict_mean(bundle.networks, null, bundle.spec.input.size_px))
         )
     return found
 
@@ -124,7 +124,7 @@ def measure_stills(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndar
     `masks` are shares of each pixel of the crop, float (case, size, size), that are "lesion" and "text".
     """
     label = samples.label
-    logits = predict(bundle.network, samples, bundle.spec.input.size_px)["us"]
+    logits = predict_mean(bundle.networks, samples, bundle.spec.input.size_px)["us"]
     probability = evaluate.calibrated(logits, bundle.spec.temperature["us"])
     return {
         "n": len(label),
@@ -177,9 +177,13 @@ def _attention(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndarray]
 
 def attention(bundle: Bundle, us: np.ndarray) -> np.ndarray:
     """Raw Grad-CAM of the US head for one crop (1, 1, size, size), at the crop's size, float (size, size)."""
-    with torch.no_grad():
-        maps = {"us": bundle.network.trunk("us", torch.from_numpy(us.astype(np.float32)).to(bundle.device))}
-    cam = grad_cam(bundle.network.head, maps, "us")["us"].cpu().numpy()
+    image = torch.from_numpy(us.astype(np.float32)).to(bundle.device)
+    cams = []
+    for network in bundle.networks:
+        with torch.no_grad():
+            maps = {"us": network.trunk("us", image)}
+        cams.append(grad_cam(network.head, maps, "us")["us"].cpu().numpy())
+    cam = np.mean(cams, axis=0)
     return ndimage.zoom(cam, us.shape[-1] / cam.shape[-1], order=1, grid_mode=True, mode="nearest")
 
 

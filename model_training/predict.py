@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +10,14 @@ import torch
 from breastview.fusion.network import FusionNetwork, Maps
 from model_training.batches import inputs, known, mri_channels, mri_images
 from model_training.cohort.samples import Samples
+
+
+def predict_mean(
+    networks: Sequence[FusionNetwork], samples: Samples, size_px: int, alone: bool = False
+) -> dict[str, np.ndarray]:
+    """`predict` of a bundle: the mean of its networks' logits."""
+    said = [predict(net, samples, size_px, alone=alone) for net in networks]
+    return {head: np.mean([one[head] for one in said], axis=0) for head in said[0]}
 
 
 @torch.no_grad()

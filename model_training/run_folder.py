@@ -128,6 +128,19 @@ def check_cases(run: Path, trained: Cases, asked: Cases) -> None:
         )
 
 
+def check_folds(runs: Mapping[Path, str]) -> None:
+    """Raises RunError unless runs, each with the name of its split, are the folds of one division, each
+    once."""
+    count = len(runs)
+    wanted = {f"fold {number}/{count}" for number in range(1, count + 1)}
+    for run, split in runs.items():
+        if split not in wanted:
+            raise RunError(f"{run} was trained on {split}: {count} runs make an ensemble of {count} folds")
+    missing = sorted(wanted - set(runs.values()))
+    if missing:
+        raise RunError(f"no run was trained on {', '.join(missing)}, and another fold is given twice")
+
+
 def keep(run: Path, state: State) -> None:
     """Write a checkpoint.
 

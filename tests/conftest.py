@@ -121,5 +121,5 @@ def small_bundle(tmp_path_factory) -> Path:
     us = rng.standard_normal((1, 1, 32, 32), dtype=np.float32)
     mri = rng.standard_normal((1, len(CHANNELS), 32, 32), dtype=np.float32)
     folder = tmp_path_factory.mktemp("model") / "small"
-    save_bundle(folder, spec, network, us, mri)
+    save_bundle(folder, spec, [network], us, mri)
     return folder

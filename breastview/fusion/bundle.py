@@ -7,6 +7,7 @@ halves a shared ResNet-101 to under 45 MB; metrics are those of the weights as t
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,11 +27,16 @@ PROBE_TOLERANCE = 0.05  # logits; other devices and kernels round otherwise
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A checked network on its device."""
+    """Checked networks on their device: one, or the members of an ensemble, which answer by their mean."""
 
     spec: ModelSpec
-    network: FusionNetwork
+    networks: tuple[FusionNetwork, ...]
     device: torch.device
+
+    @property
+    def network(self) -> FusionNetwork:
+        """The first network; it also holds the checks of the input."""
+        return self.networks[0]
 
     @property
     def device_name(self) -> str:
@@ -66,40 +72,68 @@ def load_bundle(folder: Path, device: str = "auto") -> Bundle:
     shards = shard_files(folder)
     if not shards or file_hash(shards) != spec.weights_sha256:
         raise ModelError.of("model.wrong_checksum")
-    network = FusionNetwork(spec.network)
     try:
-        load_weights(network, {k: v for shard in shards for k, v in load_file(shard).items()})
+        kept = {k: v for shard in shards for k, v in load_file(shard).items()}
+        networks = tuple(_loaded(spec, member, kept).to(place) for member in range(spec.members))
     except (RuntimeError, SafetensorError) as error:
         raise ModelError.of("model.does_not_fit") from error
-    network.eval().requires_grad_(False)
-    network.to(place)
-    bundle = Bundle(spec, network, place)
+    bundle = Bundle(spec, networks, place)
     _check_probe(bundle, folder / PROBE_FILE)
     return bundle
 
 
+def _loaded(spec: ModelSpec, member: int, kept: Mapping[str, torch.Tensor]) -> FusionNetwork:
+    """A member from all kept weights; only the first has checks."""
+    prefix, own = _prefix(member), spec.network
+    if member:
+        own = replace(own, checks_registration=False, checks_likeness=())
+    network = FusionNetwork(own)
+    load_weights(network, {k.removeprefix(prefix): v for k, v in kept.items() if _member(k) == prefix})
+    return network.eval().requires_grad_(False)
+
+
+def _prefix(member: int) -> str:
+    """What stands before the names of a member's weights: nothing for the first."""
+    return f"member{member + 1}." if member else ""
+
+
+def _member(name: str) -> str:
+    """The prefix of a kept name."""
+    first = name.partition(".")[0]
+    return f"{first}." if first.startswith("member") else ""
+
+
 def save_bundle(
-    folder: Path, spec: ModelSpec, network: FusionNetwork, us: np.ndarray, mri: np.ndarray
+    folder: Path, spec: ModelSpec, networks: Sequence[FusionNetwork], us: np.ndarray, mri: np.ndarray
 ) -> ModelSpec:
     """Write a bundle; `us` (1, 1, s, s) and `mri` (1, c, s, s) float32 are the input it is checked with.
 
-    Returns the spec with the weights' checksum. Afterwards `network` holds the weights as they are kept.
+    Returns the spec with the weights' checksum and the number of members. Afterwards `networks` hold the
+    weights as they are kept.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("model*.safetensors"):
         old.unlink()
-    kept = pack_weights(network)
+    kept: dict[str, torch.Tensor] = {}
+    for member, network in enumerate(networks):
+        packed = pack_weights(network)
+        load_weights(network.eval(), packed)
+        kept |= {_prefix(member) + name: value for name, value in packed.items()}
     for number, shard in enumerate(_shards(kept), 1):
         save_file(shard, folder / f"model-{number:02d}.safetensors")
-    load_weights(network, kept)
-    network.eval()
-    spec = replace(spec, weights_sha256=file_hash(shard_files(folder)))
+    spec = replace(spec, weights_sha256=file_hash(shard_files(folder)), members=len(networks))
     us_t, mri_t = torch.from_numpy(us), torch.from_numpy(mri)
-    with torch.no_grad():
-        logits = network(us_t, mri_tensor(mri_t, torch.ones(mri.shape[:2], dtype=torch.bool)))["fused"]
+    logits = _fused(networks, us_t, mri_t)
     save_file({"us": us_t, "mri": mri_t, "fused": logits}, folder / PROBE_FILE)
     write_spec(folder, spec)
     return spec
+
+
+@torch.no_grad()
+def _fused(networks: Sequence[FusionNetwork], us: torch.Tensor, mri: torch.Tensor) -> torch.Tensor:
+    """Mean fused logits of images with all channels."""
+    joined = mri_tensor(mri, torch.ones(mri.shape[:2], dtype=torch.bool, device=mri.device))
+    return torch.stack([network(us, joined)["fused"] for network in networks]).mean(dim=0)
 
 
 def pack_weights(network: FusionNetwork) -> dict[str, torch.Tensor]:
@@ -186,8 +220,6 @@ def _check_probe(bundle: Bundle, file: Path) -> None:
     size = bundle.spec.input.size_px
     if us.shape[1:] != (1, size, size) or mri.shape[1:] != (len(CHANNELS), size, size):
         raise ModelError.of("model.no_probe")
-    with torch.no_grad():
-        present = torch.ones(mri.shape[:2], dtype=torch.bool, device=bundle.device)
-        logits = bundle.network(us, mri_tensor(mri, present))["fused"].cpu()
+    logits = _fused(bundle.networks, us, mri).cpu()
     if not torch.allclose(logits, kept, atol=PROBE_TOLERANCE):
         raise ModelError.of("model.other_answers")

@@ -11,7 +11,7 @@ import torch
 
 from breastview.fusion.bundle import Bundle, load_bundle
 from breastview.fusion.explain import MALIGNANT, grad_cam
-from breastview.fusion.network import MODALITIES, mri_tensor
+from breastview.fusion.network import MODALITIES, FusionNetwork, Maps, mri_tensor
 from breastview.fusion.preprocess import ModelInput
 from breastview.fusion.reading import Eligibility, Heatmap, Reading, refusal
 from breastview.fusion.spec import ModelSpec, read_spec
@@ -27,13 +27,11 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
     inputs = _inputs(bundle, given)
     if not inputs or not (eligibility.eligible or override):
         return refusal(spec, given.lesion_id, given.input_sha256, eligibility, bundle.device_name)
-    with torch.no_grad():
-        maps = {name: bundle.network.trunk(name, x) for name, x in inputs.items()}
-        logits = bundle.network.head(maps)
-        weights = bundle.network.head.weights({name: x.mean(dim=(2, 3)) for name, x in maps.items()})[0]
-    share = dict(zip(maps, weights.tolist(), strict=True))
-    fused = "fused" if len(maps) == len(MODALITIES) else next(iter(maps))
-    cams = grad_cam(bundle.network.head, maps, fused)
+    fused = "fused" if len(inputs) == len(MODALITIES) else next(iter(inputs))
+    logits, share, cams = (
+        _mean(parts)
+        for parts in zip(*(_answer(network, inputs, fused) for network in bundle.networks), strict=True)
+    )
     return Reading(
         lesion_id=given.lesion_id,
         eligibility=eligibility,
@@ -46,11 +44,25 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
         probability=_probability(logits, "fused", spec) if fused == "fused" else None,
         probability_us=_probability(logits, "us", spec),
         probability_mri=_probability(logits, "mri", spec),
-        weight_us=share.get("us"),
-        weight_mri=share.get("mri"),
+        weight_us=float(share["us"]) if "us" in share else None,
+        weight_mri=float(share["mri"]) if "mri" in share else None,
         heatmaps=tuple(_heatmap(name, cam, given, spec) for name, cam in cams.items()),
         cautions=_cautions(bundle, inputs),
     )
+
+
+def _answer(network: FusionNetwork, inputs: Maps, fused: str) -> tuple[Maps, Maps, Maps]:
+    """One network's logits (1, 2) by head; by modality its weight, and raw Grad-CAM (h, w) of `fused`."""
+    with torch.no_grad():
+        maps = {name: network.trunk(name, x) for name, x in inputs.items()}
+        logits = network.head(maps)
+        weights = network.head.weights({name: x.mean(dim=(2, 3)) for name, x in maps.items()})[0]
+    return logits, dict(zip(maps, weights, strict=True)), grad_cam(network.head, maps, fused)
+
+
+def _mean(parts: tuple[Maps, ...]) -> Maps:
+    """The mean over networks of what each says, by name."""
+    return {name: torch.stack([part[name] for part in parts]).mean(dim=0) for name in parts[0]}
 
 
 def read_request(

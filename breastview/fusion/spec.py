@@ -127,7 +127,7 @@ class ModelSpec:
     `temperature` divides logits, a modality; `cam_scale` is the raw Grad-CAM value shown as 1, a modality.
     `operating_point` is a probability for each head, and for "registration" the one from which US and MRI are
     said not to show the same place; for "us_unlike" and "mri_unlike" it is the distance from which a crop is
-    said to be unlike the measured ones.
+    said to be unlike the measured ones. `members` networks answer together, by the mean of their logits.
     """
 
     name: str
@@ -142,6 +142,7 @@ class ModelSpec:
     cam_scale: dict[str, float] = field(default_factory=dict)
     metrics: dict[str, dict[str, Metric]] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
+    members: int = 1
     schema: str = SCHEMA
 
 

@@ -86,6 +86,12 @@ class Samples:
         return Samples(**arrays, about=self.about.iloc[places].reset_index(drop=True))
 
 
+def joined(parts: Sequence[Samples]) -> Samples:
+    """The lesions of all parts, one part after the other."""
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+    return Samples(**arrays, about=pd.concat([part.about for part in parts], ignore_index=True))
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """One lesion's versions and its row: `variants` exact ones first; `native`, `displaced` as in

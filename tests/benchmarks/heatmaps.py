@@ -68,7 +68,7 @@ def untrained_bundle() -> Bundle:
     torch.manual_seed(0)
     spec = ModelSpec("bench", True, InputSpec(size_px=SIDE_PX), NetworkSpec(), Scope())
     network = FusionNetwork(spec.network).eval().requires_grad_(False)
-    return Bundle(spec, network, torch.device("cpu"))
+    return Bundle(spec, (network,), torch.device("cpu"))
 
 
 def noise() -> ModelInput:

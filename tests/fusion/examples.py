@@ -63,7 +63,7 @@ def network(seed: int = 0, spec: NetworkSpec = SPEC.network) -> FusionNetwork:
 
 def bundle(seed: int = 0, spec: ModelSpec = SPEC) -> Bundle:
     """A bundle that never was on disk."""
-    return Bundle(spec, network(seed, spec.network).requires_grad_(False), torch.device("cpu"))
+    return Bundle(spec, (network(seed, spec.network).requires_grad_(False),), torch.device("cpu"))
 
 
 def given(seed: int = 0) -> ModelInput:

@@ -35,7 +35,7 @@ MIB = 1024 * 1024
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
-    save_bundle(folder, SPEC, network(), US, MRI)
+    save_bundle(folder, SPEC, [network()], US, MRI)
     return folder
 
 
@@ -59,7 +59,7 @@ def fused(net: FusionNetwork) -> torch.Tensor:
 
 def test_a_saved_network_answers_as_it_was_kept(tmp_path):
     net = network()
-    returned = save_bundle(tmp_path, SPEC, net, US, MRI)
+    returned = save_bundle(tmp_path, SPEC, [net], US, MRI)
     loaded = load_bundle(tmp_path, "cpu")
     assert loaded.spec == returned == read_spec(tmp_path)
     assert loaded.spec.weights_sha256 == file_hash(shard_files(tmp_path))
@@ -104,7 +104,7 @@ def test_a_row_of_zeros_is_kept():
 def test_a_shared_resnet_101_fits_its_limits(tmp_path):
     spec = replace(SPEC, network=NetworkSpec())
     torch.manual_seed(0)
-    save_bundle(tmp_path, spec, FusionNetwork(spec.network), US, MRI)
+    save_bundle(tmp_path, spec, [FusionNetwork(spec.network)], US, MRI)
     sizes = [path.stat().st_size for path in shard_files(tmp_path)]
     assert len(sizes) >= 3 and max(sizes) <= 15 * MIB
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 45 * MIB
@@ -113,7 +113,7 @@ def test_a_shared_resnet_101_fits_its_limits(tmp_path):
 
 def test_saving_again_leaves_no_old_shard(folder):
     (folder / "model-07.safetensors").write_bytes(b"old")
-    save_bundle(folder, SPEC, network(1), US, MRI)
+    save_bundle(folder, SPEC, [network(1)], US, MRI)
     assert [path.name for path in shard_files(folder)] == ["model-01.safetensors"]
     assert load_bundle(folder, "cpu")
 

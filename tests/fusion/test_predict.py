@@ -136,11 +136,11 @@ def test_a_missing_channel_reaches_the_network_as_missing():
 def test_a_worker_reads_from_a_folder_what_it_would_read_from_memory(tmp_path):
     net = network()
     spec = save_bundle(
-        tmp_path, SPEC, net, np.ones((1, 1, 32, 32), np.float32), np.ones((1, 4, 32, 32), np.float32)
+        tmp_path, SPEC, [net], np.ones((1, 1, 32, 32), np.float32), np.ones((1, 4, 32, 32), np.float32)
     )
     assert warm(tmp_path, "cpu") == "CPU"
     reading = read_request(tmp_path, "cpu", given(), YES, False)
-    direct = read(replace(bundle(), spec=spec, network=net), given(), YES)
+    direct = read(replace(bundle(), spec=spec, networks=(net,)), given(), YES)
     assert reading.probability == pytest.approx(direct.probability, abs=1e-6)
     assert reading.model_sha256 == spec.weights_sha256
 

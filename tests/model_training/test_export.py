@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from scipy.special import expit
+from scipy.special import expit, logit
 from typer.testing import CliRunner
 
 from breastview.fusion.bundle import load_bundle, pack_weights
@@ -23,7 +24,7 @@ from model_training import evaluate, run_folder
 from model_training.__main__ import app
 from model_training.card import HEADS
 from model_training.cohort.samples import BEST, load_cohort
-from model_training.export import DEMONSTRATION, export_bundle, load_average
+from model_training.export import DEMONSTRATION, Member, export_bundle, load_average
 from model_training.likeness import unlike_metrics
 from model_training.predict import predict
 from model_training.recipe import Recipe
@@ -43,7 +44,7 @@ def exported(tmp_path_factory):
     training, *held_out = load_parts(cohort, ("train", "validation", "test"))
     run = folder / "run"
     train(training, held_out[0], run, NETWORK, RECIPE)
-    spec = export_bundle(run, folder / "bundle", DEMONSTRATION, *held_out, {"seed": 7}, InputSpec())
+    spec = export_bundle([Member(run, *held_out)], folder / "bundle", DEMONSTRATION, {"seed": 7}, InputSpec())
     return folder, spec
 
 
@@ -142,7 +143,7 @@ def test_a_network_of_one_modality_is_no_bundle(exported, tmp_path):
     cases = run_folder.Cases.of(OWN_PARTS, test, test)
     run_folder.begin(tmp_path, run_folder.Settings(network, RECIPE, "random weights", cases))
     with pytest.raises(run_folder.RunError, match="trained us only"):
-        export_bundle(tmp_path, tmp_path / "bundle", DEMONSTRATION, test, test, {}, InputSpec())
+        export_bundle([Member(tmp_path, test, test)], tmp_path / "bundle", DEMONSTRATION, {}, InputSpec())
 
 
 def test_a_wards_own_bundle_is_bounded_by_its_cases_and_measured_over_patients(exported):
@@ -157,7 +158,7 @@ def test_a_wards_own_bundle_is_bounded_by_its_cases_and_measured_over_patients(e
     channels = test.channels.copy()
     channels[:4] = False
     test = replace(test, about=about, channels=channels)
-    spec = export_bundle(folder / "run", folder / "own", "Ward", validation, test, {}, InputSpec())
+    spec = export_bundle([Member(folder / "run", validation, test)], folder / "own", "Ward", {}, InputSpec())
     assert read_spec(folder / "own").scope == spec.scope
     assert (spec.demonstration, spec.scope.simulated_only, spec.scope.research_only) == (False, False, True)
     assert (spec.scope.min_age_y, spec.scope.max_age_y, spec.scope.scanners) == (31, 70, ("GE",))
@@ -198,7 +199,9 @@ def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog)
 def test_with_enough_validation_cases_the_bundle_doubts_crops_unlike_them(exported, tmp_path):
     cohort = write_cohort(tmp_path / "cohort", cases=60)
     validation, test = (load_cohort(cohort, part) for part in ("validation", "test"))
-    spec = export_bundle(exported[0] / "run", tmp_path / "own", "Ward", validation, test, {}, InputSpec())
+    spec = export_bundle(
+        [Member(exported[0] / "run", validation, test)], tmp_path / "own", "Ward", {}, InputSpec()
+    )
     assert spec.network.checks_likeness == ("us", "mri") and exported[1].network.checks_likeness == ()
     opened = load_bundle(tmp_path / "own", "cpu")
     thresholds = {name: spec.operating_point[f"{name}_unlike"] for name in ("us", "mri")}
@@ -248,6 +251,76 @@ def test_a_cohort_that_was_cut_anew_is_no_test(second_fold, tmp_path):
     told = invoke("export", other, run, tmp_path / "bundle", "--fold", "2/2")
     assert told.exit_code == 1 and not (tmp_path / "bundle").exists()
     assert "was trained on other cases than fold 2/2 of this cohort" in told.output
+
+
+@pytest.fixture(scope="module")
+def both_folds(second_fold):
+    """A cohort, and the runs that were trained on both folds of it."""
+    cohort, run = second_fold
+    recipe, first = run.with_name("own.toml"), run.with_name("first")
+    told = invoke("train", cohort, first, "--trunk", "cnn", "--fold", "1/2", "--recipe", recipe)
+    assert told.exit_code == 0, told.output
+    return cohort, first, run
+
+
+def test_the_runs_of_all_folds_make_an_ensemble_that_answers_by_the_mean(both_folds, tmp_path):
+    cohort, *runs = both_folds
+    told = invoke("export", cohort, *runs, tmp_path)
+    assert told.exit_code == 0, told.output
+    opened = load_bundle(tmp_path, "cpu")
+    assert opened.spec.members == len(opened.networks) == 2
+    unclipped = replace(opened.spec, cam_scale={"us": 10.0, "mri": 10.0})
+    opened = replace(opened, spec=unclipped)
+    test = load_cohort(cohort, "test")
+    images = test.us[3, 0].astype(np.float32), test.mri[3, 0].astype(np.float32)
+    place = Crop(0, 0, 64), PlaneGrid(0, 0, 0.5, SIDE_PX, SIDE_PX)
+    given = ModelInput("L1", *images, np.ones(4, bool), *place)
+    apart = [read(replace(opened, networks=(net,)), given, Eligibility(True)) for net in opened.networks]
+    together = read(opened, given, Eligibility(True))
+    for name in ("probability", "probability_us", "probability_mri"):
+        odds = [logit(getattr(one, name)) for one in apart]
+        assert odds[0] != pytest.approx(odds[1])
+        assert logit(getattr(together, name)) == pytest.approx(np.mean(odds), abs=1e-4)
+    assert together.weight_us == pytest.approx(np.mean([one.weight_us for one in apart]))
+    for k, heatmap in enumerate(together.heatmaps):
+        assert heatmap.values == pytest.approx(np.mean([one.heatmaps[k].values for one in apart], axis=0))
+
+
+def test_an_ensemble_is_calibrated_and_measured_out_of_fold(both_folds, tmp_path):
+    cohort, *runs = both_folds
+    assert invoke("export", cohort, *runs, tmp_path).exit_code == 0
+    opened = load_bundle(tmp_path, "cpu")
+    parts = [load_fold(cohort, number, 2, ["test"])[0] for number in (1, 2)]
+    own = [predict(*pair, SIDE_PX)["fused"] for pair in zip(opened.networks, parts, strict=True)]
+    logits, label = np.concatenate(own), np.concatenate([part.label for part in parts])
+    spec = opened.spec
+    assert spec.metrics["fused"]["auc"].n == 36 == len(label)
+    assert spec.metrics["fused"]["auc"].value == pytest.approx(evaluate.auc(label, evaluate.margin(logits)))
+    assert spec.temperature["fused"] == pytest.approx(evaluate.fit_temperature(label, logits), rel=1e-3)
+    assert spec.training["split"] == "fold 1/2, fold 2/2" and len(spec.training["members"]) == 2
+    card = (tmp_path / "CARD.md").read_text(encoding="utf-8")
+    assert "An ensemble of 2 networks" in card and "The ensemble itself was not measured" in card
+
+
+def test_folds_that_are_no_whole_division_are_refused(both_folds, tmp_path):
+    cohort, first, second = both_folds
+    twice = invoke("export", cohort, first, shutil.copytree(first, tmp_path / "copy"), tmp_path / "bundle")
+    assert twice.exit_code == 1 and "no run was trained on fold 2/2" in twice.output
+    one_of_three = shutil.copytree(second, tmp_path / "third")
+    kept = json.loads((one_of_three / run_folder.SETTINGS).read_text())
+    kept["cases"]["split"] = "fold 3/3"
+    (one_of_three / run_folder.SETTINGS).write_text(json.dumps(kept))
+    missing = invoke("export", cohort, first, one_of_three, tmp_path / "bundle")
+    assert (
+        missing.exit_code == 1 and "was trained on fold 3/3: 2 runs make an ensemble of 2" in missing.output
+    )
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_folds_of_another_cohort_are_refused(both_folds, tmp_path):
+    other = write_cohort(tmp_path / "cohort", shift=0.4)
+    told = invoke("export", other, *both_folds[1:], tmp_path / "bundle")
+    assert told.exit_code == 1 and "was trained on other cases than fold 1/2 of this cohort" in told.output
 
 
 def test_a_run_that_does_not_say_its_cases_is_refused(second_fold, tmp_path):

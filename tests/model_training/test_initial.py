@@ -83,7 +83,15 @@ def test_a_bundle_that_checks_its_inputs_starts_a_network_that_does_not_yet(smal
     held = load_bundle(small_bundle, "cpu").spec
     checking = replace(held.network, checks_registration=True, checks_likeness=("us",))
     inputs = (np.zeros((1, channels, 32, 32), np.float32) for channels in (1, len(CHANNELS)))
-    save_bundle(tmp_path / "checking", replace(held, network=checking), FusionNetwork(checking), *inputs)
+    save_bundle(tmp_path / "checking", replace(held, network=checking), [FusionNetwork(checking)], *inputs)
     started, _ = initial(held.network, start=tmp_path / "checking")
     wanted = load_bundle(tmp_path / "checking", "cpu").network.state_dict()
     assert all(torch.equal(value, wanted[name]) for name, value in started.state_dict().items())
+
+
+def test_an_ensemble_starts_nothing(small_bundle, tmp_path):
+    held = load_bundle(small_bundle, "cpu")
+    inputs = (np.zeros((1, channels, 32, 32), np.float32) for channels in (1, len(CHANNELS)))
+    save_bundle(tmp_path, held.spec, [held.network, FusionNetwork(held.spec.network)], *inputs)
+    with pytest.raises(StartError, match="holds 2 networks: training starts from one"):
+        initial(held.spec.network, start=tmp_path)

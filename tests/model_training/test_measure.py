@@ -60,7 +60,7 @@ def test_the_fused_head_is_also_measured_without_a_modality(bundle, samples):
 def test_a_bundle_that_checks_registrations_is_measured_at_that(bundle, samples):
     checking = replace(
         bundle,
-        network=copy.deepcopy(bundle.network),
+        networks=(copy.deepcopy(bundle.network),),
         spec=replace(bundle.spec, operating_point={**bundle.spec.operating_point, "registration": 0.0}),
     )
     checking.network.agreement = Agreement().eval()
@@ -76,7 +76,7 @@ def test_a_bundle_that_checks_likeness_is_measured_at_that(bundle, samples):
     spec = replace(bundle.spec, network=network, operating_point=point)
     net = copy.deepcopy(bundle.network)
     net.likeness = FusionNetwork(network).likeness
-    found = measure.measure_pairs(replace(bundle, network=net, spec=spec), samples)
+    found = measure.measure_pairs(replace(bundle, networks=(net,), spec=spec), samples)
     assert (found["us_unlike"]["value"], found["us_unlike"]["n"]) == (1.0, 30)
     assert "mri_unlike" not in found and "us_unlike" not in measure.measure_pairs(bundle, samples)
 
