@@ -157,6 +157,7 @@ TEXTS: dict[str, str] = {
     "snap.at_edge": "The best fit lies at the edge of what was searched. Come closer by hand, then snap again.",
     "snap.weak": "The picture shows too little that the MRI shows too.",
     "snap.rival": "Other places in reach fit nearly as well: up to {mm} mm apart.",
+    "snap.unsteady": "Parts of the picture speak for other places in reach: up to {mm} mm apart.",
     "snap.outside": "Only {percent} % of the picture would lie in the body that the MRI covers.",
     "snap.skin": "The skin would lie {mm} mm from the probe's face.",
     "snap.landmarks": "The landmarks would fit worse: {after} mm apart instead of {before} mm.",

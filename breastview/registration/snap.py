@@ -2,7 +2,7 @@
 
 Poses within the reach of the present one are scattered, the best of them climb LC2 from coarse to fine, and
 what they reach is offered only if it explains the picture better, stands out from what the other starts
-reached, and contradicts nothing that is known otherwise.
+reached, would be found in most parts of the picture too, and contradicts nothing that is known otherwise.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SCATTERED = 4096
 STARTS = 32  # how many of the scattered climb
 FINALISTS = 20  # and how many of those to the top
 BATCH = 32
-DOUBT = 0.005  # how much less of the picture a pose explains that is e times less likely the true one
+DOUBT = 0.008  # how much less of the picture a pose explains that is e times less likely the true one
 APART = 4.0  # mm or degrees along one axis between starts
 # Step, blur and patch in mm of what is looked at: first broad shapes, then margins and broad shapes together.
 BROAD, MARGINS = (2.0, 1.0, 12.0), (1.25, 0.6, 5.0)
@@ -41,7 +41,9 @@ NUDGE = np.array([0.3, 0.3, 0.3, 0.6, 0.6, 0.6])  # mm and degrees of the numeri
 # The gate, set on simulated rigid pairs: what passes it on real ones is not known.
 LEAST_MM, LEAST_GAIN = 1.0, 0.02  # beyond the spread; share of the picture
 LEAST_SHARE = 0.22
-MOST_SPREAD_MM = 3.5
+MOST_SPREAD_MM = 3.5  # of what explains the whole picture nearly as well
+MOST_UNSTEADY_MM = 5.0  # of what explains the picture best when its blocks are drawn anew
+BLOCK_MM, DRAWS = 10.0, 300
 EDGE = 0.1  # mm or degrees
 LEAST_SEEN = 0.7  # of the picture in the body
 MOST_GAP_MM, MORE_GAP_MM = 10.0, 4.0  # from skin to face, and how much it may grow
@@ -53,8 +55,9 @@ class SnapProposal:
     """A pose for the reader to accept or not.
 
     `before` and `after` are the shares of the picture's detail that MRI explains, 0…1; `moved_mm` is the
-    mean way of the picture's points, `spread_mm` how far apart the poses lie that explain it nearly as well;
-    `reasons` say why it is not offered, and are empty where it is.
+    mean way of the picture's points, `spread_mm` how far apart the poses lie that explain it nearly as well,
+    and `unsteady_mm` those that explain it best as its parts are drawn anew; `reasons` say why it is not
+    offered, and are empty where it is.
     """
 
     parameters: RegistrationParameters
@@ -62,6 +65,7 @@ class SnapProposal:
     after: float
     moved_mm: float
     spread_mm: float
+    unsteady_mm: float
     reasons: tuple[Message, ...]
 
     @property
@@ -107,7 +111,7 @@ def propose_snap(
     peaks = _search(rough, sharp, progress)
     move, spread_mm = _weighed(peaks, sharp)
     found = with_matrix(present, matrix @ _matrix(move, pivot)).remade(Method.MANUAL)
-    return _judge(found, present, move, spread_mm, sharp)
+    return _judge(found, present, move, (spread_mm, _unsteady_mm(peaks, sharp)), sharp)
 
 
 def snap_volumes(volumes: Sequence[Volume]) -> tuple[Volume, ...]:
@@ -150,6 +154,18 @@ class _Landscape:
         """Residuals (n, samples + 6) whose squares sum to 1 − height."""
         left = [lc2.residuals(self.placed(moves, k)) for k, (_, lc2) in enumerate(self._looks)]
         return np.concatenate([*(part / np.sqrt(len(left)) for part in left), np.sqrt(PULL) * moves], axis=1)
+
+    def left_by_block(self, moves: np.ndarray) -> np.ndarray:
+        """Share of the picture's detail that is left unexplained in each block of `BLOCK_MM`, (n, blocks)."""
+        corner_mm = self._looks[0][0].min(axis=(0, 1))
+        left: dict[tuple[int, ...], np.ndarray] = {}
+        for k, (points_mm, lc2) in enumerate(self._looks):
+            block = ((points_mm - corner_mm) // BLOCK_MM).astype(int).reshape(-1, 3)[:, :2]
+            squares = lc2.residuals(self.placed(moves, k)) ** 2 / len(self._looks)
+            for name in np.unique(block, axis=0):
+                inside = squares[:, (block == name).all(axis=1)].sum(axis=1)
+                left[tuple(name)] = left.get(tuple(name), 0.0) + inside
+        return np.stack(list(left.values()), axis=1)
 
 
 def _search(rough: _Landscape, sharp: _Landscape, progress: Progress) -> list[_Peak]:
@@ -230,9 +246,28 @@ def _weighed(peaks: Sequence[_Peak], landscape: _Landscape) -> tuple[np.ndarray,
     moves, heights = np.array([p.move for p in peaks]), np.array([p.height for p in peaks])
     weights = np.exp((heights - heights.max()) / DOUBT)
     weights /= weights.sum()
-    placed = landscape.placed(moves)
+    return weights @ moves, _spread_mm(landscape.placed(moves), weights)
+
+
+def _unsteady_mm(peaks: Sequence[_Peak], landscape: _Landscape) -> float:
+    """How far the picture spreads over the peaks that win when its blocks are drawn anew with replacement.
+
+    A block bootstrap (Künsch, Ann Stat 17:1217, 1989). A pose that a few blocks alone speak for loses in
+    draws that leave these out: so do most that only seem better where the breast was deformed.
+    """
+    moves = np.array([p.move for p in peaks])
+    left = landscape.left_by_block(moves)
+    blocks = left.shape[1]
+    draws = np.random.default_rng(0).multinomial(blocks, np.full(blocks, 1 / blocks), DRAWS)
+    winners = np.argmin(draws @ left.T + PULL * (moves**2).sum(axis=1), axis=1)
+    shares = np.bincount(winners, minlength=len(moves)) / DRAWS
+    return _spread_mm(landscape.placed(moves), shares)
+
+
+def _spread_mm(placed: np.ndarray, weights: np.ndarray) -> float:
+    """Root mean square distance of placements (n, row, column, 3) from their weighted mean."""
     away2 = ((placed - np.tensordot(weights, placed, 1)) ** 2).sum(axis=-1).mean(axis=(1, 2))
-    return weights @ moves, float(np.sqrt(weights @ away2))
+    return float(np.sqrt(weights @ away2))
 
 
 def _matrix(move: np.ndarray, pivot: np.ndarray) -> np.ndarray:
@@ -247,7 +282,7 @@ def _judge(
     found: RegistrationParameters,
     present: RegistrationParameters,
     move: np.ndarray,
-    spread_mm: float,
+    spreads_mm: tuple[float, float],
     sharp: _Landscape,
 ) -> SnapProposal:
     """Measure the pose found against the present one, and let every part of the gate speak."""
@@ -256,15 +291,17 @@ def _judge(
     placed = sharp.placed(both)
     moved_mm = float(np.linalg.norm(placed[1] - placed[0], axis=-1).mean())
     reasons = [
-        *_of_measure(before, after, moved_mm, spread_mm),
+        *_of_measure(before, after, moved_mm, *spreads_mm),
         *((message("snap.at_edge"),) if np.abs(move).max() > REACH - EDGE else ()),
         *_of_body(sharp.block, placed),
         *_of_landmarks(found, present),
     ]
-    return SnapProposal(found, before, after, moved_mm, spread_mm, tuple(reasons))
+    return SnapProposal(found, before, after, moved_mm, *spreads_mm, tuple(reasons))
 
 
-def _of_measure(before: float, after: float, moved_mm: float, spread_mm: float) -> Iterator[Message]:
+def _of_measure(
+    before: float, after: float, moved_mm: float, spread_mm: float, unsteady_mm: float
+) -> Iterator[Message]:
     """Whether the picture is explained, better than before, and in one place only."""
     if after < LEAST_SHARE:
         yield message("snap.weak")
@@ -272,6 +309,8 @@ def _of_measure(before: float, after: float, moved_mm: float, spread_mm: float) 
         yield message("snap.stays")
     if spread_mm > MOST_SPREAD_MM:
         yield message("snap.rival", mm=round(2 * spread_mm))
+    elif unsteady_mm > MOST_UNSTEADY_MM:
+        yield message("snap.unsteady", mm=round(2 * unsteady_mm))
 
 
 def _of_body(block: MriBlock, placed: np.ndarray) -> Iterator[Message]:

@@ -13,8 +13,10 @@ from breastview.imaging.case import PixelScale, Role, RoleChoice
 from breastview.imaging.geometry import apply, frozen
 from breastview.imaging.volume import FrameStack, Sector, Volume
 from breastview.messages import message
+from breastview.registration.lc2 import mri_block, us_patches
 from breastview.registration.parameters import LandmarkPair, RegistrationParameters
-from breastview.registration.snap import propose_snap, snap_volumes
+from breastview.registration.plane import us_plane
+from breastview.registration.snap import MARGIN_MM, NEAR, _Landscape, propose_snap, snap_volumes
 from breastview.registration.transform import map_points, moved, turned, us_to_mri
 
 TRUTH = RegistrationParameters((10.0, -40.0, 20.0), (4.0, -6.0, 3.0))
@@ -86,6 +88,24 @@ def test_a_lost_pose_is_found_again(proposal):
 
 def test_the_same_input_gives_the_same_pose(still, mri, proposal):
     assert propose_snap(still, 0, [mri], lost()) == proposal
+
+
+def test_what_its_blocks_leave_is_what_the_whole_picture_leaves(still, mri):
+    looks = [us_patches(still, 0, us_plane(still), (), *look) for look in NEAR]
+    block = mri_block([mri], us_to_mri(lost()), looks[0].points_mm, MARGIN_MM)
+    landscape = _Landscape(looks, block, looks[0].points_mm.reshape(-1, 3).mean(axis=0))
+    moves = np.array([[0.0, 0, 0, 0, 0, 0], [3.0, -2, 1, 4, 0, -5]])
+    left = landscape.left_by_block(moves)
+    assert left.shape[1] > 8
+    squares = (landscape.residuals(moves)[:, :-6] ** 2).sum(axis=1)  # the last six are the pull
+    assert left.sum(axis=1) == pytest.approx(squares, rel=1e-5)
+    assert left.sum(axis=1) == pytest.approx(1 - landscape.explained(moves), abs=0.002)  # but for the ridge
+
+
+def test_a_place_that_one_part_alone_speaks_for_is_unsteady(monkeypatch, still, mri, proposal):
+    assert proposal.unsteady_mm < 2.0
+    monkeypatch.setattr("breastview.registration.snap.MOST_UNSTEADY_MM", proposal.unsteady_mm - 0.01)
+    assert codes(propose_snap(still, 0, [mri], lost())) == ["snap.unsteady"]
 
 
 def test_a_pose_that_is_right_stays(still, mri):
