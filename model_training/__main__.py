@@ -188,7 +188,8 @@ def export(
         training, validation, test = _parts(cohort_folder, own, ("train", "validation", "test"))
         cases = Cases.of(_split_name(own), training, validation)
         check_cases(run, read_settings(run).cases, cases)
-        check = train_check(training, validation) if not members else check
+        if not members and made.recipe.mri == "registered":
+            check = train_check(training, validation)
         members.append(Member(run, validation, test))
     sources = set(members[0].test.about["source"])
     told = {

@@ -82,7 +82,7 @@ def export_bundle(
             checks_registration=check is not None,
             checks_likeness=tuple(nets[0].likeness),
         ),
-        scope=_scope(test, name == DEMONSTRATION),
+        scope=_scope(test, name == DEMONSTRATION, mri),
         temperature={name: head.temperature for name, head in heads.items()},
         operating_point={**{name: head.point for name, head in heads.items()}, **doubts},
         cam_scale=_mean_scales(nets, members, inputs),
@@ -200,8 +200,8 @@ def _seen(values: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return values[there], logits[there]
 
 
-def _scope(test: Samples, demonstration: bool) -> Scope:
-    scope = scope_of(test.about, bool(test.channels.any()))
+def _scope(test: Samples, demonstration: bool, mri: str) -> Scope:
+    scope = scope_of(test.about, bool(mri_channels(test, mri).any()))
     return replace(scope, simulated_only=True, note=SIMULATED) if demonstration else scope
 
 

@@ -92,7 +92,8 @@ def measure_pairs(bundle: Bundle, samples: Samples, null: Samples | None = None)
     `null_gain` is what fusion gains there.
     """
     label, patients = samples.label, samples.patient
-    logits = predict_mean(bundle.networks, samples, bundle.spec.input.size_px, alone=True)
+    size_px, mri = bundle.spec.input.size_px, bundle.spec.input.mri_input
+    logits = predict_mean(bundle.networks, samples, size_px, mri, alone=True)
     probability = evaluate.calibrated(logits["fused"], bundle.spec.temperature["fused"])
     calibration = evaluate.calibration_metrics(label, probability, patients)
     found: Found = {
@@ -112,9 +113,7 @@ def measure_pairs(bundle: Bundle, samples: Samples, null: Samples | None = None)
         found |= worth
     found |= _unlike(bundle, samples)
     if null is not None:
-        found["null_gain"] = asdict(
-            _gain(null.label, predict_mean(bundle.networks, null, bundle.spec.input.size_px))
-        )
+        found["null_gain"] = asdict(_gain(null.label, predict_mean(bundle.networks, null, size_px, mri)))
     return found
 
 
@@ -141,7 +140,8 @@ def _unlike(bundle: Bundle, samples: Samples) -> Found:
     """How many of the crops are doubted, where the bundle can doubt them."""
     spec = bundle.spec
     thresholds = {name: spec.operating_point[f"{name}_unlike"] for name in spec.network.checks_likeness}
-    worth = unlike_metrics(bundle.network, thresholds, samples, spec.input.size_px)
+    size_px, mri = spec.input.size_px, spec.input.mri_input
+    worth = unlike_metrics(bundle.network, thresholds, samples, size_px, mri)
     return {f"{name}_unlike": asdict(metric) for name, metric in worth.items()}
 
 

@@ -13,10 +13,14 @@ from model_training.cohort.samples import Samples
 
 
 def predict_mean(
-    networks: Sequence[FusionNetwork], samples: Samples, size_px: int, alone: bool = False
+    networks: Sequence[FusionNetwork],
+    samples: Samples,
+    size_px: int,
+    mri: str = "registered",
+    alone: bool = False,
 ) -> dict[str, np.ndarray]:
     """`predict` of a bundle: the mean of its networks' logits."""
-    said = [predict(net, samples, size_px, alone=alone) for net in networks]
+    said = [predict(net, samples, size_px, mri=mri, alone=alone) for net in networks]
     return {head: np.mean([one[head] for one in said], axis=0) for head in said[0]}
 
 

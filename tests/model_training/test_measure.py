@@ -57,6 +57,17 @@ def test_the_fused_head_is_also_measured_without_a_modality(bundle, samples):
     assert not np.allclose(logits["mri_alone"], logits["fused"])
 
 
+def test_a_bundle_of_native_mri_is_measured_on_that(bundle, samples):
+    inputs = replace(bundle.spec.input, mri_input="native")
+    found = measure.measure_pairs(replace(bundle, spec=replace(bundle.spec, input=inputs)), samples, samples)
+    logits = predict(bundle.network, samples, inputs.size_px, mri="native")
+    rated = {arm: evaluate.auc(samples.label, evaluate.margin(logits[arm])) for arm in measure.ARMS}
+    assert [found["auc"][arm]["value"] for arm in rated] == pytest.approx(list(rated.values()))
+    gain = rated["fused"] - max(rated["us"], rated["mri"])
+    assert found["null_gain"]["value"] == pytest.approx(gain)
+    assert found["auc"]["mri"] != measure.measure_pairs(bundle, samples)["auc"]["mri"]
+
+
 def test_a_bundle_that_checks_registrations_is_measured_at_that(bundle, samples):
     checking = replace(
         bundle,
