@@ -260,6 +260,7 @@ TEXTS: dict[str, str] = {
     "scope.no_lesion": "No lesion is marked.",
     "scope.no_mri": "There is no MRI: no fused probability.",
     "scope.no_channel": "No MRI channel lies in the ultrasound plane: no fused probability.",
+    "scope.no_native_channel": "No MRI channel covers the place of the MRI mark: no fused probability.",
     "scope.us_covered": "Colour covers this ultrasound image, as Doppler or elastography do: "
     "mark the lesion on a plain one.",
     "scope.missing_channel": "The model needs {channel}, which is not here.",
@@ -273,6 +274,8 @@ TEXTS: dict[str, str] = {
     "scope.other_scanner": "This model was validated on MRI from {scanners}; this one is from {maker}.",
     "scope.other_density": "This model was validated on breast densities {densities}; this breast is {density}.",
     "scope.other_size": "This model was validated on lesions of {low:g} to {high:g} mm; this one measures {mm:.0f} mm.",
+    "scope.size_unknown": "This model was validated on lesions of {low:g} to {high:g} mm; "
+    "the ultrasound image has no scale, so that this one's size is unknown.",
     "scope.research_only": "For research only: measured on fewer than 100 malignant or 100 benign lesions.",
     "scope.scanners": "Scanners: {scanners}.",
     "scope.densities": "Breast densities: {densities}.",

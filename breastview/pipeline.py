@@ -35,7 +35,15 @@ from breastview.registration.plane import UsPlane, us_plane
 from breastview.registration.skin import Body, find_body, side_of
 from breastview.report.content import ReportContent, build_content
 from breastview.report.files import write_whole
-from breastview.report.images import PLANE_STEP_MM, KeyImage, labelled, plane_images, slice_image, us_images
+from breastview.report.images import (
+    PLANE_STEP_MM,
+    KeyImage,
+    crop_images,
+    labelled,
+    plane_images,
+    slice_image,
+    us_images,
+)
 from breastview.report.pdf import write_pdf
 from breastview.review.registering import SetRegistration
 from breastview.review.state import open_state
@@ -328,6 +336,8 @@ def key_images(
         if pair is not None:
             images += plane_images(pair, shown, lesion, reading, name)
         images.append(slice_image(shown, lesion, name))
+        if lesion is not None:
+            images += crop_images(shown, lesion, reading, name)
     return images
 
 

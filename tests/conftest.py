@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.abc
 import os
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,4 +124,15 @@ def small_bundle(tmp_path_factory) -> Path:
     mri = rng.standard_normal((1, len(CHANNELS), 32, 32), dtype=np.float32)
     folder = tmp_path_factory.mktemp("model") / "small"
     save_bundle(folder, spec, [network], us, mri)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def native_bundle(small_bundle) -> Path:
+    """`small_bundle`, but for a network that looks at MRI as it was acquired. Never write it."""
+    from breastview.fusion.spec import read_spec, write_spec
+
+    folder = shutil.copytree(small_bundle, small_bundle.with_name("native"))
+    spec = read_spec(folder)
+    write_spec(folder, replace(spec, input=replace(spec.input, mri_input="native")))
     return folder

@@ -101,6 +101,19 @@ def test_the_report_prints_the_number_that_the_result_holds(reviewed):
     assert "model attention, not lesion outline" in text
 
 
+def test_a_model_of_native_mri_reads_and_shows_where_it_looked_without_any_registration(
+    simulated_patient, native_bundle, tmp_path
+):
+    record = replace(read(simulated_patient.record_file), registrations=())
+    result = review_folder(simulated_patient.folder, tmp_path, record, native_bundle, "cpu")
+    (lesion,) = result.lesions
+    assert result.eligible and 0 < lesion.probability < 1 and lesion.weight_mri > 0
+    assert set(result.files) == {"report.pdf", "us_heatmap.png", "mri_heatmap.png"}
+    text = report_text(tmp_path)
+    assert "DCE 2 − 1, acquired plane through the MRI mark: model attention" in text
+    assert "not registered" in text and f"Probability of malignancy (fused): {lesion.probability:.2f}" in text
+
+
 def test_heatmaps_are_pictures_with_a_label_below(reviewed):
     for name in ("us_heatmap.png", "mri_heatmap.png"):
         with Image.open(reviewed[1] / name) as picture:

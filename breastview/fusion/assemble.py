@@ -11,12 +11,14 @@ from breastview.fusion.preprocess import (
     Crop,
     Image3,
     ModelInput,
+    native_mri,
+    native_plane,
     plane_grid,
     registered_mri,
     square_crop,
     us_input,
 )
-from breastview.fusion.spec import CHANNELS, ModelSpec
+from breastview.fusion.spec import CHANNELS, InputSpec, ModelSpec
 from breastview.imaging.case import Role, ScannedVolume
 from breastview.imaging.colour import is_covered
 from breastview.imaging.diffusion import highest_b
@@ -56,7 +58,8 @@ def model_input(
 ) -> ModelInput:
     """Cut what the network sees of one lesion; whatever is not there stays absent.
 
-    `volumes` maps the names of `channel_volumes` to loaded volumes.
+    `volumes` maps the names of `channel_volumes` to loaded volumes. Native MRI is cut around the MRI mark,
+    without a look at scale and registration.
     """
     digest = input_hash(record, lesion.lesion_id, spec.weights_sha256)
     absent = np.zeros(len(CHANNELS), bool)
@@ -67,13 +70,27 @@ def model_input(
     us = us_input(stack.grey(mark.frame), crop, spec.input, stack.sector)
     covered = is_covered(_seen(stack, mark.frame, crop))
     given = ModelInput(lesion.lesion_id, us, None, absent, crop, us_covered=covered, input_sha256=digest)
+    images: dict[str, Image3] = {name: (v.array, v.index_to_lps) for name, v in volumes.items()}
+    if not images:
+        return given
+    if not spec.input.is_registered:
+        return _with_native(given, images, lesion, spec.input)
     parameters = record.registration(mark.frames_key, mark.frame)
-    if plane is None or parameters is None or not volumes:
+    if plane is None or parameters is None:
         return given
     grid = plane_grid(crop, plane, spec.input.size_px)
-    images: dict[str, Image3] = {name: (v.array, v.index_to_lps) for name, v in volumes.items()}
     mri, present = registered_mri(images, us_to_mri(parameters), grid, spec.input, parameters.warp)
     return replace(given, mri=mri if present.any() else None, channels_present=present, mri_grid=grid)
+
+
+def _with_native(given: ModelInput, images: dict[str, Image3], lesion: Lesion, spec: InputSpec) -> ModelInput:
+    if lesion.mri is None:
+        return given
+    point = np.array(lesion.mri.point_mm)
+    mri, present = native_mri(images, point, spec)
+    plane, grid = native_plane(images, point, spec)
+    seen = mri if present.any() else None
+    return replace(given, mri=seen, channels_present=present, mri_grid=grid, mri_plane=plane)
 
 
 def _seen(stack: FrameStack, frame: int, crop: Crop) -> np.ndarray:

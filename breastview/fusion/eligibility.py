@@ -24,18 +24,21 @@ def check_scope(
     """Whether this lesion of this case may be read; every reason against it, not only the first."""
     if lesion is None:
         return Eligibility(False, (message("scope.no_lesion"), *_about_case(spec.scope, case)))
-    of_lesion = _about_lesion(spec.scope, record, lesion, plane)
+    registered = spec.input.is_registered
     reasons = [
         *_about_case(spec.scope, case),
-        *of_lesion,
-        *objections_to_fusing(record, lesion, plane, mri_side),
+        *_about_lesion(spec.scope, record, lesion, plane),
+        *objections_to_fusing(record, lesion, plane, mri_side, registered),
     ]
+    if spec.scope.sizes_mm is not None and plane is None and not registered:
+        low, high = spec.scope.sizes_mm
+        reasons.append(message("scope.size_unknown", low=low, high=high))
     if _is_covered(case, lesion, given):
         reasons.append(message("scope.us_covered"))
     if not case.volumes:
         reasons.append(message("scope.no_mri"))
     elif given is not None and (given.mri is None or not given.channels_present.any()):
-        reasons.append(message("scope.no_channel"))
+        reasons.append(message("scope.no_channel" if registered else "scope.no_native_channel"))
     elif given is not None:
         reasons += _about_channels(spec.scope, given)
     return Eligibility(not reasons, tuple(reasons))

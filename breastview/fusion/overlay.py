@@ -8,13 +8,14 @@ import numpy as np
 from scipy import ndimage
 
 from breastview.fusion.reading import Heatmap
-from breastview.imaging.geometry import frozen
+from breastview.imaging.geometry import ON_SLICE, SAME_COSINE, apply, frozen
 from breastview.imaging.volume import Sector
 
 SIDE_PX = 192
 # Dark violet to pale yellow with rising lightness, so that it also reads in grey.
 _STOPS = np.array([[38, 14, 74], [106, 43, 150], [182, 74, 160], [240, 128, 118], [252, 214, 150]], float)
 _MRI_TINT = np.array([255.0, 196.0, 96.0])
+Rect = tuple[float, float, float, float]  # left, top, width, height
 
 
 def heatmap_rgba(heatmap: Heatmap) -> np.ndarray:
@@ -28,7 +29,7 @@ def heatmap_rgba(heatmap: Heatmap) -> np.ndarray:
     return np.concatenate([rgb, alpha[..., None]], axis=-1).astype(np.uint8)
 
 
-def within(rgba: np.ndarray, rect: tuple[float, float, float, float], sector: Sector) -> np.ndarray:
+def within(rgba: np.ndarray, rect: Rect, sector: Sector) -> np.ndarray:
     """An overlay (row, column, RGBA) at `rect` (left, top, width, height) in pixels of a US picture,
     transparent from the sector's border outward: there is no image to attend to."""
     left, top, width, height = rect
@@ -41,9 +42,21 @@ def within(rgba: np.ndarray, rect: tuple[float, float, float, float], sector: Se
     return cut
 
 
-def over(
-    grey: np.ndarray, rgba: np.ndarray, rect: tuple[float, float, float, float], opacity: float
-) -> np.ndarray:
+def rect_in_slice(heatmap: Heatmap, picture: np.ndarray) -> Rect | None:
+    """Where a heatmap of native MRI lies on an acquired slice, whose `picture` is the (4, 4) of
+    `slice_plane`; None where the map lies in the US plane, in another slice or in another orientation."""
+    if heatmap.plane is None:
+        return None
+    axes = picture[:3, :2] / np.linalg.norm(picture[:3, :2], axis=0)
+    if not np.allclose(axes.T @ heatmap.plane[:3, :2], np.eye(2), atol=SAME_COSINE):
+        return None
+    ends = (heatmap.left + heatmap.width, heatmap.top + heatmap.height)
+    corners = np.array([(heatmap.left, heatmap.top, 0), (*ends, 0)])
+    (left, top, depth), (right, bottom, _) = apply(np.linalg.inv(picture) @ heatmap.plane, corners).tolist()
+    return (left, top, right - left, bottom - top) if abs(depth) <= ON_SLICE else None
+
+
+def over(grey: np.ndarray, rgba: np.ndarray, rect: Rect, opacity: float) -> np.ndarray:
     """Lay RGBA over a grey uint8 picture at `rect` (left, top, width, height) in its pixels: uint8 RGB."""
     rows, columns = grey.shape
     left, top, width, height = rect

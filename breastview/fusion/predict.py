@@ -139,9 +139,9 @@ def _heatmap(name: str, cam: torch.Tensor, given: ModelInput, spec: ModelSpec) -
     if name == "us":
         assert given.us_crop is not None
         place = (given.us_crop.left, given.us_crop.top, given.us_crop.side, given.us_crop.side)
-    else:
-        assert given.mri_grid is not None
-        grid = given.mri_grid
-        half = grid.spacing_mm / 2
-        place = (grid.left_mm - half, grid.top_mm - half, grid.width_mm, grid.height_mm)
-    return Heatmap(name, values, float(raw.max()), *place)
+        return Heatmap(name, values, float(raw.max()), *place)
+    assert given.mri_grid is not None
+    grid = given.mri_grid
+    half = grid.spacing_mm / 2
+    place = (grid.left_mm - half, grid.top_mm - half, grid.width_mm, grid.height_mm)
+    return Heatmap(name, values, float(raw.max()), *place, plane=given.mri_plane)

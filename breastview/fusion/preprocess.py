@@ -35,8 +35,9 @@ class ModelInput:
     """One lesion as the network sees it.
 
     `us` is float32 (1, size, size), or None; `mri` float32 (channel, size, size), or None; `channels_present`
-    bool (channel,). `us_crop` lies in pixels of the frame, `mri_grid` in mm of the US plane. `us_covered`
-    says that colour is laid over it. `input_sha256` is the review's hash of all that this was made from.
+    bool (channel,). `us_crop` lies in pixels of the frame, `mri_grid` in mm of the US plane, or of
+    `mri_plane`, the (4, 4) from mm to LPS mm of the acquired plane, for native input. `us_covered` says that
+    colour is laid over it. `input_sha256` is the review's hash of all that this was made from.
     """
 
     lesion_id: str
@@ -45,6 +46,7 @@ class ModelInput:
     channels_present: np.ndarray
     us_crop: Crop | None = None
     mri_grid: PlaneGrid | None = None
+    mri_plane: np.ndarray | None = None
     us_covered: bool = False
     input_sha256: str = ""
 
@@ -121,9 +123,18 @@ def registered_mri(
 def native_mri(
     images: Mapping[str, Image3], point_mm: np.ndarray, spec: InputSpec
 ) -> tuple[np.ndarray, np.ndarray]:
-    """MRI on the plane in which it was acquired, `native_side_mm` wide around a lesion's centre (LPS mm).
+    """MRI on its `native_plane` around a lesion's centre (LPS mm), scaled and returned as `registered_mri`
+    does."""
+    return registered_mri(images, *native_plane(images, point_mm, spec), spec)
 
-    Scaled and returned as `registered_mri` does; the plane is that of the dynamic series, else of the first.
+
+def native_plane(
+    images: Mapping[str, Image3], point_mm: np.ndarray, spec: InputSpec
+) -> tuple[np.ndarray, PlaneGrid]:
+    """The plane in which MRI was acquired through a point (LPS mm): the (4, 4) from its mm, right and down
+    from the point as the slices are shown, to LPS mm; and the grid on it, `native_side_mm` wide.
+
+    It is that of the dynamic series, else of the first.
     """
     name = "dce_pre" if "dce_pre" in images else next(iter(images))
     axes = images[name][1][:3, :3]
@@ -133,7 +144,7 @@ def native_mri(
     plane[:3, 3] = point_mm
     step = spec.native_side_mm / spec.size_px
     first = step * (1 - spec.size_px) / 2
-    return registered_mri(images, plane, PlaneGrid(first, first, step, spec.size_px, spec.size_px), spec)
+    return frozen(plane), PlaneGrid(first, first, step, spec.size_px, spec.size_px)
 
 
 def _wider(grid: PlaneGrid, spec: InputSpec) -> PlaneGrid:

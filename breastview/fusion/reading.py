@@ -27,7 +27,8 @@ class Heatmap:
 
     `values` is read-only float32 (row, column) in 0…1, divided by the model-wide `scale`, not stretched;
     `raw_peak` is the largest raw value before scaling. The crop covers `left, top, width, height` in pixels
-    of the US frame (US), or in mm of the US plane (`mri`, registered input).
+    of the US frame (US), or in mm of the US plane (`mri`, registered input), or in mm of `plane`, the (4, 4)
+    to LPS mm of the acquired plane through the MRI mark (`mri`, native input).
     """
 
     modality: str
@@ -37,6 +38,7 @@ class Heatmap:
     top: float
     width: float
     height: float
+    plane: np.ndarray | None = None
 
     @property
     def shows(self) -> bool:

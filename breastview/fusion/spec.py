@@ -15,7 +15,7 @@ SPEC_FILE = "spec.json"
 SCHEMA = "breastview.model/1"
 TRUNKS = ("resnet101", "resnet50", "cnn")
 FUSIONS = ("weighted", "gate", "fixed", "concatenation")
-MRI_INPUTS = ("registered",)
+MRI_INPUTS = ("registered", "native")
 
 
 MODALITIES = ("us", "mri")
@@ -36,8 +36,8 @@ CHANNELS = tuple(Channel)
 @dataclass(frozen=True)
 class InputSpec:
     """How an input is cut and scaled. `size_px` square; crop = the lesion box's longer side × `margin`;
-    `mri_input` is "registered" (the US plane) or "native" (acquired planes, `native_side_mm` wide).
-    This version cuts registered input only and refuses a bundle that wants another."""
+    `mri_input` is one of `MRI_INPUTS`: "registered" (the US plane, as wide as the US crop) or "native" (the
+    acquired plane through the MRI mark, `native_side_mm` wide, which needs no registration)."""
 
     size_px: int = 96
     margin: float = 1.6
@@ -47,6 +47,11 @@ class InputSpec:
     us_std: float = 0.2
     reference_margin: float = 2.5
     mri_limit: float = 4.0
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the MRI is cut in the US plane."""
+        return self.mri_input == "registered"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 OBLIQUE_COSINE = 0.8  # a plane whose normal is further from every axis than this is called oblique
 SAME_COSINE = 0.01
+ON_SLICE = 0.5 + 1e-6  # steps from a slice within which a place is shown on it
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ from enum import StrEnum
 import numpy as np
 
 from breastview.messages import Message, message
-from breastview.records.values import Lesion, ReviewRecord
+from breastview.records.values import Lesion, ReviewRecord, UsMark
 from breastview.registration.parameters import Point2
 from breastview.registration.plane import UsPlane
 from breastview.registration.region import Region, region_of
@@ -66,12 +66,17 @@ def mark_distance_mm(record: ReviewRecord, lesion: Lesion, plane: UsPlane) -> fl
 
 
 def objections_to_fusing(
-    record: ReviewRecord, lesion: Lesion, plane: UsPlane | None, mri_side: str | None
+    record: ReviewRecord,
+    lesion: Lesion,
+    plane: UsPlane | None,
+    mri_side: str | None,
+    registered: bool = True,
 ) -> tuple[Message, ...]:
     """Every reason why this lesion's US and MRI must not be fused; empty when they may.
 
-    `plane` is None for a US image without scale; `mri_side` is the side of the MRI mark by the
-    midline, None while that cannot be computed.
+    `plane` is None for a US image without scale; `mri_side` is the side of the MRI mark by the midline, None
+    while that cannot be computed. Where the MRI is not looked at in the US plane (`registered` False) scale
+    and registration may be missing; one that is there must still put the marks together.
     """
     objections = []
     if lesion.us is None:
@@ -84,18 +89,19 @@ def objections_to_fusing(
         objections.append(message("concordance.side_not_computed"))
     elif lesion.mri is not None and lesion.side != mri_side:
         objections.append(message("concordance.sides_differ", us=str(lesion.side), mri=str(mri_side)))
-    if lesion.us is not None:
-        objections += _about_registration(record, lesion, plane)
+    if lesion.us is not None and registered:
+        objections += _missing_registration(record, lesion.us, plane)
+    if plane is not None:
+        objections += _far_apart(record, lesion, plane)
     return tuple(objections)
 
 
-def _about_registration(record: ReviewRecord, lesion: Lesion, plane: UsPlane | None) -> list[Message]:
-    assert lesion.us is not None
+def _missing_registration(record: ReviewRecord, mark: UsMark, plane: UsPlane | None) -> list[Message]:
     if plane is None:
         return [message("concordance.no_scale")]
-    if record.registration(lesion.us.frames_key, lesion.us.frame) is None:
+    if record.registration(mark.frames_key, mark.frame) is None:
         return [message("concordance.no_registration")]
-    return _far_apart(record, lesion, plane)
+    return []
 
 
 def _far_apart(record: ReviewRecord, lesion: Lesion, plane: UsPlane) -> list[Message]:

@@ -12,7 +12,11 @@ from breastview.registration.parameters import RegistrationParameters
 
 
 def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
-    """sha256 (hex) over images, the lesion's marks and side, registration, roles, motion, scale and model."""
+    """sha256 (hex) over images, the lesion's marks and side, registration, roles, motion, scale and model.
+
+    The registration counts also where the model looks at native MRI: the gate asks it whether the marks are
+    one lesion.
+    """
     lesion = record.lesion(lesion_id)
     parts: dict[str, Any] = {
         "case": record.case.fingerprint,

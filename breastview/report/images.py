@@ -16,12 +16,14 @@ from breastview.imaging.geometry import edge_letters, slice_through
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.values import Lesion
 from breastview.registration.pair import RegisteredPair
-from breastview.registration.plane import UsPlane
+from breastview.registration.plane import PlaneGrid, UsPlane
+from breastview.registration.resample import resample_plane
 from breastview.registration.transform import to_us_plane
 
 FONTS = Path(__file__).resolve().parent.parent.parent / "resources" / "fonts"
 LESION_RGB, WORDS_RGB = (245, 213, 71), (235, 235, 235)
 PLANE_STEP_MM = 0.15
+CROP_STEP_MM, CROP_WIDTHS = 0.2, 2.0
 OPACITY = 0.6
 PRINT_PX = 900
 LINE_PX, LETTER_PX, EDGE_PX = 4, 34, 14
@@ -35,7 +37,7 @@ Point = tuple[float, float]
 class KeyImage:
     """One picture for print: uint8 (row, column, RGB) with square pixels.
 
-    `kind` is "us", "mri_plane" or "mri_slice"; `mm_per_px` is None where there is no scale.
+    `kind` is "us", "mri_plane", "mri_slice" or "mri_crop"; `mm_per_px` is None where there is no scale.
     """
 
     kind: str
@@ -73,9 +75,7 @@ def plane_images(
     `volume` is the one of the pair's that is printed.
     """
     plane, grid, step = pair.plane, pair.grid, pair.grid.spacing_mm
-    sampled = pair.mri[volume.key]
-    local = volume.role.role is not Role.SUBTRACTION  # a subtraction's window knows what noise is
-    grey = to_uint8(sampled, default_window(sampled) if local else volume.window)
+    grey = _shown(pair.mri[volume.key], volume)
 
     def to_grid(x_mm: float, y_mm: float) -> Point:
         return (x_mm - grid.left_mm) / step, (y_mm - grid.top_mm) / step
@@ -91,13 +91,34 @@ def plane_images(
     lesion_id = lesion.lesion_id if lesion else ""
     plain = _key_image("mri_plane", lesion_id, _rgb(grey), step, box=box, point=point, volume=name)
     heatmap = _heatmap(reading, "mri")
-    if heatmap is None:
+    if heatmap is None or heatmap.plane is not None:
         return [plain]
     size = (heatmap.width / step, heatmap.height / step)
     hot = over(grey, heatmap_rgba(heatmap), (*to_grid(heatmap.left, heatmap.top), *size), OPACITY)
     return [
         plain,
         _key_image("mri_plane", lesion_id, hot, step, box=box, point=point, volume=name, heat=heatmap),
+    ]
+
+
+def crop_images(volume: Volume, lesion: Lesion, reading: Reading | None, name: str) -> list[KeyImage]:
+    """The acquired plane around the MRI mark, twice as wide as what the network saw of it, plain and with the
+    heatmap; nothing where the network saw no native MRI."""
+    heatmap = _heatmap(reading, "mri")
+    if heatmap is None or heatmap.plane is None:
+        return []
+    count = round(CROP_WIDTHS * heatmap.width / CROP_STEP_MM)
+    first = CROP_STEP_MM * (1 - count) / 2
+    grid = PlaneGrid(first, first, CROP_STEP_MM, count, count)
+    grey = _shown(resample_plane(volume.array, volume.index_to_lps, heatmap.plane, grid), volume)
+    places = (heatmap.left, heatmap.top, heatmap.width, heatmap.height)
+    left, top, width, height = (mm / CROP_STEP_MM for mm in places)
+    rect = (left + count / 2, top + count / 2, width, height)
+    hot = over(grey, heatmap_rgba(heatmap), rect, OPACITY)
+    middle = ((count - 1) / 2, (count - 1) / 2)
+    return [
+        _key_image("mri_crop", lesion.lesion_id, rgb, CROP_STEP_MM, point=middle, volume=name, heat=heat)
+        for rgb, heat in ((_rgb(grey), None), (hot, heatmap))
     ]
 
 
@@ -134,6 +155,12 @@ def labelled(picture: np.ndarray, words: str) -> np.ndarray:
 
 def _heatmap(reading: Reading | None, modality: str) -> Heatmap | None:
     return next((m for m in reading.heatmaps if m.modality == modality), None) if reading else None
+
+
+def _shown(sampled: np.ndarray, volume: Volume) -> np.ndarray:
+    """A plane of a volume in its own window, uint8."""
+    local = volume.role.role is not Role.SUBTRACTION  # a subtraction's window knows what noise is
+    return to_uint8(sampled, default_window(sampled) if local else volume.window)
 
 
 def _rgb(grey: np.ndarray) -> np.ndarray:

@@ -51,7 +51,7 @@ GUTTER = 3 * mm
 LABEL_WIDTH = 32 * mm
 # images in a row, and their greatest height: rows of three with heatmaps, pairs without
 TRIPLES, PAIRS, ONE_PAIR = (3, 56 * mm), (2, 66 * mm), (2, 100 * mm)
-ROW_ORDER = ("us", "mri_slice", "mri_plane")
+ROW_ORDER = ("us", "mri_slice", "mri_plane", "mri_crop")
 HEAD_LETTERS = 60
 
 
@@ -278,6 +278,7 @@ class _Page:
             "us": text("Ultrasound"),
             "mri_plane": f"{image.volume}, {text('in the US plane')}",
             "mri_slice": f"{image.volume}, {text('acquired slice')}",
+            "mri_crop": f"{image.volume}, {text('acquired plane through the MRI mark')}",
         }[image.kind]
         if not image.heat:
             return base

@@ -47,6 +47,7 @@ SPEC = ModelSpec(
     temperature={"fused": 1.5, "us": 2.0, "mri": 0.5},
     cam_scale={"us": 0.01, "mri": 0.003},
 )
+NATIVE = replace(SPEC, input=replace(SMALL, mri_input="native"))
 POSE = RegistrationParameters(centre_mm=(-60.0, -40.0, 10.0), angles_deg=(12.0, -20.0, 7.0))
 MARK = UsMark("frames", 0, left=60, top=40, right=100, bottom=64)
 

@@ -14,11 +14,11 @@ from breastview.imaging.geometry import apply
 from breastview.imaging.load import load_frames, load_volume
 from breastview.imaging.scan import scan_folder
 from breastview.records.inputs import input_hash
-from breastview.records.values import FrameRegistration, Lesion, UsMark, new_record
+from breastview.records.values import FrameRegistration, Lesion, MriMark, UsMark, new_record
 from breastview.registration.parameters import RegistrationParameters, WarpPoint
 from breastview.registration.plane import us_plane
 from breastview.registration.transform import map_points
-from tests.fusion.examples import POSE, SPEC, lesion, plane, ramp, record, scanned, stack, volumes
+from tests.fusion.examples import NATIVE, POSE, SPEC, lesion, plane, ramp, record, scanned, stack, volumes
 
 
 def keys(*found) -> dict[str, str]:
@@ -114,6 +114,31 @@ def test_the_model_sees_the_mri_with_the_readers_local_warp():
     assert share == pytest.approx(np.full((32, 32), share[0, 0]), rel=1e-4)
     assert abs(warped.mri[0, 16, 16] - rigid.mri[0, 16, 16]) > 5e-3
     assert np.array_equal(warped.us, rigid.us)
+
+
+def test_native_mri_is_cut_around_its_mark_without_scale_or_registration():
+    alone = record(lesion(), pose=None)
+    given = model_input(NATIVE, alone, lesion(), stack(scale=False), None, volumes())
+    assert given.channels_present.all() and given.mri.shape == (4, 32, 32)
+    assert np.array_equal(given.us, model_input(SPEC, alone, lesion(), stack(), plane(), volumes()).us)
+    assert np.allclose(apply(given.mri_plane, np.zeros(3)), lesion().mri.point_mm)
+    assert np.array_equal(given.mri_plane[:3, :3], np.eye(3)), "right and down as the axial slices are shown"
+    grid = given.mri_grid
+    assert grid.width_mm == pytest.approx(40.0) and grid.left_mm == grid.top_mm == -grid.spacing_mm * 15.5
+    registered = model_input(NATIVE, record(lesion()), lesion(), stack(), plane(), volumes())
+    assert np.array_equal(registered.mri, given.mri)
+
+
+def test_native_mri_follows_its_mark_and_is_absent_without_one():
+    x, y, z = lesion().mri.point_mm
+    beside = replace(lesion(), mri=MriMark("t1wi", (x + 5.0, y, z)))
+    without = replace(lesion(), mri=None)
+    here, there, nowhere = (
+        model_input(NATIVE, record(marked), marked, stack(), plane(), volumes())
+        for marked in (lesion(), beside, without)
+    )
+    assert here.input_sha256 != there.input_sha256 and not np.array_equal(here.mri, there.mri)
+    assert nowhere.us is not None and nowhere.mri is None and not nowhere.channels_present.any()
 
 
 def test_an_unmarked_lesion_gives_nothing_to_compute_from():

@@ -15,18 +15,26 @@ from breastview.imaging.case import Patient, Role, ScannedFrames
 from breastview.messages import message
 from breastview.records.values import MriMark
 from breastview.registration.parameters import RegistrationParameters
-from tests.fusion.examples import SPEC, case, lesion, plane, record, scanned, stack, volumes
+from tests.fusion.examples import NATIVE, SPEC, case, lesion, plane, record, scanned, stack, volumes
 
 PLANE = plane()
 
 
 def reasons(
-    scope=SPEC.scope, found=None, marked=None, known=None, at=PLANE, mri_side="R", seen=None, still=None
+    scope=SPEC.scope,
+    found=None,
+    marked=None,
+    known=None,
+    at=PLANE,
+    mri_side="R",
+    seen=None,
+    still=None,
+    spec=SPEC,
 ):
     """What speaks against reading an otherwise complete case."""
     marked = marked or lesion()
     known = known or record(marked)
-    spec = replace(SPEC, scope=scope)
+    spec = replace(spec, scope=scope)
     given = model_input(spec, known, marked, still or stack(), at, volumes() if seen is None else seen)
     answer = check_scope(spec, found or case(), known, marked, at, mri_side, given)
     assert answer.eligible is not bool(answer.reasons)
@@ -81,6 +89,25 @@ def test_an_unregistered_case_is_not_fused():
     assert reasons(known=record(lesion(), pose=None)) == [
         message("concordance.no_registration"),
         message("scope.no_channel"),
+    ]
+
+
+def test_a_model_of_native_mri_asks_for_neither_scale_nor_registration():
+    alone = record(lesion(), pose=None)
+    assert reasons(spec=NATIVE, known=alone, at=None) == reasons(spec=NATIVE, known=alone) == []
+    assert reasons(spec=NATIVE, known=alone, at=None, scope=Scope(sizes_mm=(5.0, 40.0))) == [
+        message("scope.size_unknown", low=5.0, high=40.0)
+    ]
+
+
+def test_a_model_of_native_mri_still_wants_one_lesion():
+    x, y, z = lesion().mri.point_mm
+    away = replace(lesion(), mri=MriMark("t1wi", (x, y, z + 21.0)))
+    assert reasons(spec=NATIVE, marked=away) == [message("concordance.far_apart", mm=21)]
+    assert reasons(spec=NATIVE, mri_side="L") == [message("concordance.sides_differ", us="R", mri="L")]
+    outside = replace(lesion(), mri=MriMark("t1wi", (400.0, 9.0, 0.0)))
+    assert reasons(spec=NATIVE, marked=outside, known=record(outside, pose=None)) == [
+        message("scope.no_native_channel")
     ]
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from breastview.fusion.overlay import SIDE_PX, blend, heatmap_rgba, over, within
+from breastview.fusion.overlay import SIDE_PX, blend, heatmap_rgba, over, rect_in_slice, within
 from breastview.fusion.reading import Heatmap
+from breastview.imaging.geometry import index_to_lps, slice_plane
 from breastview.imaging.volume import Sector
 
 
@@ -47,6 +48,20 @@ def test_a_heatmap_that_overhangs_the_picture_is_cut_at_its_edge():
     white = np.full((4, 4, 4), 255, np.uint8)
     covered = over(grey, white, (-8, 12, 16, 16), opacity=1.0)[..., 0] > 0
     assert covered[12:, :8].all() and covered.sum() == 8 * 8
+
+
+def test_a_native_heatmap_lies_on_its_slice_and_on_no_other():
+    axial = index_to_lps((-50.0, -40.0, 0.0), (1, 0, 0, 0, 1, 0), (0.8, 0.5), (0, 0, 4.0))
+    sagittal = index_to_lps((0.0, -40.0, 30.0), (0, 1, 0, 0, 0, -1), (0.8, 0.8), (4.0, 0, 0))
+    plane = np.eye(4)
+    plane[:3, 3] = 10.0, -8.0, 9.0  # a quarter of a step behind the third slice
+    lying = Heatmap("mri", np.ones((2, 2), np.float32), 1.0, -20.0, -20.0, 40.0, 40.0, plane)
+    middle = (60.0 / 0.5 + 0.5, 32.0 / 0.8 + 0.5)
+    rect = rect_in_slice(lying, slice_plane(axial, 2))
+    assert rect == pytest.approx((middle[0] - 40, middle[1] - 25, 80, 50))
+    assert [number for number in range(9) if rect_in_slice(lying, slice_plane(axial, number))] == [2]
+    assert rect_in_slice(lying, slice_plane(sagittal, 2)) is None
+    assert rect_in_slice(heatmap([[1.0]]), slice_plane(axial, 2)) is None
 
 
 def test_a_heatmap_ends_at_the_border_of_the_sector():

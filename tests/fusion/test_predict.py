@@ -68,6 +68,12 @@ def test_heatmaps_lie_on_what_the_network_saw():
     assert (mri.left, mri.top, mri.width, mri.height) == pytest.approx((-6.5, 1.9, 12.8, 12.8))
 
 
+def test_a_heatmap_of_native_mri_lies_in_the_plane_that_was_cut():
+    plane = np.diag([1.0, 1.0, -1.0, 1.0])
+    us, mri = read(bundle(), replace(given(), mri_plane=plane), YES).heatmaps
+    assert us.plane is None and mri.plane is plane
+
+
 def test_heatmaps_are_scaled_by_the_model_and_never_stretched():
     model, case = bundle(2), given()
     with torch.no_grad():

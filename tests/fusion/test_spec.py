@@ -114,7 +114,7 @@ def test_a_list_is_no_spec(tmp_path):
 
 @pytest.mark.parametrize(
     "spec",
-    [replace(FULL, network=NetworkSpec(trunk="vit")), replace(FULL, input=InputSpec(mri_input="native"))],
+    [replace(FULL, network=NetworkSpec(trunk="vit")), replace(FULL, input=InputSpec(mri_input="volume"))],
     ids=["trunk", "input"],
 )
 def test_what_this_version_cannot_compute_is_refused_and_not_replaced(tmp_path, spec):

@@ -17,7 +17,7 @@ from breastview.imaging.volume import FrameStack, Volume
 from breastview.messages import message
 from breastview.phantom.crops import SimulatedCase, training_case
 from breastview.phantom.patient import VIEW_PAIRS, VIEWS_A_LESION, simulate
-from breastview.records.values import CaseIdentity, FrameRegistration, Lesion, ReviewRecord, UsMark
+from breastview.records.values import CaseIdentity, FrameRegistration, Lesion, MriMark, ReviewRecord, UsMark
 from breastview.registration.plane import us_plane
 from model_training.cohort.cut import Jitter, cut, misregistered, native_cut, strayed
 from model_training.cohort.samples import DISPLACED_MM, load_cohort, manifest
@@ -139,7 +139,8 @@ def test_a_sample_without_jitter_is_what_the_application_computes_from_the_same_
         PixelScale(frame.spacing_mm, message("scale.region")),
         frame.sector,
     )
-    marked = Lesion("L1", us=UsMark("still", 0, *frame.lesion_box_px))
+    point = tuple(case.patient.lesion.centre_mm.tolist())
+    marked = Lesion("L1", us=UsMark("still", 0, *frame.lesion_box_px), mri=MriMark("dce_pre", point))
     record = ReviewRecord(
         CaseIdentity("ab" * 32),
         lesions=(marked,),
@@ -153,6 +154,11 @@ def test_a_sample_without_jitter_is_what_the_application_computes_from_the_same_
     given = model_input(spec, record, marked, still, us_plane(still), volumes)
     assert np.array_equal(us, given.us) and np.array_equal(mri, given.mri)
     assert channels.all() and given.channels_present.all()
+    as_acquired = replace(spec, input=replace(SMALL, mri_input="native"))
+    given = model_input(as_acquired, record, marked, still, None, volumes)
+    native, present = native_cut(marked_lesion(case, frame), SMALL)
+    assert np.array_equal(us, given.us) and np.array_equal(native, given.mri)
+    assert present.all() and given.channels_present.all()
 
 
 def test_jitter_moves_box_and_registration_and_the_same_seed_moves_them_alike(case):

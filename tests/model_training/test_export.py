@@ -176,10 +176,11 @@ def test_a_wards_own_bundle_is_bounded_by_its_cases_and_measured_over_patients(e
     assert "best possible" not in (folder / "own" / "CARD.md").read_text(encoding="utf-8")
 
 
-def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog):
+def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
+    monkeypatch.delattr("model_training.__main__.train_check")  # nothing is registered that it could check
     own = tmp_path / "own.toml"
-    own.write_text("stages = [[8, 1], [16, 1]]\nbatch = 3\nthreads = 1\n")
+    own.write_text('stages = [[8, 1], [16, 1]]\nbatch = 3\nthreads = 1\nmri = "native"\n')
     cohort, run, bundle = str(write_cohort(tmp_path / "c", 4)), str(tmp_path / "r"), tmp_path / "b"
     for command in (
         ["train", cohort, run, "--trunk", "cnn", "--separate", "--fusion", "gate", "--recipe", str(own)],
@@ -189,7 +190,7 @@ def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog)
         assert result.exit_code == 0, result.output
     spec = read_spec(bundle)
     assert spec.network == NetworkSpec(trunk="cnn", shared=False, fusion="gate")
-    assert (spec.input.size_px, spec.training["recipe"]["batch"]) == (16, 3)
+    assert (spec.input.size_px, spec.input.mri_input, spec.training["recipe"]["batch"]) == (16, "native", 3)
     assert load_bundle(bundle, "cpu").device_name == "CPU"
     told = [record.getMessage() for record in caplog.records if record.name == "model_training.train"]
     assert "training on cpu in 1 processes, from random weights" in told

@@ -18,7 +18,7 @@ from breastview.pipeline import load_case, planes_of
 from breastview.records.store import RecordStore, read, write
 from breastview.records.values import BiRads, Calibration, Lesion, Pathology, UsMark, new_record
 from model_training.__main__ import app
-from model_training.cohort.cut import cut
+from model_training.cohort.cut import cut, native_cut
 from model_training.cohort.facts import People
 from model_training.cohort.records import ASSESSED, ReviewedCase, records_cohort
 from model_training.cohort.samples import DISPLACED_MM, load_cohort
@@ -63,9 +63,13 @@ def test_the_first_variant_is_what_the_application_computes_bit_for_bit(simulate
     stack, plane = (found[lesion.us.frames_key] for found in (loaded.stacks, planes_of(loaded, record)))
     spec = ModelSpec("any", False, SMALL, NetworkSpec(), Scope())
     given = model_input(spec, record, lesion, stack, plane, volumes)
-    us, mri, channels = cut(ReviewedCase(case, record).marked(lesion), SMALL)
+    marked = ReviewedCase(case, record).marked(lesion)
+    us, mri, channels = cut(marked, SMALL)
     assert given.channels_present.all() and np.array_equal(channels, given.channels_present)
     assert np.array_equal(us, given.us) and np.array_equal(mri, given.mri)
+    as_acquired = replace(spec, input=replace(SMALL, mri_input="native"))
+    given = model_input(as_acquired, record, lesion, stack, None, volumes)
+    assert np.array_equal(native_cut(marked, SMALL)[0], given.mri) and given.channels_present.all()
 
 
 def test_a_shard_holds_what_was_cut_and_is_the_same_again(made, tmp_path, simulated_patient, record):

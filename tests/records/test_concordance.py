@@ -60,6 +60,16 @@ def test_millimetres_and_a_registration_must_be_there():
     assert codes(AGREES, pose=None) == ["concordance.no_registration"]
 
 
+def test_mri_that_is_not_looked_at_in_the_us_plane_needs_no_registration_but_one_must_not_contradict():
+    def codes_of(plane, pose):
+        known = reviewed(AGREES, pose)
+        return [o.code for o in objections_to_fusing(known, AGREES, plane, "L", registered=False)]
+
+    away = replace(POSE, centre_mm=(50.0, -100.0, 40.0))
+    assert codes_of(None, None) == codes_of(PLANE, None) == codes_of(PLANE, POSE) == []
+    assert codes_of(PLANE, away) == ["concordance.far_apart"]
+
+
 @pytest.mark.parametrize(("apart_mm", "expected"), [(14.9, []), (15.1, ["concordance.far_apart"])])
 def test_the_marks_must_be_one_place(apart_mm, expected):
     mark = MriMark(MRI, (54.0, -85.0, 20.0 + apart_mm))

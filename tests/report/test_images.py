@@ -15,7 +15,15 @@ from breastview.records.values import Lesion, MriMark, UsMark
 from breastview.registration.pair import RegisteredPair, register_pair
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import us_plane
-from breastview.report.images import LESION_RGB, PLANE_STEP_MM, labelled, plane_images, slice_image, us_images
+from breastview.report.images import (
+    LESION_RGB,
+    PLANE_STEP_MM,
+    crop_images,
+    labelled,
+    plane_images,
+    slice_image,
+    us_images,
+)
 
 LESION = Lesion("L1", us=UsMark("us", 0, 60, 40, 100, 80), mri=MriMark("mri", (2.0, 6.0, 0.0)))
 POSE = RegistrationParameters((0.0, 0.0, 0.0))
@@ -110,6 +118,28 @@ def test_mri_heat_is_placed_by_the_mm_of_the_us_plane():
     rows, columns = np.argwhere((plain.picture != hot.picture).any(axis=2)).T * hot.mm_per_px
     assert (columns.min() - 8.95, columns.max() - 8.95) == pytest.approx((-2.0, 2.0), abs=0.3)
     assert (rows.min(), rows.max()) == pytest.approx((9.0, 13.0), abs=0.3)
+
+
+def test_heat_of_native_mri_lies_on_the_acquired_plane_around_the_mark_and_not_on_the_us_plane():
+    plane = np.eye(4)
+    plane[:3, 3] = LESION.mri.point_mm
+    heat = Heatmap("mri", np.ones((4, 4), np.float32), 1.0, -5.0, -5.0, 10.0, 10.0, plane)
+    plain, hot = crop_images(volume(), LESION, reading(heat), "T1WI")
+    assert (plain.kind, plain.heat, hot.heat) == ("mri_crop", False, True)
+    assert hot.picture.shape[1] * hot.mm_per_px == pytest.approx(20.0)
+    for axis in np.argwhere((plain.picture != hot.picture).any(axis=2)).T * hot.mm_per_px:
+        assert (axis.min(), axis.max()) == pytest.approx((5.0, 15.0), abs=0.3)
+    assert coloured(hot.picture).mean(axis=0) * hot.mm_per_px == pytest.approx((10.0, 10.0), abs=0.1)
+    middle = plain.picture[300:600, 300:600, 2]  # within the scale bar's words
+    bright = (np.argwhere(middle > 200) + 300) * plain.mm_per_px
+    assert bright.mean(axis=0) == pytest.approx((10.0, 10.0), abs=0.3), "the voxels of the lesion"
+    assert len(plane_images(pair(), volume(), LESION, reading(heat), "T1WI")) == 1
+
+
+def test_without_heat_of_native_mri_there_is_no_crop():
+    flat = Heatmap("mri", np.ones((4, 4), np.float32), 1.0, left=-2.0, top=9.0, width=4.0, height=4.0)
+    assert crop_images(volume(), LESION, reading(flat), "T1WI") == []
+    assert crop_images(volume(), LESION, None, "T1WI") == []
 
 
 def test_the_slice_is_the_one_through_the_mark_with_patient_directions():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QObject
 
-from breastview.fusion.overlay import blend, fitted, heatmap_rgba, within
+from breastview.fusion.overlay import Rect, blend, fitted, heatmap_rgba, rect_in_slice, within
+from breastview.fusion.reading import Heatmap
 from breastview.imaging.display import to_uint8
 from breastview.imaging.geometry import (
     apply,
@@ -194,6 +195,7 @@ class MriPresenter(QObject):
         canvas.set_edges(edge_letters(volume.index_to_lps))
         self._corners(volume, f"{self._language.text('slice')} {number + 1}/{len(volume.array)}")
         canvas.show_marks(self._marks.in_slice(volume, number))
+        self._draw_heatmap_in_slice(slice_plane(volume.index_to_lps, number))
 
     def _slice_number(self, volume: Volume) -> int:
         if volume.key not in self._slice:
@@ -247,7 +249,7 @@ class MriPresenter(QObject):
         canvas.set_edges(("", "", "", ""))
         self._corners(volume, lps_text(map_points(parameters, np.zeros(3))), self._hand_text())
         canvas.show_marks(self._marks.in_plane(parameters, plane))
-        self._draw_heatmap()
+        self._draw_heatmap_in_plane(plane, stack)
         canvas.show_ring(self._expecting.pivot_px if self._tools.name == "mri_move" else None)
 
     def _sector(self, stack: FrameStack, shape: tuple[int, ...]) -> np.ndarray:
@@ -275,24 +277,37 @@ class MriPresenter(QObject):
             return ""
         return " ".join(filter(None, (grip_text(self._grip, self._language), self._hand.amount)))
 
-    def _draw_heatmap(self) -> None:
-        canvas, lesion = self._view.canvas, self._session.lesion
+    @property
+    def _heatmap(self) -> Heatmap | None:
+        """The chosen lesion's map of this image, where heatmaps are shown."""
+        lesion = self._session.lesion
         reading = self._session.readings.get(lesion.lesion_id) if lesion else None
         maps = [m for m in reading.heatmaps if m.modality == "mri"] if reading else []
-        registered = self._session.registered
-        if not maps or not self._tools.heatmaps or registered is None:
-            canvas.set_corner("tr", "")
+        return maps[0] if maps and self._tools.heatmaps else None
+
+    def _draw_heatmap_in_plane(self, plane: UsPlane, stack: FrameStack) -> None:
+        heatmap, canvas = self._heatmap, self._view.canvas
+        if heatmap is None:
             return
-        heatmap, plane = maps[0], registered[1]
+        if heatmap.plane is not None:
+            canvas.set_corner("tr", self._language.text("heatmap on the acquired slices"), "model")
+            return
         left, top = plane.mm_to_px(np.array([heatmap.left, heatmap.top]))
         width = heatmap.width / plane.spacing_mm[1]
         height = heatmap.height / plane.spacing_mm[0]
         rect = (float(left), float(top), width, height)
-        stack = self._session.stack
-        assert stack is not None
-        seen = within(heatmap_rgba(heatmap), rect, stack.sector)
-        canvas.show_overlay(seen, rect, self._tools.heatmap_opacity)
-        canvas.set_corner("tr", heatmap_note(heatmap, self._language), "model")
+        self._show_heatmap(heatmap, within(heatmap_rgba(heatmap), rect, stack.sector), rect)
+
+    def _draw_heatmap_in_slice(self, picture: np.ndarray) -> None:
+        """A map of native MRI lies on the slice through the mark, in every volume of that orientation."""
+        heatmap = self._heatmap
+        rect = rect_in_slice(heatmap, picture) if heatmap else None
+        if heatmap is not None and rect is not None:
+            self._show_heatmap(heatmap, heatmap_rgba(heatmap), rect)
+
+    def _show_heatmap(self, heatmap: Heatmap, rgba: np.ndarray, rect: Rect) -> None:
+        self._view.canvas.show_overlay(rgba, rect, self._tools.heatmap_opacity)
+        self._view.canvas.set_corner("tr", heatmap_note(heatmap, self._language), "model")
 
     def _corners(self, volume: Volume, place: str, hand: str = "") -> None:
         canvas = self._view.canvas

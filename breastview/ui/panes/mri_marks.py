@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from breastview.imaging.geometry import apply, in_picture, slice_plane, slice_through
+from breastview.imaging.geometry import ON_SLICE, apply, in_picture, slice_plane, slice_through
 from breastview.imaging.volume import Volume
 from breastview.records.values import MriMark
 from breastview.registration.parameters import LandmarkPair, RegistrationParameters
@@ -20,7 +20,6 @@ from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
 
 NEAR_MM = 2.0  # what lies this near to the US plane is drawn in it
-ON_SLICE = 0.5 + 1e-6
 
 
 class MriMarks:
