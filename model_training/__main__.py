@@ -25,12 +25,19 @@ from model_training.cohort.simulated import CohortError, simulate_cohort
 from model_training.cohort.stills import stills_cohort
 from model_training.export import DEMONSTRATION, Member, alike, export_bundle
 from model_training.initial import StartError
-from model_training.measure import as_table, measured_records, measured_simulated, measured_stills
+from model_training.measure import (
+    as_table,
+    measured_cohort,
+    measured_records,
+    measured_simulated,
+    measured_stills,
+)
 from model_training.recipe import RecipeError, read_recipe
 from model_training.run_folder import Cases, RunError, check_cases, check_folds, read_settings
 from model_training.splits import OWN_PARTS, TRAINING, SplitError, fold_name, load_fold, load_parts
 from model_training.tables.study import PRESETS, StudyError, run_study
 from model_training.tables.write import write_study
+from model_training.team import joined, training_device
 from model_training.train import DivergedError
 from model_training.train import train as run_training
 
@@ -231,6 +238,10 @@ def evaluate(
     records: Annotated[Path | None, typer.Option(help="Measure on review records with pathology")] = None,
     patients: Annotated[Path | None, typer.Option(help="Their patient folders")] = None,
     stills: Annotated[Path | None, typer.Option(help="Measure on labelled US stills")] = None,
+    cohort_folder: Annotated[
+        Path | None, typer.Option("--cohort", help="Measure on a cohort's test part; torchrun shares it out")
+    ] = None,
+    fold: Annotated[str, typer.Option(help="The fold of the cohort that was trained, as 1/5")] = "",
     fixed_magnification: Annotated[bool, typer.Option(help="Hide the size of lesions of stills")] = False,
     without_marks: Annotated[bool, typer.Option(help="Paint burned-in marks of stills over")] = False,
     keep: Annotated[Path | None, typer.Option(help="Where simulated samples stay, to go on later")] = None,
@@ -238,21 +249,26 @@ def evaluate(
     workers: int = 2,
 ) -> None:
     """Measure a bundle on lesions that it was not trained on; every figure with n and interval."""
-    if sum((simulate > 0, records is not None, stills is not None)) != 1:
-        raise typer.BadParameter("give one of --simulate, --records and --stills")
+    if sum((simulate > 0, records is not None, stills is not None, cohort_folder is not None)) != 1:
+        raise typer.BadParameter("give one of --simulate, --records, --stills and --cohort")
     if records is not None and patients is None:
         raise typer.BadParameter("--records needs --patients, the folders with the images")
-    opened = load_bundle(bundle)
-    with TemporaryDirectory() as scratch:
-        folder = keep or Path(scratch)
-        if stills is not None:
+    with joined(training_device()) as team, TemporaryDirectory() as scratch:
+        if team.size > 1 and cohort_folder is None:
+            raise typer.BadParameter("several processes measure a --cohort; make it first")
+        opened, folder = load_bundle(bundle), keep or Path(scratch)
+        if cohort_folder is not None:
+            (test,) = _parts(cohort_folder, fold, ["test"])
+            found = measured_cohort(opened, test, team)
+        elif stills is not None:
             found = measured_stills(opened, stills, folder, fixed_magnification, without_marks)
         elif records is not None and patients is not None:
             found = measured_records(opened, records, patients, folder)
         else:
             found = measured_simulated(opened, simulate, seed, folder, workers)
-    typer.echo(as_table(found))
-    if json is not None:
+    if team.leads:
+        typer.echo(as_table(found))
+    if team.leads and json is not None:
         write_whole(json, (dumps(found, indent=1) + "\n").encode())
 
 

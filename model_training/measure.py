@@ -28,7 +28,8 @@ from model_training.cohort.stills import crop_masks, read_stills, stills_cohort
 from model_training.evaluate.discrimination import Z
 from model_training.likeness import unlike_metrics
 from model_training.markdown import figure
-from model_training.predict import predict_mean
+from model_training.predict import predict_mean, predict_together
+from model_training.team import Team
 
 Logits = dict[str, np.ndarray]
 ARMS = ("us", "mri", "fused")
@@ -44,6 +45,11 @@ def measured_simulated(bundle: Bundle, count: int, seed: int, folder: Path, work
         simulate_cohort(place, {"test": n}, bundle.spec.input, VIEWS_A_LESION, workers, null, first)
         arms[null] = load_cohort(place, "test")
     return {"on": "simulated patients", "seed": seed, **measure_pairs(bundle, arms[False], arms[True])}
+
+
+def measured_cohort(bundle: Bundle, samples: Samples, team: Team) -> Found:
+    """`measure_pairs` on the test part of a cohort that stands, shared out in a team."""
+    return {"on": "a cohort's test part", **measure_pairs(bundle, samples, team=team)}
 
 
 def measured_records(bundle: Bundle, records: Path, patients: Path, folder: Path) -> Found:
@@ -82,18 +88,21 @@ def as_table(found: Found, indent: str = "") -> str:
     return "\n".join(lines)
 
 
-def measure_pairs(bundle: Bundle, samples: Samples, null: Samples | None = None) -> Found:
+def measure_pairs(
+    bundle: Bundle, samples: Samples, null: Samples | None = None, team: Team | None = None
+) -> Found:
     """Discrimination of each modality and of both, what fusion gains, calibration and rates of the fused
     head.
 
     "us_alone" and "mri_alone" are the fused head without the other modality. If the bundle checks
     registrations, `misregistered_flagged` and `false_flags` say how well; "us_unlike" and "mri_unlike" are
     the shares of crops that it doubts. `null` are lesions in whose MRI there is nothing that US did not show:
-    `null_gain` is what fusion gains there.
+    `null_gain` is what fusion gains there. The processes of a `team` share the lesions, and each gets the
+    figures.
     """
     label, patients = samples.label, samples.patient
     size_px, mri = bundle.spec.input.size_px, bundle.spec.input.mri_input
-    logits = predict_mean(bundle.networks, samples, size_px, mri, alone=True)
+    logits = predict_together(bundle.networks, samples, size_px, team or Team(), mri, alone=True)
     probability = evaluate.calibrated(logits["fused"], bundle.spec.temperature["fused"])
     calibration = evaluate.calibration_metrics(label, probability, patients)
     found: Found = {

@@ -10,6 +10,21 @@ import torch
 from breastview.fusion.network import FusionNetwork, Maps
 from model_training.batches import inputs, known, mri_channels, mri_images
 from model_training.cohort.samples import Samples
+from model_training.team import Team
+
+
+def predict_together(
+    networks: Sequence[FusionNetwork],
+    samples: Samples,
+    size_px: int,
+    team: Team,
+    mri: str = "registered",
+    alone: bool = False,
+) -> dict[str, np.ndarray]:
+    """`predict_mean`, of which each process of a team computes its share; every one gets the whole."""
+    own = samples.take(np.arange(len(samples))[team.share(len(samples))])
+    shares = [one for one in team.gathered(predict_mean(networks, own, size_px, mri, alone)) if one]
+    return {name: np.concatenate([one[name] for one in shares]) for name in shares[0]}
 
 
 def predict_mean(

@@ -1,7 +1,7 @@
-"""Several processes that train one network (`torchrun`), to the weights that one process would reach.
+"""Several processes that train or measure one network (`torchrun`), to what one process would reach.
 
-Each computes its share of every batch; sums, not means, travel between them, so that shares may differ in
-size. Batch norm takes its statistics over the whole batch, on GPU (NCCL) and on CPU (gloo) alike.
+In training each computes its share of every batch; sums, not means, travel between them, so that shares may
+differ in size. Batch norm takes its statistics over the whole batch, on GPU (NCCL) and on CPU (gloo) alike.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed, nn
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,14 @@ class Team:
         flat = self.add(torch.cat([gradient.reshape(-1) for gradient in gradients]))
         for gradient, summed in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(summed.view(gradient.shape))
+
+    def gathered(self, values: T) -> list[T]:
+        """What each process has, in their order; every one gets all of it."""
+        if self.size == 1:
+            return [values]
+        found: list[T] = [values] * self.size
+        distributed.all_gather_object(found, values)
+        return found
 
     def wait(self) -> None:
         """Wait until all processes are here."""
