@@ -1,9 +1,7 @@
-"""A registration goes out as .tfm or DICOM and comes back as it was; other programs read the same points."""
+"""A registration goes out as .tfm or DICOM and comes back as it was; ITK reads the same points of a .tfm."""
 
 from __future__ import annotations
 
-import functools
-import json
 from dataclasses import replace
 
 import numpy as np
@@ -14,57 +12,22 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from breastview.errors import RegistrationError
-from breastview.imaging.load import load_frames
-from breastview.imaging.scan import scan_folder
 from breastview.registration.adopt import FOLDED, least_area
-from breastview.registration.exchange import RegisteredImages, registered_images, similarity
+from breastview.registration.exchange import registered_images, similarity
 from breastview.registration.files import SUFFIXES, export_registration, import_registration, suggested_name
 from breastview.registration.itk import OWN
-from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters, WarpPoint
-from breastview.registration.plane import us_plane
+from breastview.registration.parameters import Method, RegistrationParameters, WarpPoint
 from breastview.registration.sampled import ERROR_MM, error_mm, sampled
 from breastview.registration.spatial import PRIVATE_CREATOR, PRIVATE_GROUP, PRIVATE_TEXT
 from breastview.registration.transform import map_points, us_to_mri
 from breastview.registration.warp import warped
 from tests.registration.examples import angles, places, poses
+from tests.registration.file_examples import BENT, RIGID, SIMILAR, WARP, read_dicom, refusal
 
-WARP = (WarpPoint((0.0, 15.0), (3.0, -2.0, 1.0), 10.0), WarpPoint((6.0, 18.0), (-1.0, 2.0, 0.0), 8.0))
-RIGID = RegistrationParameters((40.1, -80.2, 1 / 3), (10.0, 20.0, -70.0), method=Method.LANDMARKS)
-SIMILAR = replace(RIGID, scale=1.04, landmarks=(LandmarkPair((1.0, 2.0), (3.0, 4.0, 5.0), "囊肿"),))
-BENT = replace(SIMILAR, warp=WARP)
 POINTS = np.random.default_rng(0).uniform((-30, 0, -20), (30, 50, 20), (500, 3))
 anything = settings(
     max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-
-
-@pytest.fixture(scope="module")
-def case(simulated_patient):
-    return scan_folder(simulated_patient.folder)
-
-
-@pytest.fixture(scope="module")
-def images(case) -> RegisteredImages:
-    """The first US still with its plane, and two volumes of the MRI, each a series."""
-    frames = case.frames[0]
-    joined = registered_images(case, frames.key, 0, us_plane(load_frames(frames)))
-    return replace(joined, volumes=joined.volumes[:2])
-
-
-@pytest.fixture(scope="module")
-def other_images(case) -> RegisteredImages:
-    """The second US still, and the same MRI."""
-    frames = case.frames[1]
-    return registered_images(case, frames.key, 0, us_plane(load_frames(frames)))
-
-
-def refusal(path, images) -> str:
-    """The code of the refusal, whose sentence names the file and no folder."""
-    with pytest.raises(RegistrationError) as refused:
-        import_registration(path, images)
-    assert refused.value.message.params["file"] == path.name
-    assert str(path.parent) not in str(refused.value)
-    return refused.value.message.code.removeprefix("registration.")
 
 
 def tfm(path, lines: str) -> None:
@@ -189,130 +152,6 @@ def test_an_unusual_scale_comes_with_its_flag(tmp_path, images):
     assert (note.code, note.params) == ("registration.scale_flagged", {"percent": -20})
 
 
-# what DICOM readers find
-
-
-def read_dicom(tmp_path, parameters, images) -> pydicom.Dataset:
-    export_registration(tmp_path / "file.dcm", parameters, images)
-    return pydicom.dcmread(tmp_path / "file.dcm")
-
-
-@functools.cache
-def standard() -> tuple[dict, dict]:
-    """highdicom's tables of the standard: modules by IOD, attributes by module."""
-    from importlib.resources import files
-
-    tables = files("highdicom") / "_standard"
-    return tuple(
-        json.loads((tables / f"{name}_map.json").read_text(encoding="utf-8"))
-        for name in ("iod_module", "module_attribute")
-    )
-
-
-def lacking(dataset: pydicom.Dataset, attributes: list[dict]) -> set[str]:
-    """Attributes of type 1 that are absent or empty and of type 2 that are absent, where their items are."""
-    missing = set()
-    for attribute in attributes:
-        if attribute["type"] not in ("1", "2"):
-            continue
-        items = [dataset]
-        for keyword in attribute["path"]:
-            items = [inner for item in items for inner in item.get(keyword) or ()]
-        for item in items:
-            if attribute["keyword"] not in item or (
-                attribute["type"] == "1" and item[attribute["keyword"]].is_empty
-            ):
-                missing.add("/".join([*attribute["path"], attribute["keyword"]]))
-    return missing
-
-
-@pytest.mark.parametrize(
-    ("parameters", "iod"), [(RIGID, "spatial-registration"), (BENT, "deformable-spatial-registration")]
-)
-def test_what_the_standard_requires_is_there(tmp_path, images, parameters, iod):
-    dataset = read_dicom(tmp_path, parameters, images)
-    modules, attributes = standard()
-    mandatory = [module["key"] for module in modules[iod] if module["usage"] == "M"]
-    assert iod in mandatory and "common-instance-reference" in mandatory
-    assert set().union(*(lacking(dataset, attributes[module]) for module in mandatory)) == set()
-
-
-@pytest.mark.parametrize(("parameters", "kind"), [(RIGID, "RIGID"), (SIMILAR, "RIGID_SCALE")])
-def test_a_spatial_registration_carries_both_spaces_into_the_mri_s(tmp_path, images, parameters, kind):
-    dataset = read_dicom(tmp_path, parameters, images)
-    mri, us = dataset.RegistrationSequence
-    assert dataset.SOPClassUID.name == "Spatial Registration Storage"
-    assert dataset.FrameOfReferenceUID == mri.FrameOfReferenceUID == images.volumes[0].frame_of_reference_uid
-    assert us.FrameOfReferenceUID == images.us_space
-    matrices = [item.MatrixRegistrationSequence[0].MatrixSequence[0] for item in (mri, us)]
-    assert [m.FrameOfReferenceTransformationMatrixType for m in matrices] == ["RIGID", kind]
-    read = [np.array(m.FrameOfReferenceTransformationMatrix, float).reshape(4, 4) for m in matrices]
-    np.testing.assert_array_equal(read[0], np.eye(4))
-    np.testing.assert_allclose(read[1], us_to_mri(parameters), atol=1e-10)
-    assert us.ReferencedImageSequence[0].ReferencedSOPInstanceUID == images.us_sop_uid
-    how = us.MatrixRegistrationSequence[0].RegistrationTypeCodeSequence[0]
-    assert (how.CodeValue, how.CodingSchemeDesignator) == ("125022", "DCM")
-
-
-def test_a_deformable_registration_samples_the_mri_from_the_plane(tmp_path, images):
-    """PS3.3 C.20.3.1.1: the source coordinate is post · (x + grid(x))."""
-    dataset = read_dicom(tmp_path, BENT, images)
-    mri, us = dataset.DeformableRegistrationSequence
-    assert dataset.SOPClassUID.name == "Deformable Spatial Registration Storage"
-    assert dataset.FrameOfReferenceUID == us.SourceFrameOfReferenceUID == images.us_space
-    assert mri.SourceFrameOfReferenceUID == images.mri_space
-    (grid,) = mri.DeformableRegistrationGridSequence
-    columns, rows, depth = grid.GridDimensions
-    vectors = np.frombuffer(grid.VectorGridData, "<f4").reshape(depth, rows, columns, 3)
-    column, row = columns // 3, rows // 2
-    place = np.array(grid.ImagePositionPatient, float) + np.array(grid.GridResolution) * (column, row, 0)
-    (post,) = mri.PostDeformationMatrixRegistrationSequence
-    matrix = np.array(post.FrameOfReferenceTransformationMatrix, float).reshape(4, 4)
-    source = matrix @ [*(place + vectors[0, row, column]), 1.0]
-    assert np.linalg.norm(vectors[0, row, column]) > 0.1
-    np.testing.assert_allclose(source[:3], map_points(BENT, place), atol=1e-5)
-
-
-def test_every_source_image_is_referenced_once_by_study_and_series(tmp_path, images):
-    dataset = read_dicom(tmp_path, RIGID, images)
-    studies = dataset.get("StudiesContainingOtherReferencedInstancesSequence", [])
-    series = [
-        *dataset.ReferencedSeriesSequence,
-        *(s for study in studies for s in study.ReferencedSeriesSequence),
-    ]
-    found = {
-        reference.ReferencedSOPInstanceUID: (item.SeriesInstanceUID, reference.ReferencedSOPClassUID)
-        for item in series
-        for reference in item.ReferencedInstanceSequence
-    }
-    sources = {source.sop_uid: volume.series_uid for volume in images.volumes for source in volume.sources}
-    assert {uid: series for uid, (series, _) in found.items()} == {
-        **sources, images.us_sop_uid: images.frames.series_uid,
-    }  # fmt: skip
-    assert {kind.name for _, kind in found.values()} == {"MR Image Storage", "Ultrasound Image Storage"}
-    assert sum(len(item.ReferencedInstanceSequence) for item in series) == len(found)
-    assert dataset.StudyInstanceUID == images.frames.study_uid
-    assert {study.StudyInstanceUID for study in studies} == {images.volumes[0].study_uid}
-
-
-def test_patient_and_study_are_those_of_the_us_image_and_a_simulation_says_so(tmp_path, images, case):
-    dataset = read_dicom(tmp_path, RIGID, images)
-    source = pydicom.dcmread(images.frames.sources[0].path)
-    assert str(dataset.PatientName) == case.patient.name
-    for keyword in ("PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyID", "AccessionNumber"):
-        assert dataset[keyword].value == source[keyword].value
-    assert "SIMULATED" in dataset.SeriesDescription and "SIMULATED" in dataset.ContentDescription
-    export_registration(tmp_path / "file.tfm", RIGID, images)
-    text = (tmp_path / "file.tfm").read_text(encoding="ascii")
-    assert "SIMULATED" in text and case.patient.patient_id not in text
-
-
-def test_the_space_of_a_us_plane_is_minted_the_same_every_time(images, other_images):
-    assert images.us_space == replace(images, simulated=False).us_space
-    assert images.us_space != other_images.us_space
-    assert pydicom.uid.UID(images.us_space).is_valid
-
-
 # refusals
 
 
@@ -369,37 +208,6 @@ def test_the_rounding_of_a_printed_matrix_is_no_shear():
     np.testing.assert_allclose(found, matrix, atol=2e-6)
     own = found[:3, :3]
     np.testing.assert_allclose(own.T @ own, np.eye(3) * np.cbrt(np.linalg.det(own)) ** 2, atol=1e-12)
-
-
-def test_a_singular_place_of_the_mri_is_refused(tmp_path, images):
-    dataset = read_dicom(tmp_path, RIGID, images)
-    item = dataset.RegistrationSequence[0].MatrixRegistrationSequence[0].MatrixSequence[0]
-    item.FrameOfReferenceTransformationMatrix = np.zeros(16).tolist()
-    dataset.save_as(tmp_path / "file.dcm")
-    assert refusal(tmp_path / "file.dcm", images) == "file_singular"
-
-
-@pytest.mark.parametrize("parameters", [RIGID, BENT], ids=["rigid", "bent"])
-def test_an_object_that_measures_the_us_image_in_its_own_way(tmp_path, images, parameters):
-    dataset = read_dicom(tmp_path, parameters, images)
-    if parameters.warp:
-        dataset.FrameOfReferenceUID = "1.2.3"
-    else:
-        dataset.RegistrationSequence[1].FrameOfReferenceUID = "1.2.3"
-    dataset.save_as(tmp_path / "file.dcm")
-    assert refusal(tmp_path / "file.dcm", images) == "file_other_plane"
-
-
-def test_an_object_in_a_third_space_leads_through_it(tmp_path, images):
-    dataset = read_dicom(tmp_path, SIMILAR, images)
-    dataset.FrameOfReferenceUID = "1.2.3"
-    atlas = us_to_mri(replace(RIGID, angles_deg=(5.0, 6.0, 7.0)))
-    for item in dataset.RegistrationSequence:
-        matrix = item.MatrixRegistrationSequence[0].MatrixSequence[0]
-        own = np.array(matrix.FrameOfReferenceTransformationMatrix, float).reshape(4, 4)
-        matrix.FrameOfReferenceTransformationMatrix = [f"{v:.10f}" for v in (atlas @ own).ravel()]
-    dataset.save_as(tmp_path / "file.dcm")
-    assert import_registration(tmp_path / "file.dcm", images).parameters == SIMILAR
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -487,15 +295,6 @@ def test_own_words_that_cannot_be_read(tmp_path, images, words, code):
     assert refusal(path, images) == code
 
 
-def test_dicom_wants_dicom_images_with_a_frame_of_reference(tmp_path, images):
-    nowhere = replace(images, volumes=(replace(images.volumes[0], frame_of_reference_uid=""),))
-    with pytest.raises(RegistrationError, match=r"Export a \.tfm"):
-        export_registration(tmp_path / "file.dcm", RIGID, nowhere)
-    export_registration(tmp_path / "file.tfm", RIGID, nowhere)
-    assert import_registration(tmp_path / "file.tfm", nowhere).parameters == RIGID
-    assert [p.name for p in tmp_path.iterdir()] == ["file.tfm"]
-
-
 def test_a_place_that_cannot_be_written(tmp_path, images):
     (tmp_path / "taken").write_text("")
     with pytest.raises(RegistrationError, match="cannot be written"):
@@ -508,14 +307,6 @@ def test_the_patient_folder_is_never_written(images, suffix):
         with pytest.raises(RegistrationError, match="never changed"):
             export_registration(place / f"file{suffix}", RIGID, images)
     assert not list(images.folder.rglob(f"file{suffix}"))
-
-
-def test_source_images_that_have_gone(tmp_path, images):
-    gone = replace(images.frames.sources[0], path=tmp_path / "gone.dcm")
-    with pytest.raises(RegistrationError, match="Open the case again"):
-        export_registration(
-            tmp_path / "file.dcm", RIGID, replace(images, frames=replace(images.frames, sources=(gone,)))
-        )
 
 
 def test_a_case_without_mri_has_nothing_to_register(case, images):
