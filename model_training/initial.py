@@ -29,7 +29,8 @@ def initial(
 ) -> tuple[FusionNetwork, str]:
     """The network and its weights' origin: random, the bundle `start`, or ImageNet's.
 
-    `imagenet` is a file of torchvision's ResNet weights (.pth or .safetensors) or "download".
+    A network of one modality takes its trunk and heads from a bundle of both. `imagenet` is a file of
+    torchvision's ResNet weights (.pth or .safetensors) or "download".
 
     Raises:
         StartError: the weights cannot be had, or belong to another network.
@@ -48,13 +49,31 @@ def _from_bundle(net: FusionNetwork, network: NetworkSpec, start: Path) -> str:
     bundle = load_bundle(start, "cpu")
     if bundle.spec.members > 1:
         raise StartError(f"the bundle {start} holds {bundle.spec.members} networks: training starts from one")
-    checks = {name: getattr(network, name) for name in ("checks_registration", "checks_likeness")}
-    held = replace(bundle.spec.network, **checks)
-    if held != network:
-        raise StartError(f"the bundle {start} holds {held}, to be trained is {network}")
+    held = bundle.spec.network
+    _check_fits(held, network, f"the bundle {start}")
     kept = bundle.network.state_dict()  # checks are made anew, when the trunks stand
-    net.load_state_dict({name: kept[name] for name in net.state_dict()})
-    return f"{bundle.spec.name}, weights {bundle.spec.weights_sha256[:12]}"
+    net.load_state_dict({name: _share(name, kept[name], held, network) for name in net.state_dict()})
+    part = "" if network.modalities == held.modalities else f"{network.modalities[0]} of "
+    return f"{part}{bundle.spec.name}, weights {bundle.spec.weights_sha256[:12]}"
+
+
+def _check_fits(held: NetworkSpec, network: NetworkSpec, holder: str) -> None:
+    """Raises StartError unless `holder`'s network is the one to be trained, or holds its only modality."""
+    checks = {name: getattr(network, name) for name in ("checks_registration", "checks_likeness")}
+    same = replace(held, **checks)
+    if len(network.modalities) == 1 and set(network.modalities) <= set(held.modalities):
+        same = replace(same, modalities=network.modalities, shared=network.shared)
+    if same != network:
+        raise StartError(f"{holder} holds {held}, to be trained is {network}")
+
+
+def _share(name: str, value: torch.Tensor, held: NetworkSpec, network: NetworkSpec) -> torch.Tensor:
+    """What of a weight belongs to the network's modalities: some have a part for each."""
+    axis = {"head.prior": 0, "head.fused.weight": 1 if held.fusion == "concatenation" else None}.get(name)
+    if axis is None:
+        return value
+    parts = value.chunk(len(held.modalities), dim=axis)
+    return torch.cat([parts[held.modalities.index(one)] for one in network.modalities], dim=axis)
 
 
 def _from_imagenet(net: FusionNetwork, network: NetworkSpec, source: str) -> str:

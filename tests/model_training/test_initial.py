@@ -95,3 +95,24 @@ def test_an_ensemble_starts_nothing(small_bundle, tmp_path):
     save_bundle(tmp_path, held.spec, [held.network, FusionNetwork(held.spec.network)], *inputs)
     with pytest.raises(StartError, match="holds 2 networks: training starts from one"):
         initial(held.spec.network, start=tmp_path)
+
+
+@pytest.mark.parametrize("fusion", ["weighted", "concatenation"])
+@pytest.mark.parametrize(("modality", "place"), [("us", 0), ("mri", 1)])
+def test_a_network_of_one_modality_starts_from_a_bundle_of_both(
+    small_bundle, tmp_path, fusion, modality, place
+):
+    spec = load_bundle(small_bundle, "cpu").spec
+    both = NetworkSpec("cnn", fusion=fusion)  # convolutions are shared
+    full = FusionNetwork(both)
+    torch.nn.init.normal_(full.head.prior)
+    inputs = (np.zeros((1, channels, 32, 32), np.float32) for channels in (1, len(CHANNELS)))
+    save_bundle(tmp_path, replace(spec, network=both), [full], *inputs)
+    net, origin = initial(replace(both, modalities=(modality,)), start=tmp_path)
+    assert origin.startswith(f"{modality} of TEST, untrained, weights ")
+    wanted = full.trunks[modality].state_dict()
+    assert all(torch.equal(value, wanted[name]) for name, value in net.trunks[modality].state_dict().items())
+    assert torch.equal(net.head.single[modality].weight, full.head.single[modality].weight)
+    assert torch.equal(net.head.prior, full.head.prior[[place]])
+    parts = full.head.fused.weight.split(full.head.single[modality].in_features, dim=1)
+    assert torch.equal(net.head.fused.weight, parts[place if net.head.concatenates else 0])
