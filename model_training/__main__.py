@@ -23,9 +23,11 @@ from model_training.cohort.criteria import DEFAULT, CriteriaError, apply_criteri
 from model_training.cohort.samples import Samples, manifest
 from model_training.cohort.simulated import CohortError, simulate_cohort
 from model_training.cohort.stills import stills_cohort
+from model_training.crossvalidate import cross_validate
 from model_training.export import DEMONSTRATION, Member, alike, export_bundle
 from model_training.initial import StartError
 from model_training.measure import (
+    Found,
     as_table,
     measured_cohort,
     measured_records,
@@ -267,9 +269,33 @@ def evaluate(
         else:
             found = measured_simulated(opened, simulate, seed, folder, workers)
     if team.leads:
-        typer.echo(as_table(found))
-    if team.leads and json is not None:
-        write_whole(json, (dumps(found, indent=1) + "\n").encode())
+        _tell(found, json)
+
+
+@app.command()
+@_mistakes_told()
+def crossvalidate(
+    stills: Annotated[Path, typer.Argument(help="Pictures with masks, in a folder a class, as BUSI's")],
+    folder: Annotated[Path, typer.Argument(help="Where crops, logs and what each fold answered are kept")],
+    trunk: Annotated[str, typer.Option(help=", ".join(TRUNKS))] = "resnet101",
+    recipe: Annotated[str, typer.Option(help="A preset, or a TOML file")] = "stills",
+    folds: Annotated[int, typer.Option(min=2)] = 5,
+    start: Annotated[Path | None, typer.Option(help="Bundle whose weights to start from")] = None,
+    imagenet: Annotated[str | None, typer.Option(help="File of torchvision's weights, or download")] = None,
+    fixed_magnification: Annotated[bool, typer.Option(help="Hide the lesion's size")] = False,
+    without_marks: Annotated[bool, typer.Option(help="Paint burned-in marks over")] = False,
+    json: Annotated[Path | None, typer.Option(help="File to write")] = None,
+) -> None:
+    """Train and test networks of US on labelled stills, a fold each; a killed one goes on where it was."""
+    if trunk not in TRUNKS:
+        raise typer.BadParameter(f"no network {trunk}; there is {', '.join(TRUNKS)}")
+    how = read_recipe(recipe)
+    _tell(
+        cross_validate(
+            stills, folder, trunk, how, folds, start, imagenet, fixed_magnification, without_marks
+        ),
+        json,
+    )
 
 
 @app.command()
@@ -285,6 +311,13 @@ def tables(
         raise typer.BadParameter(f"no preset {preset}; there is {', '.join(PRESETS)}")
     study = run_study(cohort_folder, folder, PRESETS[preset], read_recipe(recipe) if recipe else None)
     write_study(study, folder)
+
+
+def _tell(found: Found, json: Path | None) -> None:
+    """Show figures, and write them where a file is named."""
+    typer.echo(as_table(found))
+    if json is not None:
+        write_whole(json, (dumps(found, indent=1) + "\n").encode())
 
 
 def _parts(cohort_folder: Path, fold: str, names: Sequence[str]) -> tuple[Samples, ...]:

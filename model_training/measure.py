@@ -7,7 +7,7 @@ known, {…, bayes}.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,18 @@ from typing import Any
 import numpy as np
 import torch
 from scipy import ndimage
+from scipy.special import expit
 
 from breastview.fusion.bundle import Bundle
 from breastview.fusion.explain import grad_cam
+from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import Metric
 from breastview.phantom.patient import VIEWS_A_LESION
 from model_training import evaluate
 from model_training.agreement import Check, check_metrics
 from model_training.cohort.samples import BEST, Samples, load_cohort
 from model_training.cohort.simulated import simulate_cohort
-from model_training.cohort.stills import crop_masks, read_stills, stills_cohort
+from model_training.cohort.stills import stills_with_masks
 from model_training.evaluate.discrimination import Z
 from model_training.likeness import unlike_metrics
 from model_training.markdown import figure
@@ -65,12 +67,11 @@ def measured_stills(
     bundle: Bundle, source: Path, folder: Path, fixed_magnification: bool = False, without_marks: bool = False
 ) -> Found:
     """`measure_stills` on a folder of stills, with the size of lesions or burned-in marks hidden or not."""
-    spec, path = bundle.spec.input, folder / "stills-0000.npz"
-    stills_cohort(source, path, "test", spec, 1, None, fixed_magnification, without_marks)
-    masks = [crop_masks(still, spec, fixed_magnification) for still in read_stills(source)]
-    joined = {name: np.stack([one[name] for one in masks]) for name in ("lesion", "text")}
+    samples, masks = stills_with_masks(
+        source, folder, bundle.spec.input, 1, fixed_magnification, without_marks
+    )
     how = {"fixed_magnification": fixed_magnification, "without_marks": without_marks}
-    return {"on": "stills", **how, **measure_stills(bundle, load_cohort(folder, "test"), joined)}
+    return {"on": "stills", **how, **measure_stills(bundle, samples, masks)}
 
 
 def as_table(found: Found, indent: str = "") -> str:
@@ -131,17 +132,25 @@ def measure_stills(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndar
 
     `masks` are shares of each pixel of the crop, float (case, size, size), that are "lesion" and "text".
     """
-    label = samples.label
     logits = predict_mean(bundle.networks, samples, bundle.spec.input.size_px)["us"]
-    probability = evaluate.calibrated(logits, bundle.spec.temperature["us"])
+    odds = evaluate.margin(logits) / bundle.spec.temperature["us"]
+    called = expit(odds) >= bundle.spec.operating_point["us"]
+    shares = attention_shares(bundle.networks, samples, masks)
+    return {**stills_figures(samples, odds, called, shares), **_unlike(bundle, samples)}
+
+
+def stills_figures(
+    samples: Samples, odds: np.ndarray, called: np.ndarray, shares: Mapping[str, np.ndarray]
+) -> Found:
+    """The figures of stills from calibrated log odds (case,), calls bool (case,), and `attention_shares`."""
+    label = samples.label
     return {
         "n": len(label),
         "malignant": int(label.sum()),
-        "auc": asdict(evaluate.auc_delong(label, evaluate.margin(logits))),
-        **_rates(label, probability >= bundle.spec.operating_point["us"]),
-        "ece": asdict(evaluate.calibration_metrics(label, probability, samples.patient)["ece"]),
-        **_unlike(bundle, samples),
-        "attention": _attention(bundle, samples, masks),
+        "auc": asdict(evaluate.auc_delong(label, odds)),
+        **_rates(label, called),
+        "ece": asdict(evaluate.calibration_metrics(label, expit(odds), samples.patient)["ece"]),
+        "attention": {name: _mean(values[np.isfinite(values)]) for name, values in shares.items()},
     }
 
 
@@ -173,22 +182,26 @@ def _rates(label: np.ndarray, called: np.ndarray) -> Found:
     return {name: asdict(metric) for name, metric in evaluate.rates(label, called).items()}
 
 
-def _attention(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndarray]) -> Found:
-    """Mean share of the heatmap's sum that lies on each mask, over the heatmaps that are not empty."""
-    shares: dict[str, list[float]] = {name: [] for name in masks}
+def attention_shares(
+    networks: Sequence[FusionNetwork], samples: Samples, masks: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Share of each heatmap's sum that lies on each mask, float (case,); NaN where the heatmap is empty."""
+    shares = {name: np.full(len(samples), np.nan) for name in masks}
     for case in range(len(samples)):
-        heat = attention(bundle, samples.us[case : case + 1, 0])
+        heat = attention(networks, samples.us[case : case + 1, 0])
         for name, mask in masks.items():
             if heat.sum() > 0:
-                shares[name].append(float((heat * mask[case]).sum() / heat.sum()))
-    return {name: _mean(np.array(values)) for name, values in shares.items()}
+                shares[name][case] = (heat * mask[case]).sum() / heat.sum()
+    return shares
 
 
-def attention(bundle: Bundle, us: np.ndarray) -> np.ndarray:
-    """Raw Grad-CAM of the US head for one crop (1, 1, size, size), at the crop's size, float (size, size)."""
-    image = torch.from_numpy(us.astype(np.float32)).to(bundle.device)
+def attention(networks: Sequence[FusionNetwork], us: np.ndarray) -> np.ndarray:
+    """Raw Grad-CAM of the US head for one crop (1, 1, size, size), at the crop's size, float (size, size):
+    the mean over the networks."""
+    device = next(networks[0].parameters()).device
+    image = torch.from_numpy(us.astype(np.float32)).to(device)
     cams = []
-    for network in bundle.networks:
+    for network in networks:
         with torch.no_grad():
             maps = {"us": network.trunk("us", image)}
         cams.append(grad_cam(network.head, maps, "us")["us"].cpu().numpy())

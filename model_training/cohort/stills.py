@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from breastview.fusion.spec import InputSpec
 from model_training.cohort.cut import MarkedLesion, cut
-from model_training.cohort.samples import Sample, sample, write_shard
+from model_training.cohort.samples import Sample, Samples, load_cohort, sample, write_shard
 
 CLASSES = {"benign": False, "malignant": True}
 INDEX = "index.csv"  # class, file, near_duplicate_group
@@ -79,6 +79,22 @@ def stills_cohort(
     )
 
 
+def stills_with_masks(
+    source: Path,
+    folder: Path,
+    spec: InputSpec,
+    variants: int,
+    fixed_magnification: bool = False,
+    without_marks: bool = False,
+) -> tuple[Samples, dict[str, np.ndarray]]:
+    """The stills of a folder cut into `folder`, and the `crop_masks` of their exact crops, (case, size,
+    size)."""
+    path = folder / "stills-0000.npz"
+    stills_cohort(source, path, "test", spec, variants, None, fixed_magnification, without_marks)
+    masks = [crop_masks(still, spec, fixed_magnification) for still in read_stills(source)]
+    return load_cohort(folder, "test"), {name: np.stack([one[name] for one in masks]) for name in masks[0]}
+
+
 def about(source: Path) -> pd.DataFrame:
     """The manifest's rows of a folder of stills, without a part."""
     return pd.DataFrame([_about(one, "") for one in read_stills(source)])
@@ -107,7 +123,8 @@ def _about(still: LabelledStill, part: str) -> dict[str, object]:
 def crop_masks(
     still: LabelledStill, spec: InputSpec, fixed_magnification: bool = False
 ) -> dict[str, np.ndarray]:
-    """What of the exact crop is "lesion" and what burned-in "text", as shares of its pixels, (size, size)."""
+    """What of the exact crop is "lesion" and what burned-in "text", calipers among it, as shares of its
+    pixels, (size, size)."""
     box = _fixed_box(still.box_px) if fixed_magnification else still.box_px
 
     def seen(mask: np.ndarray) -> np.ndarray:

@@ -102,7 +102,7 @@ def test_attention_on_the_whole_picture_is_one_and_on_nothing_zero(bundle, sampl
     found = measure.measure_stills(bundle, samples, masks)
     assert found["attention"]["lesion"]["value"] == pytest.approx(1.0)
     assert found["attention"]["text"]["value"] == 0.0
-    heat = [measure.attention(bundle, samples.us[k : k + 1, 0]) for k in range(len(samples))]
+    heat = [measure.attention(bundle.networks, samples.us[k : k + 1, 0]) for k in range(len(samples))]
     left = np.mean([h[:, : size // 2].sum() / h.sum() for h in heat if h.sum() > 0])
     assert found["attention"]["left"]["value"] == pytest.approx(left)
     assert found["n"] == 30 and found["auc"]["n"] == 30

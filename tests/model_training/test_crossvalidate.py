@@ -1,0 +1,120 @@
+"""Cross-validation on stills: every still is answered once, by a network that did not see it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from model_training import crossvalidate, evaluate
+from model_training.__main__ import app
+from model_training.cohort.samples import load_cohort
+from model_training.crossvalidate import cross_validate
+from model_training.export import Head
+from model_training.recipe import Recipe
+from model_training.run_folder import RunError, read_settings
+from model_training.splits import folds
+
+RECIPE = Recipe(stages=((16, 1),), ema=0.5, threads=1)
+FOLDS = 2
+METRIC = {"value", "low", "high", "n"}
+
+
+@pytest.fixture(scope="module")
+def stills(tmp_path_factory):
+    """Ten stills a class: a dark lesion in brighter noise, malignant ones darker."""
+    folder = tmp_path_factory.mktemp("stills")
+    rng = np.random.default_rng(0)
+    for name, inside in (("benign", 55), ("malignant", 20)):
+        (folder / name).mkdir()
+        for k in range(10):
+            mask = np.zeros((60, 80), np.uint8)
+            mask[20:35, 25 + k : 55 + k] = 255
+            grey = rng.integers(60, 110, mask.shape).astype(np.uint8)
+            grey[mask > 0] = inside
+            Image.fromarray(grey).save(folder / name / f"{k}.png")
+            Image.fromarray(mask).save(folder / name / f"{k}_mask.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(stills, tmp_path_factory):
+    """The folder of a cross-validation, and what was found."""
+    folder = tmp_path_factory.mktemp("out")
+    return folder, cross_validate(stills, folder, "cnn", RECIPE, FOLDS)
+
+
+def test_what_is_found_has_the_figures_of_stills_and_says_how_it_was_made(made):
+    _, found = made
+    for name in ("auc", "accuracy", "sensitivity", "specificity", "ece"):
+        assert set(found[name]) == METRIC
+    assert found["auc"]["n"] == found["n"] == 20 and found["malignant"] == 10
+    assert set(found["attention"]) == {"lesion", "text"}
+    assert 0 < found["attention"]["lesion"]["value"] < 1 and found["attention"]["text"]["value"] == 0
+    assert (found["trunk"], found["folds"], found["started_from"]) == ("cnn", 2, "random weights")
+    assert found["seeds"] == {"folds": 7, "training": 7}
+    assert found["recipe"]["stages"] == ((16, 1),)
+    assert list(found["each_fold"]) == ["fold 1/2", "fold 2/2"]
+
+
+def test_the_pooled_figures_are_those_of_each_stills_own_fold(made):
+    folder, found = made
+    samples = load_cohort(folder / "stills")
+    odds = np.full(len(samples), np.nan)
+    called = np.zeros(len(samples), bool)
+    for number, split in enumerate(folds(samples.about, FOLDS), 1):
+        with np.load(folder / f"fold-{number}" / "answers.npz") as kept:
+            head = Head.chosen(samples.take(split.validation), kept["validation"])
+            odds[split.test] = evaluate.margin(kept["test"]) / head.temperature
+            called[split.test] = evaluate.calibrated(kept["test"], head.temperature) >= head.point
+    assert found["auc"]["value"] == pytest.approx(evaluate.auc(samples.label, odds))
+    assert found["accuracy"]["value"] == pytest.approx((called == samples.label).mean())
+
+
+def test_a_fold_that_has_answered_is_kept_and_one_that_was_killed_is_made(made, stills, monkeypatch):
+    folder, found = made
+    assert not list(folder.rglob("*.pt"))
+    (folder / "fold-2" / "answers.npz").unlink()
+    trained = []
+
+    def noted(training, validation, run, *rest):
+        trained.append(run.name)
+        return train(training, validation, run, *rest)
+
+    train = crossvalidate.train
+    monkeypatch.setattr(crossvalidate, "train", noted)
+    assert cross_validate(stills, folder, "cnn", RECIPE, FOLDS) == found
+    assert trained == ["fold-2"]
+
+
+def test_a_folder_of_another_recipe_or_other_pictures_is_refused(made, stills):
+    folder, _ = made
+    with pytest.raises(RunError, match=r"batch was 16, is 8"):
+        cross_validate(stills, folder, "cnn", replace(RECIPE, batch=8), FOLDS)
+    with pytest.raises(RunError, match="train_sha256 was"):
+        cross_validate(stills, folder, "cnn", RECIPE, FOLDS, fixed_magnification=True)
+
+
+def test_the_command_line_writes_what_it_shows(stills, tmp_path):
+    (tmp_path / "own.toml").write_text("stages = [[16, 1]]\nthreads = 1")
+    file = tmp_path / "found.json"
+    command = ["crossvalidate", str(stills), str(tmp_path / "o"), "--trunk", "cnn", "--folds", "2"]
+    given = ["--recipe", str(tmp_path / "own.toml"), "--without-marks", "--json", str(file)]
+    result = CliRunner().invoke(app, [*command, *given])
+    assert result.exit_code == 0, result.output
+    assert json.loads(file.read_text())["without_marks"] is True
+    assert "started_from             random weights" in result.output
+    assert read_settings(tmp_path / "o" / "fold-1").cases.split == "fold 1/2"
+
+
+def test_weights_to_start_from_that_do_not_fit_are_told_before_anything_is_trained(
+    stills, tmp_path, small_bundle
+):
+    command = ["crossvalidate", str(stills), str(tmp_path), "--start", str(small_bundle)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1 and "to be trained is" in result.output
+    assert not (tmp_path / "fold-1").exists()
