@@ -20,7 +20,7 @@ from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, InputSpec, Netwo
 from breastview.whole import write_whole
 from model_training.agreement import train_check
 from model_training.cohort.criteria import DEFAULT, CriteriaError, apply_criteria, flow_text, read_criteria
-from model_training.cohort.samples import Samples, manifest
+from model_training.cohort.samples import Samples, load_cohort, manifest
 from model_training.cohort.simulated import CohortError, simulate_cohort
 from model_training.cohort.stills import stills_cohort
 from model_training.crossvalidate import cross_validate
@@ -34,9 +34,10 @@ from model_training.measure import (
     measured_simulated,
     measured_stills,
 )
+from model_training.pretrain import pretrain as run_pretraining
 from model_training.recipe import RecipeError, read_recipe
 from model_training.run_folder import Cases, RunError, check_cases, check_folds, read_settings
-from model_training.splits import OWN_PARTS, TRAINING, SplitError, fold_name, load_fold, load_parts
+from model_training.splits import OWN_PARTS, TRAINING, WHOLE, SplitError, fold_name, load_fold, load_parts
 from model_training.tables.study import PRESETS, StudyError, run_study
 from model_training.tables.write import write_study
 from model_training.team import joined, training_device
@@ -59,6 +60,12 @@ MISTAKES = (
     FileNotFoundError,
 )
 Criteria = Annotated[Path, typer.Option(help="Who is in the study (TOML)")]
+Trunk = Annotated[str, typer.Option(help=", ".join(TRUNKS))]
+Modalities = Annotated[str, typer.Option(help="us, mri, or both")]
+Separate = Annotated[bool, typer.Option("--separate", help="A trunk of its own for each modality")]
+Fold = Annotated[str, typer.Option(help="Fold to train, as 1/5; without it the cohort's own parts")]
+Start = Annotated[Path | None, typer.Option(help="Bundle, or run of pretrain, whose weights to start from")]
+ImageNet = Annotated[str | None, typer.Option(help="File of torchvision's weights, or download")]
 
 
 @contextmanager
@@ -152,27 +159,47 @@ def stills(
 def train(
     cohort_folder: Path,
     run: Path,
-    trunk: Annotated[str, typer.Option(help=", ".join(TRUNKS))] = "resnet101",
-    modalities: Annotated[str, typer.Option(help="us, mri, or both")] = "both",
+    trunk: Trunk = "resnet101",
+    modalities: Modalities = "both",
     fusion: Annotated[str, typer.Option(help=", ".join(FUSIONS))] = "weighted",
-    separate: Annotated[
-        bool, typer.Option("--separate", help="A trunk of its own for each modality")
-    ] = False,
+    separate: Separate = False,
     recipe: Annotated[
         str, typer.Option(help="demonstration, paper, small, or a TOML file")
     ] = "demonstration",
-    fold: Annotated[str, typer.Option(help="Fold to train, as 1/5; without it the cohort's own parts")] = "",
-    start: Annotated[Path | None, typer.Option(help="Bundle whose weights to start from")] = None,
-    imagenet: Annotated[str | None, typer.Option(help="File of torchvision's weights, or download")] = None,
+    fold: Fold = "",
+    start: Start = None,
+    imagenet: ImageNet = None,
 ) -> None:
     """Train on a cached cohort, with torchrun in several processes; a killed run goes on where it was."""
-    chosen = MODALITIES if modalities == "both" else (modalities,)
-    if trunk not in TRUNKS or fusion not in FUSIONS or not set(chosen) <= set(MODALITIES):
-        raise typer.BadParameter(f"no network {trunk} {fusion} {modalities}; --help names what there is")
-    network = NetworkSpec(trunk, shared=not separate, fusion=fusion, modalities=chosen)
+    network = _network(trunk, modalities, separate, fusion)
     how = read_recipe(recipe)
     training, validation = _parts(cohort_folder, fold, TRAINING)
     run_training(training, validation, run, network, how, start, imagenet, _split_name(fold))
+
+
+@app.command()
+@_mistakes_told()
+def pretrain(
+    cohort_folder: Path,
+    run: Path,
+    trunk: Trunk = "resnet101",
+    modalities: Modalities = "both",
+    separate: Separate = False,
+    recipe: Annotated[str, typer.Option(help="simsiam, or a TOML file")] = "simsiam",
+    fold: Fold = "",
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Use all of a cohort that nothing is tested on")
+    ] = False,
+    start: Start = None,
+    imagenet: ImageNet = None,
+) -> None:
+    """Train trunks on the training cases of a cohort without their labels, for train to --start from."""
+    if whole and fold:
+        raise typer.BadParameter("give --whole or --fold, not both")
+    network, how = _network(trunk, modalities, separate), read_recipe(recipe)
+    (samples,) = (load_cohort(cohort_folder),) if whole else _parts(cohort_folder, fold, ("train",))
+    split = WHOLE if whole else _split_name(fold)
+    run_pretraining(samples, run, network, how, start, imagenet, split)
 
 
 @app.command()
@@ -277,11 +304,11 @@ def evaluate(
 def crossvalidate(
     stills: Annotated[Path, typer.Argument(help="Pictures with masks, in a folder a class, as BUSI's")],
     folder: Annotated[Path, typer.Argument(help="Where crops, logs and what each fold answered are kept")],
-    trunk: Annotated[str, typer.Option(help=", ".join(TRUNKS))] = "resnet101",
+    trunk: Trunk = "resnet101",
     recipe: Annotated[str, typer.Option(help="A preset, or a TOML file")] = "stills",
     folds: Annotated[int, typer.Option(min=2)] = 5,
-    start: Annotated[Path | None, typer.Option(help="Bundle whose weights to start from")] = None,
-    imagenet: Annotated[str | None, typer.Option(help="File of torchvision's weights, or download")] = None,
+    start: Start = None,
+    imagenet: ImageNet = None,
     fixed_magnification: Annotated[bool, typer.Option(help="Hide the lesion's size")] = False,
     without_marks: Annotated[bool, typer.Option(help="Paint burned-in marks over")] = False,
     json: Annotated[Path | None, typer.Option(help="File to write")] = None,
@@ -311,6 +338,14 @@ def tables(
         raise typer.BadParameter(f"no preset {preset}; there is {', '.join(PRESETS)}")
     study = run_study(cohort_folder, folder, PRESETS[preset], read_recipe(recipe) if recipe else None)
     write_study(study, folder)
+
+
+def _network(trunk: str, modalities: str, separate: bool, fusion: str = "weighted") -> NetworkSpec:
+    """The network that the command line names."""
+    chosen = MODALITIES if modalities == "both" else (modalities,)
+    if trunk not in TRUNKS or fusion not in FUSIONS or not set(chosen) <= set(MODALITIES):
+        raise typer.BadParameter(f"no network {trunk} {fusion} {modalities}; --help names what there is")
+    return NetworkSpec(trunk, shared=not separate, fusion=fusion, modalities=chosen)
 
 
 def _tell(found: Found, json: Path | None) -> None:

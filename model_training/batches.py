@@ -62,7 +62,7 @@ def batches(
             **dict(zip(modalities, (weight[:, None] * all_known[cases]).T, strict=True)),
         }
         own = team.share(len(cases))
-        us, mri = _varied(samples, cases[own], recipe, epoch)
+        us, mri = varied(samples, cases[own], recipe, epoch)
         yield Batch(
             inputs=inputs(us, mri, shown[own], modalities, size_px, device),
             present=torch.from_numpy(present[own]).to(device),
@@ -145,8 +145,11 @@ def _kept(shape: tuple[int, ...], dropout: float, rng: np.random.Generator) -> n
     return kept
 
 
-def _varied(samples: Samples, cases: np.ndarray, recipe: Recipe, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """A variant of each case, augmented by a generator of its own: the same in whichever process."""
+def varied(samples: Samples, cases: np.ndarray, recipe: Recipe, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+    """A variant of each case, augmented by a generator of its own, the same in whichever process.
+
+    Returns US (n, 1, h, w) and MRI (n, channel, h, w), float32.
+    """
     made = []
     for case in cases.tolist():
         rng = np.random.default_rng([recipe.seed, epoch, case])

@@ -9,9 +9,11 @@ import torch
 from safetensors.torch import load_file
 from torchvision.models import ResNet50_Weights, ResNet101_Weights
 
-from breastview.fusion.bundle import load_bundle
+from breastview.fusion.bundle import file_hash, load_bundle
 from breastview.fusion.network import IN_CHANNELS, FusionNetwork
 from breastview.fusion.spec import NetworkSpec
+from model_training.recipe import SIMSIAM
+from model_training.run_folder import CHECKPOINT, SETTINGS, load_average, log_lines, read_settings
 
 RANDOM = "random weights"
 DOWNLOAD = "download"
@@ -27,10 +29,11 @@ class StartError(ValueError):
 def initial(
     network: NetworkSpec, start: Path | None = None, imagenet: str | None = None
 ) -> tuple[FusionNetwork, str]:
-    """The network and its weights' origin: random, the bundle `start`, or ImageNet's.
+    """The network and its weights' origin: random, `start`, or ImageNet's.
 
-    A network of one modality takes its trunk and heads from a bundle of both. `imagenet` is a file of
-    torchvision's ResNet weights (.pth or .safetensors) or "download".
+    `start` is a bundle, also of more modalities than the network's one, or a run of `pretrain`, which gives
+    trunks.
+    `imagenet` is a file of torchvision's ResNet weights (.pth or .safetensors) or "download".
 
     Raises:
         StartError: the weights cannot be had, or belong to another network.
@@ -39,7 +42,8 @@ def initial(
     if start is not None and imagenet is not None:
         raise StartError("weights start from a bundle or from ImageNet, not from both")
     if start is not None:
-        return net, _from_bundle(net, network, start)
+        given = _from_pretrained if (start / SETTINGS).exists() else _from_bundle
+        return net, given(net, network, start)
     if imagenet is not None:
         return net, _from_imagenet(net, network, imagenet)
     return net, RANDOM
@@ -55,6 +59,20 @@ def _from_bundle(net: FusionNetwork, network: NetworkSpec, start: Path) -> str:
     net.load_state_dict({name: _share(name, kept[name], held, network) for name in net.state_dict()})
     part = "" if network.modalities == held.modalities else f"{network.modalities[0]} of "
     return f"{part}{bundle.spec.name}, weights {bundle.spec.weights_sha256[:12]}"
+
+
+def _from_pretrained(net: FusionNetwork, network: NetworkSpec, run: Path) -> str:
+    made, done = read_settings(run), log_lines(run)
+    if made.recipe.strategy != SIMSIAM:
+        raise StartError(f"{run} was trained with labels: export it, and start from the bundle")
+    if not done:
+        raise StartError(f"{run} has no whole epoch yet: let pretrain end")
+    _check_fits(replace(made.network, fusion=network.fusion), network, f"the run {run}")
+    kept = load_average(run, made.network).trunks.state_dict()
+    net.trunks.load_state_dict({name: kept[name] for name in net.trunks.state_dict()})
+    cases = f"{made.cases.split}, sha256 {made.cases.train_sha256[:12]}"
+    weights = f"epoch {done[-1]['epoch']}, sha256 {file_hash([run / CHECKPOINT])[:12]}"
+    return f"SimSiam without labels (cases: {cases}; weights: {weights}), begun from {made.started_from}"
 
 
 def _check_fits(held: NetworkSpec, network: NetworkSpec, holder: str) -> None:

@@ -28,7 +28,7 @@ class Epoch:
 def plan(network: NetworkSpec, recipe: Recipe) -> tuple[Epoch, ...]:
     """All epochs of a run in order; of the last phase, those at the final size may be chosen."""
     sizes = [size for size, epochs in recipe.stages for _ in range(epochs)]
-    if recipe.strategy == "joint" or len(network.modalities) == 1:
+    if recipe.strategy != "staged" or len(network.modalities) == 1:
         return _phase("joint", network.modalities, True, sizes, recipe.trunk_rate, recipe)
     alone = [_phase(name, (name,), False, sizes, recipe.trunk_rate, recipe) for name in network.modalities]
     last = [recipe.size_px] * recipe.fusion_epochs

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from breastview.fusion.spec import MODALITIES, NetworkSpec
 
 T = TypeVar("T")
+SIMSIAM = "simsiam"
 PRESETS = Path(__file__).parent / "recipes"
 _CHOICES = {
-    "strategy": ("joint", "staged"),
+    "strategy": ("joint", "staged", SIMSIAM),
     "mri": ("registered", "native"),
     "precision": ("float32", "bfloat16", "float16"),
 }
@@ -48,7 +49,8 @@ class Recipe:
     `stages` are (image side in px, epochs): small pictures first is faster. `rate` is the head's, the trunks
     learn at `trunk_rate` of it. "joint" trains all at once with the single heads at the weight `auxiliary`;
     "staged" trains each trunk with its own head through all stages, then the fusion for `fusion_epochs` with
-    the trunks at `fusion_trunk_rate`, 0 being frozen. `class_weighted` makes both classes count alike.
+    the trunks at `fusion_trunk_rate`, 0 being frozen; "simsiam" is how `pretrain` learns without labels.
+    `class_weighted` makes both classes count alike.
     `soft_labels` trains toward the answers of an optimal reader of what is shown where the cohort tells them,
     as simulated patients do, and toward the label elsewhere (Hinton et al., Distilling the Knowledge in a
     Neural Network, 2015).
@@ -129,7 +131,9 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
 
 
 def check_fits(recipe: Recipe, network: NetworkSpec) -> None:
-    """Raises RecipeError where this recipe cannot train this network."""
+    """Raises RecipeError where this recipe cannot train this network with labels."""
+    if recipe.strategy == SIMSIAM:
+        raise RecipeError("simsiam learns without labels: give this recipe to pretrain")
     if recipe.strategy == "staged" and network.shared and len(network.modalities) == len(MODALITIES):
         raise RecipeError(
             "staged training would overwrite the first modality's convolutions with the second's: "

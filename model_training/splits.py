@@ -18,6 +18,7 @@ from model_training.cohort.samples import Samples, load_cohort, manifest
 
 TRAINING = ("train", "validation")  # the parts that training sees
 OWN_PARTS = "the cohort's own parts"  # the name of the split that a manifest fixes
+WHOLE = "the whole cohort"  # where nothing is kept back
 VALIDATION_FOLDS = 5  # of what a fold trains on, one is kept to choose by
 
 

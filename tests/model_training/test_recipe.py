@@ -49,7 +49,7 @@ def test_a_mistake_is_named(tmp_path, text, told):
 
 
 def test_an_absent_recipe_names_the_presets():
-    with pytest.raises(RecipeError, match=r"no recipe 'papr'.*demonstration, paper, small"):
+    with pytest.raises(RecipeError, match=r"no recipe 'papr'.*demonstration, paper, simsiam, small, stills"):
         read_recipe("papr")
 
 
