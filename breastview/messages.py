@@ -153,6 +153,7 @@ TEXTS: dict[str, str] = {
     "registration.needs_mri": "There is no MRI to register with yet.",
     "doing.snap": "Looking for the best fit",
     "snap.stale": "The registration changed, so the search from it was dropped. Snap again from here.",
+    "snap.no_mri": "Snap compares with T1WI, T2WI or DCE. None of these is here: check the volumes' roles.",
     "snap.stays": "The present pose fits as well as any other nearby.",
     "snap.at_edge": "The best fit lies at the edge of what was searched. Come closer by hand, then snap again.",
     "snap.weak": "The picture shows too little that the MRI shows too.",

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import qmc
 
 from breastview.errors import RegistrationError
-from breastview.imaging.case import Role
+from breastview.imaging.case import Role, RoleChoice
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.messages import Message, message
 from breastview.progress import Progress, silent
@@ -48,6 +48,13 @@ EDGE = 0.1  # mm or degrees
 LEAST_SEEN = 0.7  # of the picture in the body
 MOST_GAP_MM, MORE_GAP_MM = 10.0, 4.0  # from skin to face, and how much it may grow
 CLICK_MM = 2.0
+# What tells tissues apart and is not distorted. A DCE volume that stands alone has no phase.
+_COMPARED = (
+    (Role.T1WI, (None,)),
+    (Role.T2WI, (None,)),
+    (Role.DCE, (1,)),
+    (Role.DCE, (2, None)),
+)
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,7 @@ def propose_snap(
         Cancelled: the user cancelled; `progress` raises it.
     """
     if not volumes:
-        raise RegistrationError.of("registration.needs_mri")
+        raise RegistrationError.of("snap.no_mri")
     plane = us_plane(stack, calibration)
     far, near = (
         [us_patches(stack, frame, plane, present.warp, *look) for look in looks] for looks in (FAR, NEAR)
@@ -115,12 +122,18 @@ def propose_snap(
 
 
 def snap_volumes(volumes: Sequence[Volume]) -> tuple[Volume, ...]:
-    """The volumes that tell tissues apart and are not distorted: T1WI, T2WI, DCE before and after medium."""
-    found: list[Volume] = []
-    for role, phase in ((Role.T1WI, None), (Role.T2WI, None), (Role.DCE, 1), (Role.DCE, 2)):
-        fits = [v for v in volumes if v.role.role is role and (phase is None or v.role.phase == phase)]
-        found += fits[:1]
-    return tuple(found)
+    """The volumes that a search compares, one of each kind: T1WI, T2WI, DCE before and after medium."""
+    kinds = [[v for v in volumes if _is_of(v.role, kind)] for kind in _COMPARED]
+    return tuple(fits[0] for fits in kinds if fits)
+
+
+def is_compared(role: RoleChoice) -> bool:
+    """Whether a search may look at a volume of this role."""
+    return any(_is_of(role, kind) for kind in _COMPARED)
+
+
+def _is_of(role: RoleChoice, kind: tuple[Role, tuple[int | None, ...]]) -> bool:
+    return role.role is kind[0] and role.phase in kind[1]
 
 
 class _Landscape:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Signal
 
-from breastview.imaging.case import Role, RoleChoice
 from breastview.imaging.volume import FrameStack
 from breastview.messages import Message, message
 from breastview.pipeline import images_registered
@@ -14,7 +13,7 @@ from breastview.progress import Progress
 from breastview.registration.motion import load_corrected
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
-from breastview.registration.snap import SnapProposal, propose_snap, snap_volumes
+from breastview.registration.snap import SnapProposal, is_compared, propose_snap, snap_volumes
 from breastview.review.registering import SetRegistration
 from breastview.review.state import Part
 from breastview.ui.session import Session
@@ -65,7 +64,7 @@ class Snapping(QObject):
 
         def work(progress: Progress) -> SnapProposal:
             images = images_registered(state.case, state.record, key, request.frame, request.plane)
-            wanted = [volume for volume in images.volumes if _is_compared(volume.role)]
+            wanted = [volume for volume in images.volumes if is_compared(volume.role)]
             motions = state.record.motions
             volumes = snap_volumes(
                 [loaded.get(v.key) or load_corrected(motions, v, progress) for v in wanted]
@@ -122,8 +121,3 @@ class Snapping(QObject):
         self.request = self.proposal = None
         self.told = why
         self.changed.emit()
-
-
-def _is_compared(role: RoleChoice) -> bool:
-    """Whether a search may look at a volume, so that no other is loaded for it."""
-    return role.role in (Role.T1WI, Role.T2WI) or (role.role is Role.DCE and role.phase in (1, 2))

@@ -156,7 +156,7 @@ def test_it_tells_where_it_is_and_stops_when_told_to(still, mri):
 
 
 def test_no_mri_and_no_scale_are_refused(still, mri):
-    with pytest.raises(RegistrationError, match="no MRI"):
+    with pytest.raises(RegistrationError, match="compares with T1WI"):
         propose_snap(still, 0, [], lost())
     with pytest.raises(RegistrationError):
         propose_snap(replace(still, scale=None), 0, [mri], lost())
@@ -169,3 +169,5 @@ def test_volumes_that_are_distorted_or_derived_take_no_part(mri):
     wanted = [of(Role.T1WI), of(Role.DCE, 1), of(Role.DCE, 2)]
     offered = [of(Role.DWI), wanted[2], of(Role.MIP), wanted[1], of(Role.DCE, 3), wanted[0]]
     assert snap_volumes(offered) == tuple(wanted)
+    alone = of(Role.DCE)
+    assert snap_volumes([of(Role.OTHER), alone]) == (alone,), "a contrast series of one phase has no number"
