@@ -107,7 +107,7 @@ class Snapping(QObject):
         """What was searched from another pose, frame or scale is no proposal for this one."""
         if self.request is None or self._is_true(self.request):
             return
-        waiting = self.running or self.proposal is not None
+        waiting = self.running or (self.proposal is not None and self.proposal.offered)
         self._forget(message("snap.stale") if waiting else None)
 
     def _is_true(self, request: SnapRequest) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import SimpleITK as sitk  # noqa: N813
@@ -11,12 +12,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QToolButton
 
 from breastview.language import Language
+from breastview.messages import message
 from breastview.records.store import read
 from breastview.registration import snap
 from breastview.registration.parameters import Method
 from breastview.registration.transform import moved
 from breastview.review.registering import SetRegistration
 from breastview.ui import snapping
+from breastview.ui.snapping import SnapRequest
 from tests.ui.conftest import say
 from tests.ui.hands import LEFT, PLAIN, press, push, texts
 
@@ -366,3 +369,13 @@ def test_what_another_program_s_file_leaves_open_is_said(qtbot, session, panel, 
     push(panel.files.import_)
     qtbot.waitUntil(lambda: session.registration.method is Method.FILE, timeout=FILE_MS)
     assert say("registration.file_unnamed", file="other.tfm") in panel.files.told.text()
+
+
+def test_a_search_that_found_nothing_is_no_loss_when_the_pose_moves(session, view, panel, application, lose):
+    present = lose(FOUND)
+    request = SnapRequest(session.us_key, session.us_frame, session.stack, session.plane, present)
+    proposal = SimpleNamespace(parameters=present, offered=False, reasons=(message("snap.stays"),))
+    application.snapping.request = request
+    application.snapping.proposal = proposal
+    press(view, "Alt+Right")
+    assert application.snapping.proposal is None and panel.snap.reasons.text() == ""
