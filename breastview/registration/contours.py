@@ -14,9 +14,11 @@ NEIGHBOURS = 7  # MRI points of a contour that tell its direction at a place
 STEP_MM = 2.0  # between the points that stand for a clicked line
 GRID_MM = 4.0  # and for a clicked surface
 CLOUD_POINTS = 200  # of a surface that was found in the MRI are kept
+COURSE_POINTS = 60  # along a contour in the US plane by which it is compared with another
 US_POINTS = 7  # that stand for a line clicked in the US plane
 CURVED_FROM = 7  # clicks; a surface through fewer is taken as flat
 STIFF = 0.05  # how much flatter a clicked surface is preferred
+SAME_MM = 2.0  # mean way in the US plane between two contours below which they are one structure
 THIN = 0.1  # clicks that spread less than this share of their length across lie on a line
 
 
@@ -90,6 +92,13 @@ def surface_through(points: np.ndarray) -> np.ndarray:
     else:
         risen = np.zeros(len(flat))
     return middle + flat @ axes[:2] + risen[:, None] * axes[2]
+
+
+def run_together(one: Contour, other: Contour) -> bool:
+    """Whether two contours lie on one another in the US plane: one structure, drawn twice."""
+    courses = [along(np.array(contour.us_mm, float), COURSE_POINTS) for contour in (one, other)]
+    ways = [KDTree(courses[1 - k]).query(courses[k])[0].mean() for k in (0, 1)]
+    return bool(min(ways) < SAME_MM)
 
 
 def across(kind: ContourKind, partner: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

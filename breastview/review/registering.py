@@ -10,6 +10,7 @@ import numpy as np
 from breastview.messages import message
 from breastview.records.values import FrameRegistration, ReviewRecord, Snapshot
 from breastview.registration import adopt
+from breastview.registration.contours import run_together
 from breastview.registration.estimate import Start, estimate
 from breastview.registration.landmarks import fit_landmarks
 from breastview.registration.parameters import (
@@ -119,7 +120,10 @@ class FitLandmarks(Plain):
 
 @dataclass(frozen=True)
 class AddContour(Plain):
-    """Add a line or a surface that both images show; the pose stays until everything is fitted."""
+    """Add a line or a surface that both images show; the pose stays until everything is fitted.
+
+    Refused where it lies on one that is there: one structure counted twice looks like more than it tells.
+    """
 
     frames_key: str
     frame: int
@@ -127,6 +131,8 @@ class AddContour(Plain):
 
     def __call__(self, state: ReviewState) -> Applied:
         present = _present(state, self.frames_key, self.frame)
+        if any(run_together(self.contour, known) for known in present.contours):
+            raise Refused(message("registration.contour_twice"))
         changed = replace(present, contours=(*present.contours, self.contour))
         return SetRegistration(self.frames_key, self.frame, changed)(state)
 

@@ -12,6 +12,7 @@ from breastview.registration.contours import (
     US_POINTS,
     across,
     contour_of,
+    run_together,
     surface_through,
 )
 from breastview.registration.parameters import ContourKind
@@ -49,3 +50,12 @@ def test_clicks_that_fix_nothing_are_refused(us, mri, code):
     with pytest.raises(RegistrationError) as refused:
         contour_of(ContourKind.SURFACE, us, mri)
     assert refused.value.message.code == code
+
+
+def test_two_contours_that_lie_on_one_another_are_one_structure():
+    mri = [(0.0, 0.0, 0.0), (30.0, 0.0, 0.0)]
+    line = contour_of(ContourKind.LINE, US, mri)
+    assert run_together(line, contour_of(ContourKind.LINE, [(-8.0, 5.8), (14.0, 6.0)], mri))
+    assert run_together(line, contour_of(ContourKind.LINE, [(2.0, 6.5), (8.0, 6.0)], mri)), "a part of it"
+    assert not run_together(line, contour_of(ContourKind.LINE, [(-10.0, 8.5), (12.0, 8.5)], mri))
+    assert not run_together(line, contour_of(ContourKind.LINE, [(0.0, 0.0), (0.0, 20.0)], mri)), "it crosses"
