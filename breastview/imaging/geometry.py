@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+ALSO_COSINE = 0.4  # a direction along which another runs at least so far is named with it
 OBLIQUE_COSINE = 0.8  # a plane whose normal is further from every axis than this is called oblique
 SAME_COSINE = 0.01
 ON_SLICE = 0.5 + 1e-6  # steps from a slice within which a place is shown on it
@@ -64,16 +65,19 @@ def orientation_name(normal: np.ndarray) -> str:
     return ("sagittal", "coronal", "axial")[axis] if along[axis] >= OBLIQUE_COSINE else "oblique"
 
 
-def direction_letter(vector: np.ndarray) -> str:
-    """The patient direction, one of L R P A S I, that an LPS vector (3,) points to most."""
-    axis = int(np.argmax(np.abs(vector)))
-    return ("LR", "PA", "SI")[axis][int(vector[axis] < 0)]
+def direction_letters(vector: np.ndarray) -> str:
+    """The patient directions that an LPS vector (3,) points to, the nearest first: "P", or "PI" where it
+    leans to I."""
+    along = np.asarray(vector, float) / np.linalg.norm(vector)
+    nearest = np.argsort(-np.abs(along), kind="stable")
+    told = [axis for place, axis in enumerate(nearest) if place == 0 or abs(along[axis]) >= ALSO_COSINE]
+    return "".join(("LR", "PA", "SI")[axis][int(along[axis] < 0)] for axis in told)
 
 
-def edge_letters(matrix: np.ndarray) -> tuple[str, str, str, str]:
-    """Patient directions at the (left, top, right, bottom) edge of the acquired slices shown as they are."""
-    right, bottom = direction_letter(matrix[:3, 2]), direction_letter(matrix[:3, 1])
-    return direction_letter(-matrix[:3, 2]), direction_letter(-matrix[:3, 1]), right, bottom
+def edge_letters(right: np.ndarray, down: np.ndarray) -> tuple[str, str, str, str]:
+    """Patient directions at the (left, top, right, bottom) edge of a picture whose columns run along `right`
+    and whose rows along `down`, LPS vectors (3,)."""
+    return tuple(direction_letters(v) for v in (-right, -down, right, down))  # type: ignore[return-value]
 
 
 def slice_through(matrix: np.ndarray, point_mm: Sequence[float]) -> tuple[float, float, float]:

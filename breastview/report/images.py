@@ -138,7 +138,7 @@ def slice_image(volume: Volume, lesion: Lesion | None, name: str) -> KeyImage:
         float(step[1] / step[2]),
         point=point,
         volume=name,
-        letters=edge_letters(volume.index_to_lps),
+        letters=edge_letters(volume.index_to_lps[:3, 2], volume.index_to_lps[:3, 1]),
     )
 
 

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from breastview.imaging.geometry import (
     apply,
     beside,
-    direction_letter,
+    direction_letters,
     edge_letters,
     in_picture,
     index_to_lps,
@@ -90,14 +90,19 @@ def test_rounded_cosines_are_one_orientation():
 )
 def test_the_letters_at_the_edges(cosines, letters):
     matrix = index_to_lps((0, 0, 0), cosines, (1, 1), plane_normal(cosines))
-    assert "".join(edge_letters(matrix)) == letters
+    assert "".join(edge_letters(matrix[:3, 2], matrix[:3, 1])) == letters
 
 
 @pytest.mark.parametrize("number", range(6))
 def test_direction_letters(number):
     vector = np.array([0.1, 0.1, 0.1])
     vector[number % 3] = 1 if number < 3 else -1
-    assert direction_letter(vector) == "LPSRAI"[number]
+    assert direction_letters(vector) == "LPSRAI"[number]
+
+
+def test_a_direction_between_two_is_named_by_both_the_nearer_first():
+    assert direction_letters(np.array([0.0, 1.0, -0.6])) == "PI"
+    assert direction_letters(np.array([-0.6, 0.2, 1.0])) == "SR"
 
 
 def test_a_point_as_a_reader_says_it():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -343,3 +344,14 @@ def test_the_heatmap_of_registered_mri_lies_in_the_us_plane_and_on_no_slice(
     assert heated(application, canvas) == pytest.approx(corners(*ends), abs=3)
     application.window.mri.set_mode("acquired")
     assert ATTENTION not in texts(canvas)
+
+
+def test_the_us_plane_says_where_it_looks(session, view, registered):
+    def letters():
+        return [label.text() for label in view.mri.canvas._edges.values()]
+
+    push(next(button for button in view.mri.findChildren(QToolButton) if button.text() == "US plane"))
+    assert letters() == ["R", "A", "L", "P"]
+    turned = replace(registered, angles_deg=(0.0, 0.0, -60.0))
+    session.dispatch(SetRegistration(session.us_key, 0, turned))
+    assert letters() == ["PR", "RA", "AL", "LP"]

@@ -23,7 +23,7 @@ from breastview.records.values import MriMark
 from breastview.registration.parameters import Point3
 from breastview.registration.plane import PlaneGrid, UsPlane, sector_grid
 from breastview.registration.resample import resample_plane
-from breastview.registration.transform import map_points, us_to_mri
+from breastview.registration.transform import map_points, rotation, us_to_mri
 from breastview.review.actions import MarkMri
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
@@ -192,7 +192,7 @@ class MriPresenter(QObject):
         )
         canvas.show_overlay(None)
         canvas.set_mm_per_px(float(step[2]))
-        canvas.set_edges(edge_letters(volume.index_to_lps))
+        canvas.set_edges(edge_letters(volume.index_to_lps[:3, 2], volume.index_to_lps[:3, 1]))
         self._corners(volume, f"{self._language.text('slice')} {number + 1}/{len(volume.array)}")
         canvas.show_marks(self._marks.in_slice(volume, number))
         self._draw_heatmap_in_slice(slice_plane(volume.index_to_lps, number))
@@ -246,7 +246,8 @@ class MriPresenter(QObject):
         canvas.show_image(picture, rect, aspect, (0, 0, columns, rows))
         canvas.follow(self._us_canvas)
         canvas.set_mm_per_px(plane.spacing_mm[1])
-        canvas.set_edges(("", "", "", ""))
+        axes = rotation(parameters)
+        canvas.set_edges(edge_letters(axes[:, 0], axes[:, 1]))
         self._corners(volume, lps_text(map_points(parameters, np.zeros(3))), self._hand_text())
         canvas.show_marks(self._marks.in_plane(parameters, plane))
         self._draw_heatmap_in_plane(plane, stack)
