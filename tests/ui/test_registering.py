@@ -276,3 +276,14 @@ def test_a_pivot_that_is_not_there_is_not_offered(session, view, panel):
     assert panel.pivot.currentText() == "about lesion"
     QTest.keyClick(panel.pivot, Qt.Key.Key_End)
     assert panel.pivot.currentText() == "about probe", "there is no landmark to turn about"
+
+
+def test_how_the_last_patient_s_probe_was_held_says_nothing_of_the_next(
+    application, exam, blank_record, open_exam, panel
+):
+    for choice in (panel.orientation, panel.model):
+        QTest.keyClick(choice, Qt.Key.Key_Down)
+    panel.bend.setChecked(True)
+    open_exam(application, exam, blank_record)
+    assert (panel.orientation.currentText(), panel.model.currentText()) == ("Transverse", "tissue")
+    assert not panel.bend.isChecked()

@@ -69,7 +69,7 @@ class RegisterPresenter(QObject):
         tools.changed.connect(self._show_tool)
         drafting.changed.connect(self._show_tool)
         tools.us_line.connect(self._calibrate)
-        session.opened.connect(self.show)
+        session.opened.connect(self._begin)
         session.loaded.connect(self.show)
         session.changed.connect(self._changed)
         self.show()
@@ -118,6 +118,13 @@ class RegisterPresenter(QObject):
         region = self._expecting.region
         if region is not None:
             self._tools.mri_wanted.emit(region.point_mm)
+
+    def _begin(self) -> None:
+        """Start anew with another case: nobody has said yet how its probe was held and how it is fitted."""
+        for choice in (self._panel.orientation, self._panel.model):
+            choice.setCurrentIndex(0)
+        self._panel.bend.setChecked(False)
+        self.show()
 
     def show(self) -> None:
         """Show the registration of the hung frame."""
