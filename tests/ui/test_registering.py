@@ -287,3 +287,11 @@ def test_how_the_last_patient_s_probe_was_held_says_nothing_of_the_next(
     open_exam(application, exam, blank_record)
     assert (panel.orientation.currentText(), panel.model.currentText()) == ("Transverse", "tissue")
     assert not panel.bend.isChecked()
+
+
+def test_saved_is_said_of_the_open_case(qtbot, application, exam, blank_record, open_exam):
+    session, view = open_exam(application, exam, blank_record), application.window.view
+    press(view, "N")
+    qtbot.waitUntil(lambda: "✓ saved" in texts(view), timeout=5000)
+    open_exam(application, exam, blank_record)
+    assert "✓ saved" not in texts(view) and session.lesion is None

@@ -66,6 +66,7 @@ class WindowPresenter(QObject):
         assert case is not None
         self._view.show_patient(self._patient(case), self._flags(case), self._dates(case))
         self._view.show_images()
+        self._view.set_saved("")
         self._summarise()
 
     def _previewed(self) -> None:
