@@ -51,7 +51,7 @@ QPushButton[step="true"]:checked {{ background: {RAISED}; }}
 QLineEdit, QComboBox, QPlainTextEdit {{ background: {BLACK}; border: 1px solid {LINE};
   border-radius: 3px; min-height: {CONTROL_PX - 4}px; padding: 0 4px; }}
 QLineEdit:focus, QComboBox:focus, QPlainTextEdit:focus {{ border-color: {ACCENT}; }}
-QComboBox:disabled, QLineEdit:disabled {{ color: #6b7178; }}
+QComboBox:disabled, QLineEdit:disabled, QAbstractSpinBox:disabled, QCheckBox:disabled {{ color: #6b7178; }}
 QComboBox QAbstractItemView {{ background: {RAISED}; border: 1px solid {LINE}; }}
 QTreeWidget, QListWidget, QTableWidget {{ background: {PANEL}; border: none; outline: none; }}
 QTreeWidget::item, QListWidget::item {{ padding: 3px 2px; }}

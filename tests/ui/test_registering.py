@@ -289,6 +289,24 @@ def test_how_the_last_patient_s_probe_was_held_says_nothing_of_the_next(
     assert not panel.bend.isChecked()
 
 
+def test_a_number_that_is_not_there_looks_it(application, exam, blank_record, open_exam):
+    open_exam(application, exam, blank_record)
+    press(application.window.view, "Ctrl+2")
+    panel = application.window.rail.panels["register"]
+
+    def brightest(widget):
+        image = widget.grab().toImage()
+        return max(
+            image.pixelColor(x, y).lightness() for x in range(image.width()) for y in range(image.height())
+        )
+
+    for widget in (panel.fields["x"], panel.free_scale):
+        dim = brightest(widget)
+        widget.setEnabled(True)
+        assert brightest(widget) > dim + 40
+        widget.setEnabled(False)
+
+
 def test_saved_is_said_of_the_open_case(qtbot, application, exam, blank_record, open_exam):
     session, view = open_exam(application, exam, blank_record), application.window.view
     press(view, "N")
