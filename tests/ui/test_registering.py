@@ -278,6 +278,15 @@ def test_a_pivot_that_is_not_there_is_not_offered(session, view, panel):
     assert panel.pivot.currentText() == "about probe", "there is no landmark to turn about"
 
 
+@pytest.mark.parametrize("key", ["R", "L", "F", "K"])
+def test_a_key_of_the_step_opens_it_where_its_hints_are_read(session, view, panel, key):
+    session.body = hill()
+    press(view, "Ctrl+1")
+    press(view, key)
+    assert panel.isVisible()
+    press(view, "Esc")
+
+
 def test_how_the_last_patient_s_probe_was_held_says_nothing_of_the_next(
     application, exam, blank_record, open_exam, panel
 ):

@@ -73,11 +73,6 @@ class Rail:
             ("N", self.mark.add_lesion),
             ("B", self.mark.draw_box),
             ("M", self.mark.set_point),
-            ("R", self.register.drag),
-            ("L", partial(self.register.drafting.begin, None)),
-            ("Shift+L", partial(self.register.drafting.begin, ContourKind.LINE)),
-            ("F", partial(self.register.drafting.begin, ContourKind.SURFACE)),
-            ("K", self.register.drafting.add_skin),
             ("G", self.model.run),
             ("H", self.model.toggle_heatmaps),
             ("Ctrl+P", self.report.choose_file),
@@ -87,9 +82,23 @@ class Rail:
             for name, (axis, sign) in steps.items():
                 keys.append((f"{held}+{name}", partial(nudge, axis, sign * COARSE)))
                 keys.append((f"{held}+Shift+{name}", partial(nudge, axis, sign * FINE)))
+        of_register: list[tuple[str, Callable[[], object]]] = [
+            ("R", self.register.drag),
+            ("L", partial(self.register.drafting.begin, None)),
+            ("Shift+L", partial(self.register.drafting.begin, ContourKind.LINE)),
+            ("F", partial(self.register.drafting.begin, ContourKind.SURFACE)),
+            ("K", self.register.drafting.add_skin),
+            ("S", self.refine.search),
+        ]
+        keys += [(key, partial(self._register, slot)) for key, slot in of_register]
         for key, slot in keys:
             QShortcut(QKeySequence(key), window).activated.connect(partial(_call, slot))
         self.refine.adopt(window)
+
+    def _register(self, slot: Callable[[], object]) -> None:
+        """Do something of step 2 where the reader sees what it tells."""
+        self.view.open("register")
+        slot()
 
 
 def build_rail(

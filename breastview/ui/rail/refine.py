@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QObject
-from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QWidget
 
 from breastview.language import Language
@@ -44,12 +43,11 @@ class RefinePresenter(QObject):
         self.files = FilesPresenter(panel.files, session, language, self)
 
     def adopt(self, window: QWidget) -> None:
-        """Give a window the keys: one starts the search, one compares as long as it is held."""
+        """Give a window the key that compares as long as it is held."""
         panel, session = self._panel, self._session
-        QShortcut(QKeySequence("S"), window).activated.connect(self._search)
         HoldKey(window, self._look, lambda: session.glance(None)).watch(panel.snapshots.kept)
 
-    def _search(self) -> None:
+    def search(self) -> None:
         """As the button does, and not where the button is away: a proposal waits for its answer."""
         button = self._panel.snap.search
         if not button.isHidden():
