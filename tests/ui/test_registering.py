@@ -17,7 +17,7 @@ from breastview.registration.skin import GRID_MM, Body
 from breastview.registration.start import start_from_mri_mark
 from breastview.registration.transform import map_points
 from breastview.review.actions import ConfirmSide, MarkMri, SetPlace
-from breastview.review.registering import AddLandmark, SetRegistration
+from breastview.review.registering import AddContour, AddLandmark, SetRegistration
 from breastview.ui.panes.canvas import Tool
 from tests.ui.conftest import say
 from tests.ui.hands import LEFT, PLAIN, click, drag, enter, press, push, texts
@@ -278,6 +278,13 @@ def test_a_pivot_that_is_not_there_is_not_offered(session, view, panel):
     assert panel.pivot.currentText() == "about probe", "there is no landmark to turn about"
 
 
+def test_the_skin_leaves_the_plane_in_the_hand(session, view, panel):
+    session.body = hill()
+    press(view, "R")
+    press(view, "K")
+    assert rows(panel) == ["Skin"] and view.mri.canvas.tool is Tool.MOVE
+
+
 @pytest.mark.parametrize("key", ["R", "L", "F", "K"])
 def test_a_key_of_the_step_opens_it_where_its_hints_are_read(session, view, panel, key):
     session.body = hill()
@@ -285,6 +292,14 @@ def test_a_key_of_the_step_opens_it_where_its_hints_are_read(session, view, pane
     press(view, key)
     assert panel.isVisible()
     press(view, "Esc")
+
+
+def test_a_structure_is_listed_once(session, view, panel):
+    session.body = hill()
+    press(view, "K")
+    skin = session.registration.contours[0]
+    session.dispatch(AddContour(session.us_key, 0, replace(skin, name="")))
+    assert view.error == "✖ " + say("registration.contour_twice") and rows(panel) == ["Skin"]
 
 
 def test_how_the_last_patient_s_probe_was_held_says_nothing_of_the_next(

@@ -85,7 +85,8 @@ class Drafting(QObject):
             return
         cloud = tuple((float(x), float(y), float(z)) for x, y, z in skin)
         face = probe_face_mm(stack, registered[1])
-        self._add(Contour(ContourKind.SURFACE, face, cloud, SKIN))
+        skin_found = Contour(ContourKind.SURFACE, face, cloud, SKIN)
+        session.dispatch(AddContour(str(session.us_key), session.us_frame, skin_found))
 
     def move_partner(self, place: Point3) -> None:
         """Expect the partner elsewhere: the reader has moved it."""
