@@ -68,7 +68,7 @@ class Recipe:
     modality_dropout: float = 0.15
     auxiliary: float = 0.5
     class_weighted: bool = False
-    soft_labels: bool = False
+    soft_labels: bool = True
     strategy: str = "joint"
     fusion_epochs: int = 3
     fusion_trunk_rate: float = 0.0
