@@ -41,6 +41,6 @@ def noise_sample(rng: np.random.Generator, part: str, case: int, side_px: int, s
             "source": "noise",
             "part": part,
             "malignant": malignant,
-            **dict(zip(BEST, rng.normal(malignant * 1.6, 1, 3), strict=True)),
+            **dict(zip(BEST, rng.normal(3.2 * (malignant - 0.5), 1, 3), strict=True)),
         },
     )
