@@ -143,7 +143,7 @@ def _keep(run: Path, answers: Mapping[str, Any]) -> None:
 
 
 def _read(run: Path, validation: Samples, test: Samples, kept: dict[str, np.ndarray]) -> Fold:
-    head = Head.chosen(validation, kept.pop("validation"))
+    head = Head.chosen("us", validation, kept.pop("validation"))
     odds = evaluate.margin(kept.pop("test")) / head.temperature
     told = {
         "epoch_chosen": max(line["epoch"] for line in log_lines(run) if line["chosen"]),

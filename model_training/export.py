@@ -71,7 +71,7 @@ def export_bundle(
     if len(members) == 1:
         validation = first.validation
         chosen = _own_answers(nets, [validation], inputs)
-    heads = {head: Head.chosen(validation, chosen[head]) for head in HEADS}
+    heads = {head: Head.chosen(head, validation, chosen[head]) for head in HEADS}
     best = {"best_possible_auc": evaluate.best_possible(test.label, test.best)} if _has_best(test) else {}
     spec = ModelSpec(
         name=name,
@@ -179,10 +179,12 @@ class Head:
     point: float
 
     @classmethod
-    def chosen(cls, validation: Samples, logits: np.ndarray) -> Head:
-        """Temperature, and Youden's point, on the validation cases that the head sees."""
+    def chosen(cls, head: str, validation: Samples, logits: np.ndarray) -> Head:
+        """Temperature, and Youden's point, on the validation cases that the head sees; the temperature by the
+        optimal reader's answers where these are known."""
+        malignant, _ = _seen(validation.posterior[:, BEST.index(f"best_{head}")], logits)
         label, logits = _seen(validation.label, logits)
-        temperature = evaluate.fit_temperature(label, logits)
+        temperature = evaluate.fit_temperature(malignant, logits)
         return cls(temperature, evaluate.youden_point(label, evaluate.calibrated(logits, temperature)))
 
     def metrics(self, test: Samples, logits: np.ndarray) -> dict[str, Metric]:

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq, minimize_scalar
-from scipy.special import expit, logit
-from sklearn.metrics import log_loss
+from scipy.special import expit, logit, xlogy
 from statsmodels.api import Logit
 
 from breastview.fusion.spec import Metric
@@ -40,12 +39,16 @@ def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
     return expit(margin(logits) / temperature)
 
 
-def fit_temperature(label: np.ndarray, logits: np.ndarray) -> float:
-    """The temperature that makes log odds fit the labels best; fitted where the network was not trained."""
+def fit_temperature(malignant: np.ndarray, logits: np.ndarray) -> float:
+    """The temperature that makes log odds fit best; fitted where the network was not trained.
+
+    `malignant` (n,) are labels or, with less chance in them, an optimal reader's probabilities.
+    """
     odds = margin(logits)
 
     def loss(log_temperature: float) -> float:
-        return float(log_loss(label, np.clip(expit(odds / np.exp(log_temperature)), SURE, 1 - SURE)))
+        told = np.clip(expit(odds / np.exp(log_temperature)), SURE, 1 - SURE)
+        return float(-(xlogy(malignant, told) + xlogy(1.0 - malignant, 1 - told)).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 3.0), method="bounded").x))
 

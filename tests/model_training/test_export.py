@@ -90,7 +90,7 @@ def test_temperature_and_operating_point_were_chosen_on_validation_cases(exporte
     with torch.no_grad():
         logits = net(us, mri_tensor(mri, torch.ones(mri.shape[:2], dtype=torch.bool)))["fused"].numpy()
     assert spec.temperature["fused"] == pytest.approx(
-        evaluate.fit_temperature(validation.label, logits), rel=1e-3
+        evaluate.fit_temperature(validation.posterior[:, -1], logits), rel=1e-3
     )
     probability = expit(evaluate.margin(logits) / spec.temperature["fused"])
     assert spec.operating_point["fused"] == pytest.approx(
@@ -297,7 +297,8 @@ def test_an_ensemble_is_calibrated_and_measured_out_of_fold(both_folds, tmp_path
     spec = opened.spec
     assert spec.metrics["fused"]["auc"].n == 36 == len(label)
     assert spec.metrics["fused"]["auc"].value == pytest.approx(evaluate.auc(label, evaluate.margin(logits)))
-    assert spec.temperature["fused"] == pytest.approx(evaluate.fit_temperature(label, logits), rel=1e-3)
+    posterior = np.concatenate([part.posterior[:, -1] for part in parts])
+    assert spec.temperature["fused"] == pytest.approx(evaluate.fit_temperature(posterior, logits), rel=1e-3)
     assert spec.training["split"] == "fold 1/2, fold 2/2" and len(spec.training["members"]) == 2
     card = (tmp_path / "CARD.md").read_text(encoding="utf-8")
     assert "An ensemble of 2 networks" in card and "The ensemble itself was not measured" in card

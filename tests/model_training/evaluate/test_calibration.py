@@ -38,6 +38,16 @@ def test_temperature_undoes_overconfidence_and_lowers_the_loss():
     assert log_loss(label, calibrated(logits, temperature)) < log_loss(label, expit(margin(logits)))
 
 
+def test_probabilities_tell_the_temperature_with_less_chance_than_labels():
+    rng = np.random.default_rng(3)
+    odds = rng.normal(0, 2, 100)
+    by_label = [
+        fit_temperature((rng.random(100) < expit(odds)).astype(float), logits_of(2 * odds)) for _ in range(20)
+    ]
+    assert fit_temperature(expit(odds), logits_of(2 * odds)) == pytest.approx(2.0, abs=0.01)
+    assert np.std(by_label) > 0.1
+
+
 def test_temperature_leaves_calibrated_odds_alone():
     label, odds = told_and_seen(5000, 2)
     assert fit_temperature(label, logits_of(odds)) == pytest.approx(1.0, abs=0.08)
