@@ -68,7 +68,7 @@ def test_the_pooled_figures_are_those_of_each_stills_own_fold(made):
     called = np.zeros(len(samples), bool)
     for number, split in enumerate(folds(samples.about, FOLDS), 1):
         with np.load(folder / f"fold-{number}" / "answers.npz") as kept:
-            head = Head.chosen(samples.take(split.validation), kept["validation"])
+            head = Head.chosen("us", samples.take(split.validation), kept["validation"])
             odds[split.test] = evaluate.margin(kept["test"]) / head.temperature
             called[split.test] = evaluate.calibrated(kept["test"], head.temperature) >= head.point
     assert found["auc"]["value"] == pytest.approx(evaluate.auc(samples.label, odds))
