@@ -377,5 +377,6 @@ def test_a_search_that_found_nothing_is_no_loss_when_the_pose_moves(session, vie
     proposal = SimpleNamespace(parameters=present, offered=False, reasons=(message("snap.stays"),))
     application.snapping.request = request
     application.snapping.proposal = proposal
+    back_in(view)
     press(view, "Alt+Right")
     assert application.snapping.proposal is None and panel.snap.reasons.text() == ""
