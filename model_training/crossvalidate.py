@@ -17,6 +17,7 @@ from scipy.special import expit
 
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import InputSpec, NetworkSpec
+from breastview.whole import written_whole
 from model_training import evaluate
 from model_training.cohort.samples import Samples
 from model_training.cohort.stills import stills_with_masks
@@ -134,10 +135,8 @@ def _answers(
 
 
 def _keep(run: Path, answers: Mapping[str, Any]) -> None:
-    part = (run / ANSWERS).with_suffix(".part")
-    with part.open("wb") as file:
+    with written_whole(run / ANSWERS) as file:
         np.savez(file, **answers)
-    part.replace(run / ANSWERS)
     for name in (CHECKPOINT, CHOSEN):
         (run / name).unlink(missing_ok=True)  # those of five folds would be gigabytes, and the answers stand
 

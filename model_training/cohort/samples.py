@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.special import expit
 
 from breastview.fusion.spec import CHANNELS, InputSpec
+from breastview.whole import written_whole
 from model_training.cohort.cut import Cut, Jitter, MarkedLesion, cut, misregistered, native_cut, strayed
 
 COLUMNS = ("case", "patient", "group", "source", "part", "malignant")  # of every manifest; others may follow
@@ -127,8 +128,7 @@ def _displaced(lesion: MarkedLesion, spec: InputSpec, rng: np.random.Generator) 
 def write_shard(path: Path, samples: Sequence[Sample]) -> None:
     """Write `path` (.npz) and its rows beside it; the arrays come last and whole."""
     pd.DataFrame([one.about for one in samples]).to_csv(path.with_suffix(".csv"), index=False)
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    with written_whole(path) as file:
         np.savez(
             file,
             us=np.stack([[cut[0] for cut in one.variants] for one in samples]).astype(np.float16),
@@ -137,7 +137,6 @@ def write_shard(path: Path, samples: Sequence[Sample]) -> None:
             native=np.stack([one.native for one in samples]).astype(np.float16),
             displaced=np.stack([one.displaced for one in samples]).astype(np.float16),
         )
-    part.replace(path)
 
 
 def shard_size(path: Path) -> int:

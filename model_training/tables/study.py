@@ -18,7 +18,7 @@ from scipy.special import expit
 
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import MODALITIES, NetworkSpec
-from breastview.whole import write_whole
+from breastview.whole import write_whole, written_whole
 from model_training import evaluate, splits
 from model_training.cohort.samples import DISPLACED_MM, Samples, manifest
 from model_training.predict import predict
@@ -226,15 +226,13 @@ def _make(cell: Cell, parts: Parts, folder: Path, recipe: Recipe, origin: str) -
     size_px = recipe.size_px
     distances = range(len(DISPLACED_MM)) if _can_move(cell) else ()
     moved = [ask(net, cell, parts.test, size_px, away=k) for k in distances]
-    part = folder / "answers.part"
-    with part.open("wb") as file:
+    with written_whole(folder / "answers.npz") as file:
         np.savez(
             file,
             validation=ask(net, cell, parts.validation, size_px),
             test=ask(net, cell, parts.test, size_px),
             displaced=np.array(moved, np.float32).reshape(-1, len(parts.test), 2),
         )
-    part.replace(folder / "answers.npz")
     told = {"cell": cell.name, "origin": origin, "recipe": to_plain(recipe)}
     write_whole(folder / DONE, json.dumps(told, indent=1).encode())
     for weights in (folder / RUN).glob("*.pt"):
