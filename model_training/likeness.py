@@ -9,7 +9,7 @@ import torch
 from sklearn.model_selection import GroupKFold
 from torch import nn
 
-from breastview.fusion.network import FusionNetwork, Likeness
+from breastview.fusion.network import FusionNetwork, Likeness, texture
 from breastview.fusion.spec import Metric
 from model_training.batches import known
 from model_training.cohort.samples import Samples
@@ -89,6 +89,6 @@ def _textures(
     parts: dict[str, list[torch.Tensor]] = {name: [] for name in net.head.modalities}
     for _, given in exact_inputs(net, samples, size_px, mri=mri):
         for name, x in given.items():
-            parts[name].append(net.texture(name, x))
+            parts[name].append(texture(net.first(name, x)))
     has = dict(zip(parts, known(samples, tuple(parts), mri).T, strict=True))
     return {name: (torch.cat(own)[has[name]], samples.patient[has[name]]) for name, own in parts.items()}

@@ -33,19 +33,24 @@ class FusionNetwork(nn.Module):
 
     def trunk(self, modality: str, x: torch.Tensor) -> torch.Tensor:
         """Feature maps (n, features, h, w) of one modality's input (n, channels, size, size)."""
-        return self.trunks[modality](x)
+        return self.rest(modality, self.first(modality, x))
 
-    def texture(self, modality: str, x: torch.Tensor) -> torch.Tensor:
-        """Mean and spread (n, 2·features) of the first maps of one modality's input: how it looks, not what
-        it means."""
+    def first(self, modality: str, x: torch.Tensor) -> torch.Tensor:
+        """The maps of a trunk's first stage, from which `rest` goes on."""
+        return self._layers(modality)[: self.first_layers](x)
+
+    def rest(self, modality: str, first: torch.Tensor) -> torch.Tensor:
+        """Feature maps as of `trunk`, from the maps of its first stage."""
+        return self._layers(modality)[self.first_layers :](first)
+
+    def unlikeness(self, modality: str, first: torch.Tensor) -> torch.Tensor:
+        """How far (n,) first maps of one modality are from those that `likeness` was fitted to."""
+        return self.likeness[modality](texture(first))
+
+    def _layers(self, modality: str) -> nn.Sequential:
         layers = self.trunks[modality]
         assert isinstance(layers, nn.Sequential)
-        maps = layers[: self.first_layers](x)
-        return torch.cat([maps.mean(dim=(2, 3)), maps.std(dim=(2, 3))], dim=1)
-
-    def unlikeness(self, modality: str, x: torch.Tensor) -> torch.Tensor:
-        """How far (n,) one modality's input is from those that `likeness` was fitted to."""
-        return self.likeness[modality](self.texture(modality, x))
+        return layers
 
     def forward(self, us: torch.Tensor | None, mri: torch.Tensor | None) -> dict[str, torch.Tensor]:
         """Logits (n, 2) by name: "fused" and, for each modality present, its own."""
@@ -153,6 +158,12 @@ class Likeness(nn.Module):
     def forward(self, textures: torch.Tensor) -> torch.Tensor:
         """Unlikeness (n,), 2 on average for cases like the fitted ones, of textures (n, features)."""
         return (self.parts(textures) / self.usual).sum(dim=1)
+
+
+def texture(first: torch.Tensor) -> torch.Tensor:
+    """Mean and spread (n, 2·features) of the first maps (n, features, h, w) of an input: how it looks, not
+    what it means."""
+    return torch.cat([first.mean(dim=(2, 3)), first.std(dim=(2, 3))], dim=1)
 
 
 def _resnet(depth: str) -> Callable[[str, NetworkSpec], nn.Module]:

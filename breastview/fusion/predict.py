@@ -28,10 +28,9 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
     if not inputs or not (eligibility.eligible or override):
         return refusal(spec, given.lesion_id, given.input_sha256, eligibility, bundle.device_name)
     fused = "fused" if len(inputs) == len(MODALITIES) else next(iter(inputs))
-    logits, share, cams = (
-        _mean(parts)
-        for parts in zip(*(_answer(network, inputs, fused) for network in bundle.networks), strict=True)
-    )
+    firsts = [_first(network, inputs) for network in bundle.networks]
+    answers = [_answer(*pair, fused) for pair in zip(bundle.networks, firsts, strict=True)]
+    logits, share, cams = (_mean(parts) for parts in zip(*answers, strict=True))
     return Reading(
         lesion_id=given.lesion_id,
         eligibility=eligibility,
@@ -47,14 +46,20 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
         weight_us=float(share["us"]) if "us" in share else None,
         weight_mri=float(share["mri"]) if "mri" in share else None,
         heatmaps=tuple(_heatmap(name, cam, given, spec) for name, cam in cams.items()),
-        cautions=_cautions(bundle, inputs),
+        cautions=(*_unlike(bundle, firsts[0]), *_misregistered(bundle, inputs)),
     )
 
 
-def _answer(network: FusionNetwork, inputs: Maps, fused: str) -> tuple[Maps, Maps, Maps]:
+@torch.no_grad()
+def _first(network: FusionNetwork, inputs: Maps) -> Maps:
+    """First maps by modality: the answer and the doubt about the crop's likeness both begin with them."""
+    return {name: network.first(name, x) for name, x in inputs.items()}
+
+
+def _answer(network: FusionNetwork, first: Maps, fused: str) -> tuple[Maps, Maps, Maps]:
     """One network's logits (1, 2) by head; by modality its weight, and raw Grad-CAM (h, w) of `fused`."""
     with torch.no_grad():
-        maps = {name: network.trunk(name, x) for name, x in inputs.items()}
+        maps = {name: network.rest(name, x) for name, x in first.items()}
         logits = network.head(maps)
         weights = network.head.weights({name: x.mean(dim=(2, 3)) for name, x in maps.items()})[0]
     return logits, dict(zip(maps, weights, strict=True)), grad_cam(network.head, maps, fused)
@@ -97,17 +102,12 @@ def _inputs(bundle: Bundle, given: ModelInput) -> dict[str, torch.Tensor]:
     return inputs
 
 
-def _cautions(bundle: Bundle, inputs: dict[str, torch.Tensor]) -> tuple[Message, ...]:
-    """What the reader should look at before believing the answer."""
-    return *_unlike(bundle, inputs), *_misregistered(bundle, inputs)
-
-
-def _unlike(bundle: Bundle, inputs: dict[str, torch.Tensor]) -> Iterator[Message]:
+def _unlike(bundle: Bundle, first: Maps) -> Iterator[Message]:
     """A doubt for each crop that is unlike those that the model was measured on."""
     spec = bundle.spec
-    for name in (name for name in inputs if name in spec.network.checks_likeness):
+    for name in (name for name in first if name in spec.network.checks_likeness):
         with torch.no_grad():
-            far = float(bundle.network.unlikeness(name, inputs[name])[0])
+            far = float(bundle.network.unlikeness(name, first[name])[0])
         if far >= spec.operating_point[f"{name}_unlike"]:
             yield message(_UNLIKE[name], flagged=round(100 * spec.metrics["unlike"][name].value))
 
