@@ -18,7 +18,7 @@ import torch
 
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import NetworkSpec, network_spec
-from breastview.whole import write_whole
+from breastview.whole import write_whole, written_whole
 from model_training.cohort.samples import Samples
 from model_training.recipe import Recipe, from_plain, to_plain
 
@@ -196,13 +196,8 @@ def write_line(run: Path, line: Mapping[str, Any]) -> None:
 
 
 def _save(values: Mapping[str, Any], path: Path) -> None:
-    part = path.with_suffix(".part")
-    try:
-        with _told(path):
-            torch.save(values, part)
-            part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with _told(path), written_whole(path) as file:
+        torch.save(values, file)
 
 
 @contextmanager

@@ -288,19 +288,19 @@ def test_a_loss_that_is_no_number_is_told_with_its_place_and_the_checkpoint_stan
 def test_a_full_disk_leaves_the_last_checkpoint_whole(cohort, tmp_path, uninterrupted, monkeypatch):
     save, left = torch.save, [3]  # chosen weights and checkpoint of epoch 2 come after epoch 1's checkpoint
 
-    def full(values, path):
+    def full(values, file):
         left[0] -= 1
         if not left[0]:
-            path.write_bytes(b"half")
+            file.write(b"half")
             raise OSError(28, "No space left on device")
-        save(values, path)
+        save(values, file)
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", full)
         with pytest.raises(RunError, match=r"checkpoint.pt could not be written .*No space left.* is whole"):
             train(cohort, tmp_path, NETWORK, RECIPE)
     assert torch.load(tmp_path / "checkpoint.pt", weights_only=True)["progress"]["epoch"] == 1
-    assert not list(tmp_path.glob("*.part"))
+    assert not list(tmp_path.glob(".*.part"))
     assert same(train(cohort, tmp_path, NETWORK, RECIPE), uninterrupted[1])
 
 
