@@ -18,7 +18,8 @@ from breastview.errors import BreastViewError, ModelError, RecordError, ReportEr
 from breastview.fusion.spec import read_spec
 from breastview.imaging.scan import scan_folder
 from breastview.language import Language
-from breastview.pipeline import load_case, read_lesions, report_content, review_folder
+from breastview.loaded import load_case
+from breastview.pipeline import read_lesions, report_content, review_folder
 from breastview.records.store import read
 from breastview.records.values import Lesion, Side, UsMark, new_record
 

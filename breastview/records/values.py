@@ -203,6 +203,10 @@ class ReviewRecord:
         covering = (entry for entry in self.registrations if entry.covers(frames_key, frame))
         return next((entry.seen_from(frame) for entry in covering), None)
 
+    def calibrated_mm(self, frames_key: str) -> tuple[float, float] | None:
+        """Return the (row, column) mm a pixel that the user measured on a US image, or None."""
+        return next((c.spacing_mm for c in self.calibrations if c.frames_key == frames_key), None)
+
     def window(self, key: str) -> tuple[float, float] | None:
         """Return (centre, width) of the grey values that the reader set for an image, or None."""
         return next(((w.centre, w.width) for w in self.windows if w.key == key), None)

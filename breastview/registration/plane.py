@@ -104,6 +104,11 @@ def us_plane(stack: FrameStack, calibration: tuple[float, float] | None = None) 
     return UsPlane(stack.sector.face_middle_px, spacing)
 
 
+def known_plane(stack: FrameStack, calibration: tuple[float, float] | None = None) -> UsPlane | None:
+    """The plane of a US image as of `us_plane`, or None where it has no scale."""
+    return us_plane(stack, calibration) if calibration or stack.scale else None
+
+
 def sector_grid(stack: FrameStack, plane: UsPlane, spacing_mm: float) -> PlaneGrid:
     """A grid of square pixels over the whole image sector."""
     sector = stack.sector

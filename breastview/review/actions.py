@@ -298,11 +298,8 @@ def _first_read(record: ReviewRecord) -> ReviewRecord:
 
 def _spacing_mm(state: ReviewState, frames_key: str) -> tuple[float, float] | None:
     """(row, column) mm a pixel of a US image as they stand."""
-    for calibration in state.record.calibrations:
-        if calibration.frames_key == frames_key:
-            return calibration.spacing_mm
     scale = state.case.frame_set(frames_key).scale
-    return scale.spacing_mm if scale else None
+    return state.record.calibrated_mm(frames_key) or (scale.spacing_mm if scale else None)
 
 
 def _rescaled(parameters: RegistrationParameters, by: tuple[float, float]) -> RegistrationParameters:

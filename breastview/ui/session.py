@@ -12,20 +12,19 @@ from PySide6.QtCore import QObject, Signal
 from breastview.errors import BreastViewError, Cancelled, RecordError
 from breastview.fusion.reading import Reading, keep, restored
 from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.dynamic import phases, subtraction
+from breastview.imaging.dynamic import SUBTRACTION, phases, subtraction
 from breastview.imaging.load import load_frames, load_middle_slice
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.jobs.tasks import Tasks, Ticket
 from breastview.messages import Message
-from breastview.pipeline import SUBTRACTION
 from breastview.progress import Progress
 from breastview.records.autosave import Autosaver
 from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.motion import load_corrected
 from breastview.registration.parameters import PhaseMotion, RegistrationParameters
-from breastview.registration.plane import UsPlane, us_plane
+from breastview.registration.plane import UsPlane, known_plane
 from breastview.registration.skin import Body, find_body, side_of
 from breastview.review.actions import Action, KeepReading
 from breastview.review.history import Review
@@ -397,12 +396,7 @@ class Session(QObject):
     def plane_of(self, key: str) -> UsPlane | None:
         """Millimetres of a US image, or None while it is not loaded or has no scale."""
         stack = self.stacks.get(key)
-        if stack is None:
-            return None
-        calibrated = {c.frames_key: c.spacing_mm for c in self.state.record.calibrations}.get(key)
-        if calibrated is None and stack.scale is None:
-            return None
-        return us_plane(stack, calibrated)
+        return known_plane(stack, self.state.record.calibrated_mm(key)) if stack else None
 
     @property
     def registration(self) -> RegistrationParameters | None:

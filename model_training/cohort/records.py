@@ -23,7 +23,7 @@ from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.store import SUFFIX, read
 from breastview.records.values import Lesion, Pathology, ReviewRecord, new_record
 from breastview.registration.motion import load_corrected
-from breastview.registration.plane import UsPlane, us_plane
+from breastview.registration.plane import UsPlane, known_plane
 from model_training.cohort.criteria import Criterion, excluded_by
 from model_training.cohort.cut import MarkedLesion
 from model_training.cohort.facts import People, lesion_facts
@@ -62,9 +62,7 @@ class ReviewedCase:
 
     def plane(self, key: str) -> UsPlane | None:
         """The plane of a US image that has a scale, its own or the reader's; raises CaseError."""
-        spacing = {c.frames_key: c.spacing_mm for c in self.record.calibrations}.get(key)
-        stack = self.stack(key)
-        return us_plane(stack, spacing) if spacing or stack.scale else None
+        return known_plane(self.stack(key), self.record.calibrated_mm(key))
 
     @cached_property
     def images(self) -> dict[str, Image3]:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.spec import InputSpec, ModelSpec, NetworkSpec, Scope
 from breastview.imaging.scan import scan_folder
-from breastview.pipeline import load_case, planes_of
+from breastview.loaded import load_case
 from breastview.records.store import RecordStore, read, write
 from breastview.records.values import BiRads, Calibration, Lesion, Pathology, UsMark, new_record
 from model_training.__main__ import app
@@ -60,7 +60,7 @@ def test_the_first_variant_is_what_the_application_computes_bit_for_bit(simulate
     case = scan_folder(simulated_patient.folder)
     loaded, (lesion, *_) = load_case(case), record.lesions
     volumes = {name: loaded.volumes[v.key] for name, v in channel_volumes(case.volumes).items()}
-    stack, plane = (found[lesion.us.frames_key] for found in (loaded.stacks, planes_of(loaded, record)))
+    stack, plane = (found[lesion.us.frames_key] for found in (loaded.stacks, loaded.planes(record)))
     spec = ModelSpec("any", False, SMALL, NetworkSpec(), Scope())
     given = model_input(spec, record, lesion, stack, plane, volumes)
     marked = ReviewedCase(case, record).marked(lesion)

@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from breastview.imaging.dynamic import phases
-from breastview.pipeline import SUBTRACTION
+from breastview.imaging.dynamic import SUBTRACTION, phases
 from breastview.registration.parameters import PhaseMotion
 from breastview.ui.case import motion
 from tests.ui.conftest import WAIT_MS

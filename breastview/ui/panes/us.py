@@ -106,8 +106,7 @@ class UsPresenter(QObject):
 
     def _source(self, stack: FrameStack) -> Message:
         """Where the millimetres come from."""
-        calibrated = {c.frames_key for c in self._session.state.record.calibrations}
-        if stack.scale is None or stack.key in calibrated:
+        if stack.scale is None or self._session.state.record.calibrated_mm(stack.key) is not None:
             return message("scale.user")
         return stack.scale.reason
 

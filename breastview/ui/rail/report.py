@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QFileDialog
 from breastview.errors import ModelError, ReportError
 from breastview.fusion.spec import read_spec
 from breastview.language import LANGUAGES, Language
+from breastview.loaded import load_case
 from breastview.messages import message
-from breastview.pipeline import load_case, refuse_inside, report_content
+from breastview.pipeline import refuse_inside, report_content
 from breastview.progress import Progress
 from breastview.report.pdf import write_pdf
 from breastview.review.state import Part

@@ -17,8 +17,8 @@ from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.preprocess import ModelInput
 from breastview.fusion.spec import ModelSpec
 from breastview.imaging.scan import scan_folder
+from breastview.loaded import LoadedCase, load_case
 from breastview.phantom.dicom import write_patient
-from breastview.pipeline import LoadedCase, load_case, planes_of
 from breastview.records.values import ReviewRecord
 from tests.benchmarks.phantom.real import SERIES, Piece, slices
 
@@ -101,7 +101,7 @@ def assembled(loaded: LoadedCase, record: ReviewRecord, spec: ModelSpec) -> Mode
     volumes = {name: loaded.volumes[volume.key] for name, volume in names.items()}
     assert lesion.us is not None
     key = lesion.us.frames_key
-    return model_input(spec, record, lesion, loaded.stacks[key], planes_of(loaded, record)[key], volumes)
+    return model_input(spec, record, lesion, loaded.stacks[key], loaded.planes(record)[key], volumes)
 
 
 def kept(loaded: LoadedCase, patient: str) -> dict[str, list[Piece]]:

@@ -1,0 +1,89 @@
+"""A case with its pixels: what the model and the report look at, loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from breastview.errors import BreastViewError, Cancelled
+from breastview.fusion.assemble import channel_volumes
+from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
+from breastview.imaging.dynamic import SUBTRACTION, phases, subtraction
+from breastview.imaging.load import load_frames
+from breastview.imaging.volume import FrameStack, Volume
+from breastview.messages import Message
+from breastview.progress import Progress, silent
+from breastview.records.values import Lesion, ReviewRecord
+from breastview.registration.motion import load_corrected
+from breastview.registration.parameters import PhaseMotion
+from breastview.registration.plane import UsPlane, known_plane
+from breastview.registration.skin import Body, find_body, side_of
+
+Item = TypeVar("Item", ScannedFrames, ScannedVolume)
+Loaded = TypeVar("Loaded", FrameStack, Volume)
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedCase:
+    """A case with the pixels that the job needs. `volumes` also holds the computed subtraction."""
+
+    case: ScannedCase
+    stacks: dict[str, FrameStack]
+    volumes: dict[str, Volume]
+    body: Body | None
+    problems: tuple[Message, ...]
+
+    def planes(self, record: ReviewRecord) -> dict[str, UsPlane]:
+        """The planes of the US images that have a scale, their own or the reader's."""
+        known = {key: known_plane(stack, record.calibrated_mm(key)) for key, stack in self.stacks.items()}
+        return {key: plane for key, plane in known.items() if plane is not None}
+
+    def mri_side(self, lesion: Lesion) -> str | None:
+        """The side, "R" or "L", on which a lesion's MRI mark lies; None where that cannot be told."""
+        return side_of(lesion.mri.point_mm, self.body) if lesion.mri and self.body else None
+
+
+def load_case(
+    case: ScannedCase,
+    progress: Progress = silent,
+    stacks: Mapping[str, FrameStack] | None = None,
+    volumes: Mapping[str, Volume] | None = None,
+    motions: Sequence[PhaseMotion] = (),
+) -> LoadedCase:
+    """Load US and the volumes that model and report look at; what cannot be loaded is told, not fatal.
+
+    `stacks` and `volumes`, by key, are here already and are not loaded again. `motions` are taken back.
+    """
+    problems: list[Message] = []
+    here = _load_each(case.frames, stacks or {}, load_frames, progress, problems)
+    wanted = {v.key: v for v in (*channel_volumes(case.volumes).values(), *phases(case.volumes)[:2])}
+    chosen = tuple(wanted.values()) or case.volumes[:1]
+    found = _load_each(chosen, volumes or {}, partial(load_corrected, motions), progress, problems)
+    dynamic = [found[v.key] for v in phases(case.volumes)[:2] if v.key in found]
+    body = find_body(next(iter(found.values()))) if found else None
+    if len(dynamic) == 2:
+        try:
+            found[SUBTRACTION] = subtraction(dynamic[1], dynamic[0])
+        except BreastViewError as error:
+            problems.append(error.message)
+    return LoadedCase(case, here, found, body, tuple(problems))
+
+
+def _load_each(
+    items: Sequence[Item],
+    here: Mapping[str, Loaded],
+    load: Callable[[Item, Progress], Loaded],
+    progress: Progress,
+    problems: list[Message],
+) -> dict[str, Loaded]:
+    loaded: dict[str, Loaded] = {}
+    for item in items:
+        try:
+            loaded[item.key] = here[item.key] if item.key in here else load(item, progress)
+        except Cancelled:
+            raise
+        except BreastViewError as error:
+            problems.append(error.message)
+    return loaded

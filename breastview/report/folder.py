@@ -1,0 +1,52 @@
+"""A report in a folder: the PDF, and each heatmap as a picture."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from PIL import Image
+
+from breastview.language import Language
+from breastview.report.content import ReportContent
+from breastview.report.files import write_whole
+from breastview.report.images import labelled
+from breastview.report.pdf import write_pdf
+
+
+def write_report(content: ReportContent, out: Path, language: Language) -> tuple[str, ...]:
+    """Write the report and the heatmaps, and return the files' names; heatmaps that an earlier run left are
+    taken away.
+
+    Raises:
+        ReportError: the folder cannot be written.
+    """
+    pictures = _heatmap_pictures(content)
+    write_pdf(content, out / "report.pdf", language)
+    for name, data in pictures.items():
+        write_whole(out / name, data)
+    for old in (path for modality in ("us", "mri") for path in out.glob(f"{modality}_heatmap*.png")):
+        if old.name not in pictures:
+            old.unlink(missing_ok=True)
+    return ("report.pdf", *pictures)
+
+
+def _heatmap_pictures(content: ReportContent) -> dict[str, bytes]:
+    """PNGs by file name, "us_heatmap.png" for the first lesion and "us_heatmap_2.png" for the second."""
+    words = ["SIMULATED"] if content.simulated else []
+    words += ["DEMONSTRATION"] if content.spec is not None and content.spec.demonstration else []
+    pictures = {}
+    for number, item in enumerate(content.lesions, 1):
+        for image in item.images:
+            if image.heat:
+                buffer = io.BytesIO()
+                note = (
+                    "no model attention for malignancy"
+                    if image.blank
+                    else "model attention, not lesion outline"
+                )
+                picture = labelled(image.picture, " · ".join([*words, note]))
+                Image.fromarray(picture).save(buffer, "PNG")
+                suffix = "" if number == 1 else f"_{number}"
+                pictures[f"{image.kind.partition('_')[0]}_heatmap{suffix}.png"] = buffer.getvalue()
+    return pictures
