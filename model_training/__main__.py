@@ -65,6 +65,7 @@ Modalities = Annotated[str, typer.Option(help="us, mri, or both")]
 Separate = Annotated[bool, typer.Option("--separate", help="A trunk of its own for each modality")]
 Fold = Annotated[str, typer.Option(help="Fold to train, as 1/5; without it the cohort's own parts")]
 Start = Annotated[Path | None, typer.Option(help="Bundle, or run of pretrain, whose weights to start from")]
+Size = Annotated[int, typer.Option(help="Side of the pictures in px: the largest that a recipe will train with")]
 ImageNet = Annotated[str | None, typer.Option(help="File of torchvision's weights, or download")]
 
 
@@ -88,10 +89,11 @@ def simulate(
     variants: int = 6,
     workers: int = 2,
     null_arm: bool = False,
+    size: Size = InputSpec.size_px,
 ) -> None:
     """Simulate patients and cache their samples; what stands already is kept."""
     counts = {"validation": validation_count, "test": test_count, "train": train_count}
-    simulate_cohort(folder, counts, InputSpec(), variants, workers, null_arm)
+    simulate_cohort(folder, counts, InputSpec(size), variants, workers, null_arm)
 
 
 @cohort.command()
@@ -102,11 +104,12 @@ def records(
     folder: Path,
     variants: int = 6,
     criteria: Criteria = DEFAULT,
+    size: Size = InputSpec.size_px,
 ) -> None:
     """Cut the lesions of review records as the application does; what is of no use is listed."""
     from model_training.cohort.records import records_cohort  # DICOM, which training does without
 
-    taken = records_cohort(records, patients, folder, InputSpec(), variants, read_criteria(criteria))
+    taken = records_cohort(records, patients, folder, InputSpec(size), variants, read_criteria(criteria))
     typer.echo(f"{taken.lesions} lesions taken")
     for reason, count in taken.skipped.items():
         typer.echo(f"{count} skipped: {reason}")
@@ -146,12 +149,11 @@ def stills(
     variants: int = 6,
     fixed_magnification: Annotated[bool, typer.Option(help="Hide the lesion's size")] = False,
     without_marks: Annotated[bool, typer.Option(help="Paint burned-in marks over")] = False,
+    size: Size = InputSpec.size_px,
 ) -> None:
     """Cut labelled US stills, without MRI."""
-    spec = InputSpec()
-    stills_cohort(
-        source, folder / "stills-0000.npz", "", spec, variants, None, fixed_magnification, without_marks
-    )
+    path, spec = folder / "stills-0000.npz", InputSpec(size)
+    stills_cohort(source, path, "", spec, variants, None, fixed_magnification, without_marks)
 
 
 @app.command()

@@ -27,7 +27,7 @@ from model_training.batches import inputs, known, mri_channels, varied
 from model_training.cohort.samples import Samples
 from model_training.initial import initial
 from model_training.plan import Epoch, plan, schedule
-from model_training.recipe import SIMSIAM, Recipe, RecipeError
+from model_training.recipe import SIMSIAM, Recipe, RecipeError, check_size
 from model_training.run_folder import Cases, RunError, Settings, State
 from model_training.splits import OWN_PARTS
 from model_training.team import training_device
@@ -76,6 +76,7 @@ def pretrain(
         DivergedError: the loss is not a number.
     """
     _check(recipe)
+    check_size(recipe, samples.us.shape[-1])
     device = training_device()
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)

@@ -130,6 +130,17 @@ def to_plain(recipe: Recipe) -> dict[str, Any]:
     return asdict(recipe)
 
 
+def check_size(recipe: Recipe, cut_px: int) -> None:
+    """Raises RecipeError where the recipe wants larger pictures than were cut: no network learns from pixels
+    that are not there."""
+    largest = max(size for size, _ in recipe.stages)
+    if largest > cut_px:
+        raise RecipeError(
+            f"the recipe trains with pictures of {largest} px, the cohort holds {cut_px} px: make it with "
+            f"--size {largest}, or give the recipe smaller stages"
+        )
+
+
 def check_fits(recipe: Recipe, network: NetworkSpec) -> None:
     """Raises RecipeError where this recipe cannot train this network with labels."""
     if recipe.strategy == SIMSIAM:

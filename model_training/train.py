@@ -25,7 +25,7 @@ from model_training.cohort.samples import Samples
 from model_training.initial import RANDOM, initial
 from model_training.plan import Epoch, plan, schedule
 from model_training.predict import predict
-from model_training.recipe import Recipe, RecipeError, check_fits
+from model_training.recipe import Recipe, RecipeError, check_fits, check_size
 from model_training.run_folder import Cases, RunError, Settings, State
 from model_training.splits import OWN_PARTS
 from model_training.team import Team, join_norms, joined, training_device
@@ -65,6 +65,7 @@ def train(
     """
     device = training_device()
     _check(recipe, network, device)
+    check_size(recipe, training.us.shape[-1])
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     cases = Cases.of(split, training, validation)

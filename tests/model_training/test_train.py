@@ -276,6 +276,12 @@ def test_frozen_norms_stay_as_the_bundle_brought_them(cohort, small_bundle, tmp_
         train(cohort, tmp_path / "q", network, recipe)
 
 
+def test_pictures_larger_than_the_cohort_holds_are_refused_with_what_to_do(cohort, tmp_path):
+    with pytest.raises(RecipeError, match=r"pictures of 64 px, the cohort holds \d+ px: .* --size 64"):
+        train(cohort, tmp_path, NETWORK, replace(ONCE, stages=((64, 1), (32, 1))))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_loss_that_is_no_number_is_told_with_its_place_and_the_checkpoint_stands(cohort, tmp_path):
     cases, validation = load_cohort(cohort, "train"), load_cohort(cohort, "validation")
     us = cases.us.copy()
