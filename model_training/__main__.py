@@ -65,7 +65,9 @@ Modalities = Annotated[str, typer.Option(help="us, mri, or both")]
 Separate = Annotated[bool, typer.Option("--separate", help="A trunk of its own for each modality")]
 Fold = Annotated[str, typer.Option(help="Fold to train, as 1/5; without it the cohort's own parts")]
 Start = Annotated[Path | None, typer.Option(help="Bundle, or run of pretrain, whose weights to start from")]
-Size = Annotated[int, typer.Option(help="Side of the pictures in px: the largest that a recipe will train with")]
+Size = Annotated[
+    int, typer.Option(help="Side of the pictures in px: the largest that a recipe will train with")
+]
 ImageNet = Annotated[str | None, typer.Option(help="File of torchvision's weights, or download")]
 
 

@@ -21,13 +21,14 @@ from model_training.team import Team
 class Batch:
     """This process's share of a batch.
 
-    `inputs` (n, channel, size, size) by modality; `known` and `present`, bool (n, modality), say what a case
-    has and what of that the fusion is shown. By head: `target` (n, 2) are the probabilities of both
-    classes to be learned from that; `weight` (n,) sums to 1 over the shares of all processes: losses are
-    weighted sums.
+    `known` and `present`, bool (n, modality), say what a case has and what of that the fusion is shown.
+    `inputs` (known, channel, size, size) by modality are those of the cases that have it; what no case of all
+    shares has is not among them. By head: `target` (n, 2) are the probabilities of both classes to be learned
+    from that; `weight` (n,) sums to 1 over the shares of all processes: losses are weighted sums.
     """
 
     inputs: Maps
+    known: torch.Tensor
     present: torch.Tensor
     target: dict[str, torch.Tensor]
     weight: dict[str, torch.Tensor]
@@ -43,28 +44,35 @@ def batches(
     device: torch.device,
 ) -> Iterator[Batch]:
     """An epoch's batches, the same for one seed and epoch however many processes share them; a rest of
-    fewer than two cases, or fewer than processes, is left out."""
+    fewer than two cases, or fewer than processes, is left out, and so is a batch without these modalities."""
     rng = np.random.default_rng([recipe.seed, epoch])
-    order = rng.permutation(len(samples))
+    order = rng.permutation(showings(samples, recipe))
     channels = mri_channels(samples, recipe.mri)
     all_known = known(samples, modalities, recipe.mri)
     malignant = samples.posterior if recipe.soft_labels else np.repeat(samples.label[:, None], 3, axis=1)
     balance = class_weights(samples.label) if recipe.class_weighted else np.ones(2)
     for start in range(0, len(order), recipe.batch):
-        cases = order[start : start + recipe.batch]
+        cases, turns = order[start : start + recipe.batch].T
         if len(cases) < max(2, team.size):
             return
+        has = all_known[cases]
+        if not has.any():
+            continue
         shown = channels[cases] & _kept(channels[cases].shape, recipe.modality_dropout, rng)
-        present = kept_modalities(all_known[cases], recipe.modality_dropout, rng)
+        present = kept_modalities(has, recipe.modality_dropout, rng)
         weight = balance[samples.label[cases].astype(int)]
         weights = {
             "fused": weight,
-            **dict(zip(modalities, (weight[:, None] * all_known[cases]).T, strict=True)),
+            **dict(zip(modalities, (weight[:, None] * has).T, strict=True)),
         }
         own = team.share(len(cases))
-        us, mri = varied(samples, cases[own], recipe, epoch)
+        us, mri = varied(samples, cases[own], turns[own], recipe, epoch)
+        there = torch.from_numpy(has[own]).to(device)
+        seen = tuple(name for name, column in zip(modalities, has.T, strict=True) if column.any())
+        given = inputs(us, mri, shown[own], seen, size_px, device)
         yield Batch(
-            inputs=inputs(us, mri, shown[own], modalities, size_px, device),
+            inputs={name: x[there[:, modalities.index(name)]] for name, x in given.items()},
+            known=there,
             present=torch.from_numpy(present[own]).to(device),
             target={
                 name: torch.from_numpy(x).to(device)
@@ -72,6 +80,12 @@ def batches(
             },
             weight={name: _shares(x)[own].to(device) for name, x in weights.items()},
         )
+
+
+def showings(samples: Samples, recipe: Recipe) -> np.ndarray:
+    """What an epoch shows, int (showing, 2): the case, and how often it was shown before."""
+    times = samples.about["source"].map(recipe.repeats).fillna(1).to_numpy(int)
+    return np.array([(case, turn) for case, count in enumerate(times) for turn in range(count)])
 
 
 def inputs(
@@ -145,14 +159,17 @@ def _kept(shape: tuple[int, ...], dropout: float, rng: np.random.Generator) -> n
     return kept
 
 
-def varied(samples: Samples, cases: np.ndarray, recipe: Recipe, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """A variant of each case, augmented by a generator of its own, the same in whichever process.
+def varied(
+    samples: Samples, cases: np.ndarray, turns: np.ndarray, recipe: Recipe, epoch: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A variant of each case, augmented by a generator of its own, the same in whichever process and another
+    at each of its turns.
 
     Returns US (n, 1, h, w) and MRI (n, channel, h, w), float32.
     """
     made = []
-    for case in cases.tolist():
-        rng = np.random.default_rng([recipe.seed, epoch, case])
+    for case, turn in zip(cases.tolist(), turns.tolist(), strict=True):
+        rng = np.random.default_rng([recipe.seed, epoch, case, turn])
         variant = rng.integers(0, samples.us.shape[1], 1)
         own = np.array([case])
         us = samples.us[own, variant][0].astype(np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,6 +55,8 @@ class Recipe:
     `soft_labels` trains toward the answers of an optimal reader of what is shown where the cohort tells them,
     as simulated patients do, and toward the label elsewhere (Hinton et al., Distilling the Knowledge in a
     Neural Network, 2015).
+    `repeats` says how often an epoch shows the cases of a source, where not once: few of a kind are learned
+    too.
     `frozen_norms` keeps batch norms as pretrained weights brought them. `mri` is the input's: "registered" or
     "native".
     """
@@ -77,6 +80,7 @@ class Recipe:
     precision: str = "float32"  # bfloat16 pays only where the processor computes in it
     seed: int = 7
     threads: int = 2
+    repeats: dict[str, int] = field(default_factory=dict)
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
@@ -87,6 +91,9 @@ class Recipe:
             raise RecipeError(f"stages are {self.stages}; each is an image side in px and a number of epochs")
         if self.batch < 2:
             raise RecipeError(f"batch is {self.batch}; batch norm needs 2 at least")
+        for source, times in self.repeats.items():
+            if type(times) is not int or times < 1:
+                raise RecipeError(f"repeats of {source} are {times!r}; it is a whole number from 1 on")
         for name in ("warm_up", "ema", "modality_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}; it is a share, from 0 to below 1")
@@ -138,6 +145,15 @@ def check_size(recipe: Recipe, cut_px: int) -> None:
         raise RecipeError(
             f"the recipe trains with pictures of {largest} px, the cohort holds {cut_px} px: make it with "
             f"--size {largest}, or give the recipe smaller stages"
+        )
+
+
+def check_sources(recipe: Recipe, sources: Collection[str]) -> None:
+    """Raises RecipeError where the recipe repeats a source that the training cases do not come from."""
+    unknown = sorted(set(recipe.repeats) - set(sources))
+    if unknown:
+        raise RecipeError(
+            f"repeats names {', '.join(unknown)}; the training cases come from {', '.join(sorted(sources))}"
         )
 
 

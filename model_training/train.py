@@ -20,12 +20,12 @@ from torch.utils.tensorboard import SummaryWriter
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import NetworkSpec
 from model_training import run_folder
-from model_training.batches import Batch, batches, known
+from model_training.batches import Batch, batches, known, showings
 from model_training.cohort.samples import Samples
 from model_training.initial import RANDOM, initial
 from model_training.plan import Epoch, plan, schedule
 from model_training.predict import predict
-from model_training.recipe import Recipe, RecipeError, check_fits, check_size
+from model_training.recipe import Recipe, RecipeError, check_fits, check_size, check_sources
 from model_training.run_folder import Cases, RunError, Settings, State
 from model_training.splits import OWN_PARTS
 from model_training.team import Team, join_norms, joined, training_device
@@ -66,6 +66,7 @@ def train(
     device = training_device()
     _check(recipe, network, device)
     check_size(recipe, training.us.shape[-1])
+    check_sources(recipe, set(training.about["source"]))
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     cases = Cases.of(split, training, validation)
@@ -150,7 +151,7 @@ def _epoch(
 ) -> float:
     """Train one epoch; returns its mean loss."""
     modes(state.net, epoch, recipe)
-    steps = math.ceil(len(training) / recipe.batch)
+    steps = math.ceil(len(showings(training, recipe)) / recipe.batch)
     losses = []
     given = batches(training, epoch.modalities, recipe, epoch.size_px, number, team, device)
     for step, batch in enumerate(given):
@@ -196,7 +197,9 @@ def _step(state: State, batch: Batch, epoch: Epoch, recipe: Recipe, team: Team) 
         torch.autocast(device.type, _DTYPES.get(recipe.precision), enabled=recipe.precision in _DTYPES),
     ):
         maps = {name: state.net.trunk(name, x) for name, x in batch.inputs.items()}
-    loss = _loss(state.net, {name: x.float() for name, x in maps.items()}, batch, epoch, recipe)
+    there = dict(zip(epoch.modalities, batch.known.T, strict=True))
+    maps = {name: placed(x.float(), there[name]) for name, x in maps.items()}
+    loss = _loss(state.net, maps, batch, epoch, recipe)
     state.optimiser.zero_grad(set_to_none=True)
     state.scaler.scale(loss).backward()
     team.add_gradients(state.net)
@@ -210,6 +213,16 @@ def _step(state: State, batch: Batch, epoch: Epoch, recipe: Recipe, team: Team) 
     state.scaler.step(state.optimiser)
     state.scaler.update()
     return float(loss.detach())
+
+
+def placed(maps: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
+    """Maps (known, …) of the cases that are `there`, bool (n,), each in its place of (n, …) and 0 elsewhere:
+    a trunk never sees a picture that is missing, nor do its norms."""
+    if there.all():
+        return maps
+    all_maps = maps.new_zeros(len(there), *maps.shape[1:])
+    all_maps[there] = maps
+    return all_maps
 
 
 def _loss(

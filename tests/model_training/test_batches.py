@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from model_training.batches import batches, class_weights, kept_modalities, targets
+from model_training.batches import batches, class_weights, kept_modalities, showings, targets
 from model_training.cohort.samples import BEST, load_cohort
 from model_training.recipe import Recipe
 from model_training.team import Team
@@ -53,6 +53,27 @@ def test_weights_sum_to_one_over_the_cases_that_a_head_can_see(samples):
         assert batch.weight["mri"].sum().item() == pytest.approx(1)
         blind = batch.weight["mri"] == 0
         assert not batch.present[blind][:, 1].any() and batch.present.any(dim=1).all()
+
+
+def test_a_trunk_is_given_only_the_cases_that_have_its_modality(samples):
+    channels = samples.channels.copy()
+    channels[::3] = False
+    for batch in batches(replace(samples, channels=channels), BOTH, RECIPE, 8, 0, Team(), CPU):
+        assert len(batch.inputs["us"]) == len(batch.known)
+        assert len(batch.inputs["mri"]) == batch.known[:, 1].sum() > 0
+    bare = replace(samples, channels=np.zeros_like(channels))
+    assert all(set(batch.inputs) == {"us"} for batch in batches(bare, BOTH, RECIPE, 8, 0, Team(), CPU))
+    assert not list(batches(bare, ("mri",), RECIPE, 8, 0, Team(), CPU))
+
+
+def test_a_source_that_is_repeated_is_shown_as_often_and_otherwise_each_time(samples):
+    about = samples.about.assign(source=["few", *["many"] * 11])
+    few = replace(samples, about=about)
+    recipe = replace(RECIPE, repeats={"few": 3})
+    assert showings(few, recipe)[:4].tolist() == [[0, 0], [0, 1], [0, 2], [1, 0]]
+    whole = [batch.inputs["us"] for batch in batches(few, BOTH, recipe, SIDE_PX, 0, Team(), CPU)]
+    shown = torch.cat(whole).reshape(14, -1)
+    assert len(torch.unique(shown, dim=0)) == 14
 
 
 def test_soft_labels_are_the_optimal_readers_answers_where_there_is_one(samples):

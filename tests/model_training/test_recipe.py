@@ -37,6 +37,7 @@ def test_a_recipe_survives_json():
         ("ema = 1", "ema is 1; it is a share"),
         ("stages = [64, 3]", r"stages are \[64, 3\]; write"),
         ("stages = []", r"stages are \(\)"),
+        ("[repeats]\nstills = 0", "repeats of stills are 0; it is a whole number from 1 on"),
         ("[augmentation]\nturn = 1", "knows no 'turn'; it knows mirror"),
         ("batch", "is no TOML"),
     ],

@@ -282,6 +282,19 @@ def test_pictures_larger_than_the_cohort_holds_are_refused_with_what_to_do(cohor
     assert not list(tmp_path.iterdir())
 
 
+def test_norms_of_mri_never_see_cases_without_mri(cohort, tmp_path):
+    cases, validation = load_cohort(cohort, "train"), load_cohort(cohort, "validation")
+    bare = replace(cases, channels=np.zeros_like(cases.channels))
+    net = training.train(bare, validation, tmp_path, NETWORK, ONCE)
+    norms = {name: x for name, x in net.trunks.state_dict().items() if "running_mean" in name}
+    assert all(bool(x.any()) == name.startswith("us.") for name, x in norms.items())
+
+
+def test_a_source_to_be_repeated_that_is_not_there_is_refused(cohort, tmp_path):
+    with pytest.raises(RecipeError, match="repeats names stills; the training cases come from noise"):
+        train(cohort, tmp_path, NETWORK, replace(ONCE, repeats={"stills": 3}))
+
+
 def test_a_loss_that_is_no_number_is_told_with_its_place_and_the_checkpoint_stands(cohort, tmp_path):
     cases, validation = load_cohort(cohort, "train"), load_cohort(cohort, "validation")
     us = cases.us.copy()
