@@ -11,17 +11,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import typer
 
 from breastview.errors import ModelError
 from breastview.fusion.bundle import load_bundle
 from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, InputSpec, NetworkSpec
+from breastview.phantom.patient import VIEWS_A_LESION
 from breastview.whole import write_whole
 from model_training.agreement import train_check
 from model_training.cohort.criteria import DEFAULT, CriteriaError, apply_criteria, flow_text, read_criteria
 from model_training.cohort.samples import Samples, load_cohort, manifest
-from model_training.cohort.simulated import CohortError, simulate_cohort
+from model_training.cohort.simulated import PARTS, CohortError, simulate_cohort
+from model_training.cohort.stills import about as stills_about
 from model_training.cohort.stills import stills_cohort
 from model_training.crossvalidate import cross_validate
 from model_training.export import DEMONSTRATION, Member, alike, export_bundle
@@ -37,7 +40,16 @@ from model_training.measure import (
 from model_training.pretrain import pretrain as run_pretraining
 from model_training.recipe import RecipeError, read_recipe
 from model_training.run_folder import Cases, RunError, check_cases, check_folds, read_settings
-from model_training.splits import OWN_PARTS, TRAINING, WHOLE, SplitError, fold_name, load_fold, load_parts
+from model_training.splits import (
+    OWN_PARTS,
+    TRAINING,
+    WHOLE,
+    SplitError,
+    fold_name,
+    load_fold,
+    load_parts,
+    one_fold,
+)
 from model_training.tables.study import PRESETS, StudyError, run_study
 from model_training.tables.write import write_study
 from model_training.team import joined, training_device
@@ -152,10 +164,19 @@ def stills(
     fixed_magnification: Annotated[bool, typer.Option(help="Hide the lesion's size")] = False,
     without_marks: Annotated[bool, typer.Option(help="Paint burned-in marks over")] = False,
     size: Size = InputSpec.size_px,
+    fold: Annotated[str, typer.Option(help="Give them the parts of this fold, as 1/5, beside others")] = "",
 ) -> None:
     """Cut labelled US stills, without MRI."""
-    path, spec = folder / "stills-0000.npz", InputSpec(size)
-    stills_cohort(source, path, "", spec, variants, None, fixed_magnification, without_marks)
+    spec, hidden = InputSpec(size), (fixed_magnification, without_marks)
+    if not fold:
+        stills_cohort(source, folder / "stills-0000.npz", "", spec, variants, None, *hidden)
+        return
+    rows = stills_about(source)
+    split = one_fold(rows, *_fold(fold))
+    for part in PARTS:
+        own = variants if part == "train" else VIEWS_A_LESION
+        chosen = np.isin(np.arange(len(rows)), getattr(split, part))
+        stills_cohort(source, folder / f"stills-{part}.npz", part, spec, own, chosen, *hidden)
 
 
 @app.command()

@@ -94,8 +94,12 @@ def load_fold(
     folder: Path, number: int, count: int, names: Sequence[str] = TRAINING, seed: int = 7
 ) -> tuple[Samples, ...]:
     """The parts called `names` of fold `number`, from 1, of a cohort drawn into `count` folds."""
-    drawn = folds(manifest(folder), count, seed=seed)
-    return load_split(folder, next(islice(drawn, number - 1, None)), names)
+    return load_split(folder, one_fold(manifest(folder), number, count, seed), names)
+
+
+def one_fold(about: pd.DataFrame, number: int, count: int, seed: int = 7) -> Split:
+    """Fold `number`, from 1, of `count`; raises SplitError as `folds` does."""
+    return next(islice(folds(about, count, seed=seed), number - 1, None))
 
 
 def load_split(folder: Path, split: Split, names: Sequence[str] = TRAINING) -> tuple[Samples, ...]:
