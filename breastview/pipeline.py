@@ -40,6 +40,7 @@ class LesionResult:
 
     lesion_id: str
     eligible: bool
+    us_only: bool
     research_override: bool
     reasons: tuple[Message, ...]
     sentences: tuple[str, ...]
@@ -193,7 +194,7 @@ def read_lesions(
         given = model_input(spec, record, lesion, loaded.stacks.get(key), planes.get(key), volumes)
         side = loaded.mri_side(lesion)
         eligibility = check_scope(spec, loaded.case, record, lesion, planes.get(key), side, given)
-        if not can_compute(given) or not (eligibility.eligible or override):
+        if not can_compute(given) or not (eligibility.allows_reading or override):
             readings[lesion.lesion_id] = refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
             continue
         progress(None, message("doing.model"))
@@ -253,6 +254,7 @@ def _lesion_result(reading: Reading) -> LesionResult:
     return LesionResult(
         lesion_id=reading.lesion_id,
         eligible=reading.eligibility.eligible,
+        us_only=reading.us_only,
         research_override=reading.research_override,
         reasons=reading.eligibility.reasons,
         sentences=tuple(render(reason) for reason in reading.eligibility.reasons),

@@ -124,9 +124,14 @@ def mri_channels(samples: Samples, mri: str) -> np.ndarray:
     return np.any(samples.native, axis=(2, 3)) if mri == "native" else samples.channels
 
 
+def has_mri(samples: Samples, mri: str) -> np.ndarray:
+    """Which cases have any MRI channel, bool (n,)."""
+    return np.asarray(np.any(mri_channels(samples, mri), axis=1))
+
+
 def known(samples: Samples, modalities: tuple[str, ...], mri: str) -> np.ndarray:
     """Which of the modalities each case has, bool (n, modality)."""
-    has = {"us": np.ones(len(samples), bool), "mri": np.any(mri_channels(samples, mri), axis=1)}
+    has = {"us": np.ones(len(samples), bool), "mri": has_mri(samples, mri)}
     return np.column_stack([has[name] for name in modalities])
 
 

@@ -15,7 +15,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
-from breastview.fusion.spec import ModelSpec
+from breastview.fusion.spec import US_ONLY, ModelSpec, Scope
 from breastview.messages import render
 from breastview.whole import write_whole
 from model_training.markdown import figure, table
@@ -33,6 +33,7 @@ FIGURES = {
     "ece": "calibration error",
 }
 
+_HEADS = {US_ONLY: "us, without MRI"}
 _SHARING = {
     True: "convolutions shared by both modalities, own stems and batch norms",
     False: "one trunk a modality",
@@ -73,9 +74,18 @@ def card_parts(spec: ModelSpec) -> tuple[Part, ...]:
     return (
         Part("", (network,)),
         Part("Validated for", (), scope),
+        *_us_only(spec.us_scope),
         _worth(spec),
         Part("How it was made", (), made),
     )
+
+
+def _us_only(scope: Scope | None) -> tuple[Part, ...]:
+    """The part about ultrasound alone, where it was validated."""
+    if scope is None:
+        return ()
+    listed = (f"sources: {', '.join(scope.sources)}", *(render(line) for line in scope.details))
+    return (Part("Ultrasound alone, where there is no MRI", (scope.note,), listed),)
 
 
 def markdown(spec: ModelSpec) -> str:
@@ -130,10 +140,11 @@ def _worth(spec: ModelSpec) -> Part:
     shown = [name for name in FIGURES if any(name in figures for figures in spec.metrics.values())]
     head = ["head", *(FIGURES[name] for name in shown), *(["best possible AUC"] if best else []), "n"]
     rows = [tuple(head)]
-    for name in (head for head in HEADS if head in spec.metrics):
+    for name in (head for head in (*HEADS, US_ONLY) if head in spec.metrics):
         own = spec.metrics[name]
         cells = [figure(own[key]) if key in own else "–" for key in shown]
-        rows.append((name, *cells, *([f"{best[name]:.3f}"] if best else []), str(own["auc"].n)))
+        reachable = [f"{best[name]:.3f}" if name in best else "–"] if best else []
+        rows.append((_HEADS.get(name, name), *cells, *reachable, str(own["auc"].n)))
     told = ["On held-out lesions, with 95 % intervals (DeLong; Wilson; calibration: patients resampled)."]
     if spec.members > 1:
         told.append(

@@ -21,7 +21,7 @@ from breastview.whole import written_whole
 from model_training import evaluate
 from model_training.cohort.samples import Samples
 from model_training.cohort.stills import stills_with_masks
-from model_training.export import Head
+from model_training.export import Answered, Head
 from model_training.initial import initial
 from model_training.measure import Found, attention_shares, stills_figures
 from model_training.predict import predict
@@ -142,7 +142,7 @@ def _keep(run: Path, answers: Mapping[str, Any]) -> None:
 
 
 def _read(run: Path, validation: Samples, test: Samples, kept: dict[str, np.ndarray]) -> Fold:
-    head = Head.chosen("us", validation, kept.pop("validation"))
+    head = Head.chosen("us", Answered(validation, {"us": kept.pop("validation")}))
     odds = evaluate.margin(kept.pop("test")) / head.temperature
     told = {
         "epoch_chosen": max(line["epoch"] for line in log_lines(run) if line["chosen"]),

@@ -14,10 +14,10 @@ from torch import nn
 from breastview.fusion.bundle import load_weights, pack_weights, save_bundle
 from breastview.fusion.explain import grad_cam
 from breastview.fusion.network import FusionNetwork, mri_tensor
-from breastview.fusion.spec import MODALITIES, InputSpec, Metric, ModelSpec, NetworkSpec, Scope
+from breastview.fusion.spec import MODALITIES, US_ONLY, InputSpec, Metric, ModelSpec, NetworkSpec, Scope
 from model_training import evaluate
 from model_training.agreement import Check, check_metrics
-from model_training.batches import mri_channels, mri_images, sized
+from model_training.batches import has_mri, mri_images, sized
 from model_training.card import HEADS, write_card
 from model_training.cohort.samples import BEST, Samples, joined
 from model_training.likeness import fit_likeness, unlike_metrics
@@ -27,6 +27,7 @@ from model_training.run_folder import RunError, Settings, load_average, log_line
 from model_training.scope import SIMULATED, scope_of
 
 CAM_PERCENTILE = 95.0
+FEWEST_US_ONLY = 10  # lesions of a class without MRI below which US alone has no scope
 DEMONSTRATION = "BreastView demonstration"
 
 
@@ -54,6 +55,8 @@ def export_bundle(
     with the weights as they are kept and in float32, as the application computes. `DEMONSTRATION` names the
     one of simulated patients. With a `check` the bundle doubts registrations; with enough validation cases it
     doubts crops that look unlike them. Both are fitted for the first member, and measured on its test cases.
+    Lesions without MRI, where there are enough beside others, are measured apart: US alone has a scope, a
+    temperature and figures of its own.
 
     Raises:
         RunError: there is no run, it trained one modality only, or the members are of different kinds.
@@ -65,14 +68,18 @@ def export_bundle(
     doubts = _add_checks(nets[0], first, check, inputs)
     for net in nets:
         load_weights(net, pack_weights(net))
-    test = joined([member.test for member in members])
-    measured = _own_answers(nets, [member.test for member in members], inputs)
-    validation, chosen = test, measured
-    if len(members) == 1:
-        validation = first.validation
-        chosen = _own_answers(nets, [validation], inputs)
-    heads = {head: Head.chosen(head, validation, chosen[head]) for head in HEADS}
-    best = {"best_possible_auc": evaluate.best_possible(test.label, test.best)} if _has_best(test) else {}
+    test = Answered.of_all(nets, [member.test for member in members], inputs)
+    validation = Answered.of_all(nets, [first.validation], inputs) if len(members) == 1 else test
+    (validation, lone_validation), (test, lone_test) = _parted(validation, test, mri)
+    heads = {head: Head.chosen(head, validation) for head in HEADS}
+    metrics = {name: head.metrics(test, name) for name, head in heads.items()}
+    scales = _mean_scales(nets, members, inputs)
+    if len(lone_test):
+        heads[US_ONLY] = Head.chosen("us", lone_validation)
+        metrics[US_ONLY] = heads[US_ONLY].metrics(lone_test, "us")
+        scales[US_ONLY] = us_scale(nets, lone_validation.samples, inputs.size_px)
+    known = test.samples
+    best = {"best_possible_auc": evaluate.best_possible(known.label, known.best)} if _has_best(known) else {}
     spec = ModelSpec(
         name=name,
         demonstration=name == DEMONSTRATION,
@@ -82,17 +89,15 @@ def export_bundle(
             checks_registration=check is not None,
             checks_likeness=tuple(nets[0].likeness),
         ),
-        scope=_scope(test, name == DEMONSTRATION, mri),
+        scope=_scope(known, name == DEMONSTRATION, mri),
+        us_scope=scope_of(lone_test.samples.about, has_mri=False) if len(lone_test) else None,
         temperature={name: head.temperature for name, head in heads.items()},
         operating_point={**{name: head.point for name, head in heads.items()}, **doubts},
-        cam_scale=_mean_scales(nets, members, inputs),
-        metrics={
-            **{name: head.metrics(test, measured[name]) for name, head in heads.items()},
-            **_worth_of_checks(nets[0], first.test, check, doubts, inputs),
-        },
+        cam_scale=scales,
+        metrics={**metrics, **_worth_of_checks(nets[0], first.test, check, doubts, inputs)},
         training={**training, **best, **_logs(members), "recipe": to_plain(made.recipe)},
     )
-    spec = save_bundle(folder, spec, nets, *(x.numpy() for x in _pair(test, 0, inputs.size_px, mri)))
+    spec = save_bundle(folder, spec, nets, *(x.numpy() for x in _pair(known, 0, inputs.size_px, mri)))
     write_card(spec, folder)
     return spec
 
@@ -111,15 +116,23 @@ def _kind(made: Settings) -> tuple[NetworkSpec, Recipe]:
     return made.network, replace(made.recipe, seed=0, threads=1)
 
 
-def _own_answers(
-    nets: Sequence[FusionNetwork], parts: Sequence[Samples], inputs: InputSpec
-) -> dict[str, np.ndarray]:
-    """Logits (case, 2) by head, each network's of its own part, one after the other."""
-    said = [
-        predict(net, part, inputs.size_px, mri=inputs.mri_input)
-        for net, part in zip(nets, parts, strict=True)
-    ]
-    return {head: np.concatenate([one[head] for one in said]) for head in said[0]}
+def _parted(
+    validation: Answered, test: Answered, mri: str
+) -> tuple[tuple[Answered, Answered], tuple[Answered, Answered]]:
+    """Validation and test, each as lesions with MRI and such without. Where these are too few to be a scope
+    of their own, or there are no others, all are together."""
+    parts = []
+    for one in (validation, test):
+        has = has_mri(one.samples, mri)
+        parts.append((one.take(has), one.take(~has)))
+    enough = all(
+        len(with_mri) and min(lone.samples.label.sum(), (~lone.samples.label).sum()) >= FEWEST_US_ONLY
+        for with_mri, lone in parts
+    )
+    if enough:
+        return parts[0], parts[1]
+    nothing = np.zeros(0, int)
+    return (validation, validation.take(nothing)), (test, test.take(nothing))
 
 
 def _add_checks(
@@ -127,8 +140,8 @@ def _add_checks(
 ) -> dict[str, float]:
     """Put into a network what it can check; returns the points from which it doubts."""
     fit = fit_likeness(net, member.validation, inputs.size_px, inputs.mri_input)
-    has_mri = bool(mri_channels(member.test, inputs.mri_input).any())
-    measurable = [name for name in fit.thresholds if name == "us" or has_mri]
+    seen = has_mri(member.test, inputs.mri_input).any()
+    measurable = [name for name in fit.thresholds if name == "us" or seen]
     net.likeness = nn.ModuleDict({name: fit.networks[name] for name in measurable})
     points = {f"{name}_unlike": fit.thresholds[name] for name in measurable}
     if check is None:
@@ -171,6 +184,30 @@ def settings_of_pair(run: Path) -> Settings:
     return made
 
 
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Lesions, and what a network says of each: logits float32 (case, 2) by head."""
+
+    samples: Samples
+    logits: dict[str, np.ndarray]
+
+    @classmethod
+    def of_all(cls, nets: Sequence[FusionNetwork], parts: Sequence[Samples], inputs: InputSpec) -> Answered:
+        """Each network's answers to its own part, one after the other."""
+        said = [
+            predict(net, part, inputs.size_px, mri=inputs.mri_input)
+            for net, part in zip(nets, parts, strict=True)
+        ]
+        return cls(joined(parts), {head: np.concatenate([one[head] for one in said]) for head in said[0]})
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def take(self, cases: np.ndarray) -> Answered:
+        """The lesions at these places, or where this mask is true."""
+        return Answered(self.samples.take(cases), {head: x[cases] for head, x in self.logits.items()})
+
+
 @dataclass(frozen=True)
 class Head:
     """How one head's logits become a probability and a call."""
@@ -179,18 +216,20 @@ class Head:
     point: float
 
     @classmethod
-    def chosen(cls, head: str, validation: Samples, logits: np.ndarray) -> Head:
+    def chosen(cls, head: str, validation: Answered) -> Head:
         """Temperature, and Youden's point, on the validation cases that the head sees; the temperature by the
         optimal reader's answers where these are known."""
-        malignant, _ = _seen(validation.posterior[:, BEST.index(f"best_{head}")], logits)
-        label, logits = _seen(validation.label, logits)
+        samples, logits = validation.samples, validation.logits[head]
+        malignant, _ = _seen(samples.posterior[:, BEST.index(f"best_{head}")], logits)
+        label, logits = _seen(samples.label, logits)
         temperature = evaluate.fit_temperature(malignant, logits)
         return cls(temperature, evaluate.youden_point(label, evaluate.calibrated(logits, temperature)))
 
-    def metrics(self, test: Samples, logits: np.ndarray) -> dict[str, Metric]:
+    def metrics(self, test: Answered, head: str) -> dict[str, Metric]:
         """Figures on the test cases that the head sees; over patients where a patient has several."""
-        label, seen_logits = _seen(test.label, logits)
-        patients, _ = _seen(test.patient, logits)
+        samples, logits = test.samples, test.logits[head]
+        label, seen_logits = _seen(samples.label, logits)
+        patients, _ = _seen(samples.patient, logits)
         repeated = len(set(patients)) < len(patients)
         measure = evaluate.metrics_over_patients if repeated else evaluate.metrics
         return measure(label, seen_logits, self.temperature, self.point, patients if repeated else None)
@@ -203,7 +242,7 @@ def _seen(values: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _scope(test: Samples, demonstration: bool, mri: str) -> Scope:
-    scope = scope_of(test.about, bool(mri_channels(test, mri).any()))
+    scope = scope_of(test.about, bool(has_mri(test, mri).any()))
     return replace(scope, simulated_only=True, note=SIMULATED) if demonstration else scope
 
 
@@ -214,7 +253,10 @@ def _has_best(test: Samples) -> bool:
 def cam_scales(
     net: FusionNetwork, samples: Samples, size_px: int, mri: str = "registered", count: int = 100
 ) -> dict[str, float]:
-    """The raw Grad-CAM value that is shown as 1: a high percentile of the peaks, one for the whole model."""
+    """The raw Grad-CAM value that is shown as 1: a high percentile of the peaks, one for the whole model; of
+    lesions with MRI, where there are any."""
+    has = has_mri(samples, mri)
+    samples = samples.take(has) if has.any() else samples
     peaks: dict[str, list[float]] = {"us": [], "mri": []}
     for case in range(min(count, len(samples))):
         us, planes = _pair(samples, case, size_px, mri)
@@ -223,7 +265,27 @@ def cam_scales(
             maps = {"us": net.trunk("us", us), "mri": net.trunk("mri", mri_tensor(planes, present))}
         for name, cam in grad_cam(net.head, maps).items():
             peaks[name].append(float(cam.max()))
-    return {name: max(float(np.percentile(values, CAM_PERCENTILE)), 1e-6) for name, values in peaks.items()}
+    return {name: _shown_as_one(values) for name, values in peaks.items()}
+
+
+def us_scale(nets: Sequence[FusionNetwork], samples: Samples, size_px: int, count: int = 100) -> float:
+    """The same for the US head alone, mean of the networks'."""
+    first = samples.take(np.arange(min(count, len(samples))))
+    return float(np.mean([_shown_as_one(_us_peaks(net, first, size_px)) for net in nets]))
+
+
+def _us_peaks(net: FusionNetwork, samples: Samples, size_px: int) -> list[float]:
+    peaks = []
+    for case in range(len(samples)):
+        us, _ = _pair(samples, case, size_px, "registered")
+        with torch.no_grad():
+            maps = {"us": net.trunk("us", us)}
+        peaks.append(float(grad_cam(net.head, maps, "us")["us"].max()))
+    return peaks
+
+
+def _shown_as_one(peaks: Sequence[float]) -> float:
+    return max(float(np.percentile(peaks, CAM_PERCENTILE)), 1e-6)
 
 
 def _pair(samples: Samples, case: int, size_px: int, mri: str) -> tuple[torch.Tensor, torch.Tensor]:

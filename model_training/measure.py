@@ -20,7 +20,7 @@ from scipy.special import expit
 from breastview.fusion.bundle import Bundle
 from breastview.fusion.explain import grad_cam
 from breastview.fusion.network import FusionNetwork
-from breastview.fusion.spec import Metric
+from breastview.fusion.spec import US_ONLY, Metric
 from breastview.phantom.patient import VIEWS_A_LESION
 from model_training import evaluate
 from model_training.agreement import Check, check_metrics
@@ -128,13 +128,15 @@ def measure_pairs(
 
 
 def measure_stills(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndarray]) -> Found:
-    """The US head on labelled stills, and where its attention lies.
+    """The US head on labelled stills, calibrated as for US alone where the bundle is, and where its attention
+    lies.
 
     `masks` are shares of each pixel of the crop, float (case, size, size), that are "lesion" and "text".
     """
     logits = predict_mean(bundle.networks, samples, bundle.spec.input.size_px)["us"]
-    odds = evaluate.margin(logits) / bundle.spec.temperature["us"]
-    called = expit(odds) >= bundle.spec.operating_point["us"]
+    head = US_ONLY if US_ONLY in bundle.spec.temperature else "us"
+    odds = evaluate.margin(logits) / bundle.spec.temperature[head]
+    called = expit(odds) >= bundle.spec.operating_point[head]
     shares = attention_shares(bundle.networks, samples, masks)
     return {**stills_figures(samples, odds, called, shares), **_unlike(bundle, samples)}
 

@@ -45,6 +45,8 @@ def scope_of(about: pd.DataFrame, has_mri: bool = True) -> Scope:
 
 
 def _note(about: pd.DataFrame, malignant: int, sources: tuple[str, ...]) -> str:
+    if sources == ("stills",):
+        return f"Ultrasound alone: validated on {len(about)} labelled stills ({malignant} malignant)."
     mixed = "; simulated patients among them" if is_simulated(about).any() else ""
     people = about["patient"].nunique()
     return (

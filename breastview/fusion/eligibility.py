@@ -41,7 +41,24 @@ def check_scope(
         reasons.append(message("scope.no_channel" if registered else "scope.no_native_channel"))
     elif given is not None:
         reasons += _about_channels(spec.scope, given)
-    return Eligibility(not reasons, tuple(reasons))
+    us_only = bool(reasons) and _is_for_us_alone(spec.us_scope, case, record, lesion, plane, given)
+    return Eligibility(not reasons, tuple(reasons), us_only)
+
+
+def _is_for_us_alone(
+    scope: Scope | None,
+    case: ScannedCase,
+    record: ReviewRecord,
+    lesion: Lesion,
+    plane: UsPlane | None,
+    given: ModelInput | None,
+) -> bool:
+    """Whether US alone was validated on such lesions: nothing of MRI is asked, nor a registration."""
+    if scope is None or given is None or given.us is None or _is_covered(case, lesion, given):
+        return False
+    if case.simulated and "simulated" not in scope.sources:
+        return False
+    return not (_about_case(scope, case) or _about_lesion(scope, record, lesion, plane))
 
 
 def can_compute(given: ModelInput | None) -> bool:

@@ -14,7 +14,7 @@ from breastview.fusion.explain import MALIGNANT, grad_cam
 from breastview.fusion.network import MODALITIES, FusionNetwork, Maps, mri_tensor
 from breastview.fusion.preprocess import ModelInput
 from breastview.fusion.reading import Eligibility, Heatmap, Reading, refusal
-from breastview.fusion.spec import ModelSpec, read_spec
+from breastview.fusion.spec import US_ONLY, ModelSpec, read_spec
 from breastview.imaging.geometry import frozen
 from breastview.messages import Message, message
 
@@ -25,8 +25,11 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
     """Read one lesion. A refusal, without numbers, where the case is not eligible and nobody overrode it."""
     spec = bundle.spec
     inputs = _inputs(bundle, given)
-    if not inputs or not (eligibility.eligible or override):
+    if not inputs or not (eligibility.allows_reading or override):
         return refusal(spec, given.lesion_id, given.input_sha256, eligibility, bundle.device_name)
+    us_head = US_ONLY if eligibility.us_only and not override else "us"
+    if us_head == US_ONLY:
+        inputs = {"us": inputs["us"]}
     fused = "fused" if len(inputs) == len(MODALITIES) else next(iter(inputs))
     firsts = [_first(network, inputs) for network in bundle.networks]
     answers = [_answer(*pair, fused) for pair in zip(bundle.networks, firsts, strict=True)]
@@ -41,11 +44,14 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
         device=bundle.device_name,
         demonstration=spec.demonstration,
         probability=_probability(logits, "fused", spec) if fused == "fused" else None,
-        probability_us=_probability(logits, "us", spec),
+        probability_us=_probability(logits, "us", spec, us_head),
         probability_mri=_probability(logits, "mri", spec),
         weight_us=float(share["us"]) if "us" in share else None,
         weight_mri=float(share["mri"]) if "mri" in share else None,
-        heatmaps=tuple(_heatmap(name, cam, given, spec) for name, cam in cams.items()),
+        heatmaps=tuple(
+            _heatmap(name, cam, given, spec.cam_scale.get(us_head if name == "us" else name, 1.0))
+            for name, cam in cams.items()
+        ),
         cautions=(*_unlike(bundle, firsts[0]), *_misregistered(bundle, inputs)),
     )
 
@@ -126,16 +132,18 @@ def _misregistered(bundle: Bundle, inputs: dict[str, torch.Tensor]) -> tuple[Mes
     return (message("model.misregistered", flagged=flagged, false=false),)
 
 
-def _probability(logits: dict[str, torch.Tensor], name: str, spec: ModelSpec) -> float | None:
+def _probability(
+    logits: dict[str, torch.Tensor], name: str, spec: ModelSpec, calibrated_as: str | None = None
+) -> float | None:
     if name not in logits:
         return None
-    scaled = logits[name][0].float() / spec.temperature.get(name, 1.0)
+    scaled = logits[name][0].float() / spec.temperature.get(calibrated_as or name, 1.0)
     return float(scaled.softmax(dim=0)[MALIGNANT])
 
 
-def _heatmap(name: str, cam: torch.Tensor, given: ModelInput, spec: ModelSpec) -> Heatmap:
+def _heatmap(name: str, cam: torch.Tensor, given: ModelInput, scale: float) -> Heatmap:
     raw = cam.float().cpu().numpy()
-    values = frozen(np.clip(raw / spec.cam_scale.get(name, 1.0), 0, 1).astype(np.float32))
+    values = frozen(np.clip(raw / scale, 0, 1).astype(np.float32))
     if name == "us":
         assert given.us_crop is not None
         place = (given.us_crop.left, given.us_crop.top, given.us_crop.side, given.us_crop.side)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breastview.fusion.spec import ModelSpec
+from breastview.fusion.spec import US_ONLY, Metric, ModelSpec, Scope
 from breastview.messages import Message
 from breastview.records.values import KeptReading
 
@@ -15,10 +15,17 @@ LEAST_SHOWN = 0.05  # of the model-wide scale
 
 @dataclass(frozen=True)
 class Eligibility:
-    """Whether a case is inside the bundle's scope; `reasons` says why not, one message each."""
+    """Whether a lesion is inside the bundle's scope; `reasons` says why not, one message each. `us_only`: it
+    is not, but inside that of US alone."""
 
     eligible: bool
     reasons: tuple[Message, ...] = ()
+    us_only: bool = False
+
+    @property
+    def allows_reading(self) -> bool:
+        """Whether the model may say anything."""
+        return self.eligible or self.us_only
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +57,8 @@ class Heatmap:
 class Reading:
     """The model's answer for one lesion. Probabilities of malignancy are calibrated; None where not computed.
 
-    `cautions` say what to look at before it is believed. A refusal has `eligibility.eligible == False`, no
-    probability and no heatmaps, unless `research_override`.
+    `cautions` say what to look at before it is believed. A refusal has an eligibility that allows no reading,
+    no probability and no heatmaps, unless `research_override`.
     """
 
     lesion_id: str
@@ -69,6 +76,17 @@ class Reading:
     weight_mri: float | None = None
     heatmaps: tuple[Heatmap, ...] = ()
     cautions: tuple[Message, ...] = ()
+
+    @property
+    def us_only(self) -> bool:
+        """Whether this is what US alone tells, within the scope of that."""
+        return self.eligibility.us_only and not self.research_override
+
+    def worth(self, spec: ModelSpec) -> tuple[Scope, dict[str, Metric]]:
+        """What the answer is worth: the scope that it stands in, and the figures measured there."""
+        if self.us_only and spec.us_scope is not None:
+            return spec.us_scope, spec.metrics.get(US_ONLY, {})
+        return spec.scope, spec.metrics.get("fused", {})
 
     def is_from(self, spec: ModelSpec | None) -> bool:
         """Whether this very model answered: no answer is shown or printed under another model's name."""
@@ -103,6 +121,7 @@ def keep(reading: Reading) -> KeptReading:
         research_override=reading.research_override,
         eligible=reading.eligibility.eligible,
         reasons=reading.eligibility.reasons,
+        us_only=reading.eligibility.us_only,
         probability=reading.probability,
         probability_us=reading.probability_us,
         probability_mri=reading.probability_mri,
@@ -116,7 +135,7 @@ def restored(kept: KeptReading) -> Reading:
     """The reading that a record kept; its heatmaps are gone until the model runs again."""
     return Reading(
         lesion_id=kept.lesion_id,
-        eligibility=Eligibility(kept.eligible, kept.reasons),
+        eligibility=Eligibility(kept.eligible, kept.reasons, kept.us_only),
         research_override=kept.research_override,
         model_name=kept.model_name,
         model_sha256=kept.model_sha256,

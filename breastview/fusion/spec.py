@@ -19,6 +19,7 @@ MRI_INPUTS = ("registered", "native")
 
 
 MODALITIES = ("us", "mri")
+US_ONLY = "us_only"  # the US head where there is no MRI: its own temperature, point, scale and figures
 
 
 class Channel(StrEnum):
@@ -130,6 +131,7 @@ class ModelSpec:
     """Everything that must be known of a bundle before its weights are read.
 
     `temperature` divides logits, a modality; `cam_scale` is the raw Grad-CAM value shown as 1, a modality.
+    `us_scope` is what US alone was validated for, on lesions without MRI; None where it was not.
     `operating_point` is a probability for each head, and for "registration" the one from which US and MRI are
     said not to show the same place; for "us_unlike" and "mri_unlike" it is the distance from which a crop is
     said to be unlike the measured ones. `members` networks answer together, by the mean of their logits.
@@ -148,6 +150,7 @@ class ModelSpec:
     metrics: dict[str, dict[str, Metric]] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     members: int = 1
+    us_scope: Scope | None = None
     schema: str = SCHEMA
 
 
@@ -190,9 +193,7 @@ def write_spec(folder: Path, spec: ModelSpec) -> None:
 
 
 def _from_plain(values: dict[str, Any]) -> ModelSpec:
-    scope: dict[str, Any] = {
-        key: tuple(v) if isinstance(v, list) else v for key, v in values["scope"].items()
-    }
+    us_scope = values.get("us_scope")
     metrics = {
         part: {name: Metric(**figure) for name, figure in figures.items()}
         for part, figures in values["metrics"].items()
@@ -201,8 +202,14 @@ def _from_plain(values: dict[str, Any]) -> ModelSpec:
         **values,
         "input": InputSpec(**values["input"]),
         "network": network_spec(values["network"]),
-        "scope": Scope(**scope),
+        "scope": _scope(values["scope"]),
+        "us_scope": None if us_scope is None else _scope(us_scope),
         "classes": tuple(values["classes"]),
         "metrics": metrics,
     }
     return ModelSpec(**plain)
+
+
+def _scope(values: dict[str, Any]) -> Scope:
+    plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+    return Scope(**plain)

@@ -164,6 +164,7 @@ class KeptReading:
     weight_us: float | None = None
     weight_mri: float | None = None
     cautions: tuple[Message, ...] = ()
+    us_only: bool = False
 
 
 @dataclass(frozen=True)

@@ -298,6 +298,9 @@ class _Page:
         lines = [head]
         if reading.research_override:
             lines.append(self._p(text("RESEARCH OVERRIDE: outside the model's scope."), self._flag))
+        if reading.us_only and reading.probability_us is not None:
+            told = text("Probability of malignancy (ultrasound alone): {p:.2f}")
+            return [*lines, self._p(told.format(p=reading.probability_us), self._big)]
         return [*lines, *self._numbers(reading)]
 
     def _grounds(self, item: LesionContent) -> list[Any]:
@@ -326,15 +329,16 @@ class _Page:
         return lines
 
     def _worth(self, spec: ModelSpec, reading: Reading) -> str:
-        text, scope = self._text, spec.scope
+        text, (scope, figures) = self._text, reading.worth(spec)
         words = [f"{spec.name} ({spec.weights_sha256[:12]})"]
         if scope.min_age_y is not None:
             words.append(text("scope: from the age of {age}").format(age=scope.min_age_y))
         words.append(self._say(scope.told))
-        auc = spec.metrics.get("fused", {}).get("auc")
+        if scope.research_only:
+            words.append(self._say(message("scope.research_only")))
+        auc, ece = figures.get("auc"), figures.get("ece")
         if auc is not None:
             words.append(f"AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}), n = {auc.n}")
-        ece = spec.metrics.get("fused", {}).get("ece")
         if ece is not None:
             words.append(text("calibration error {ece:.2f}").format(ece=ece.value))
         if reading.device:

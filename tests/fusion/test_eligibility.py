@@ -45,6 +45,39 @@ def test_a_complete_case_inside_the_scope_is_eligible():
     assert reasons() == []
 
 
+US_ALONE = replace(SPEC, us_scope=Scope(sources=("stills",), modalities=("us",), required_channels=()))
+
+
+def us_alone(spec=US_ALONE, found=None, marked=None, still=None, extra=None):
+    """Whether ultrasound alone may be read of a case without MRI and without a scale."""
+    marked = marked or replace(lesion(), mri=None, side=None)
+    known = replace(record(marked), registrations=(), extra=extra or {})
+    given = model_input(spec, known, marked, still or stack(), None, {})
+    answer = check_scope(spec, found or replace(case(), volumes=()), known, marked, None, None, given)
+    assert not answer.eligible and answer.reasons
+    return answer.us_only
+
+
+def test_ultrasound_alone_needs_a_bundle_that_was_validated_for_it_and_nothing_of_mri():
+    assert us_alone()
+    assert not us_alone(SPEC)
+    assert not us_alone(marked=replace(lesion(), us=None))
+
+
+def test_a_case_inside_the_whole_scope_is_not_read_by_ultrasound_alone():
+    given = model_input(US_ALONE, record(lesion()), lesion(), stack(), PLANE, volumes())
+    answer = check_scope(US_ALONE, case(), record(lesion()), lesion(), PLANE, "R", given)
+    assert answer.eligible and not answer.us_only
+
+
+def test_ultrasound_alone_has_bounds_of_its_own():
+    young = replace(US_ALONE, us_scope=replace(US_ALONE.us_scope, min_age_y=99))
+    assert not us_alone(young)
+    dense = replace(US_ALONE, us_scope=replace(US_ALONE.us_scope, densities=("a",)))
+    assert us_alone(dense) and not us_alone(dense, extra={"density": "d"})
+    assert not us_alone(found=case(simulated=True))
+
+
 def test_without_a_marked_lesion_there_is_nothing_to_read():
     answer = check_scope(SPEC, case(), record(), None, plane(), "R", None)
     assert not answer.eligible

@@ -20,6 +20,7 @@ from tests.fusion.examples import SPEC, bundle, given, network
 
 YES = Eligibility(True)
 NO = Eligibility(False, (message("scope.simulated_only"),))
+ALONE = Eligibility(False, (message("scope.no_mri"),), us_only=True)
 NUMBERS = ("probability", "probability_us", "probability_mri", "weight_us", "weight_mri")
 
 
@@ -37,6 +38,23 @@ def test_probabilities_are_calibrated_by_the_specs_temperatures():
         odds = float(logits[name][0, 1] - logits[name][0, 0]) / temperature
         value = reading.probability if name == "fused" else getattr(reading, f"probability_{name}")
         assert value == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-6)
+
+
+def test_ultrasound_alone_is_calibrated_and_scaled_for_itself_and_looks_at_no_mri():
+    spec = replace(SPEC, temperature={**SPEC.temperature, "us_only": 4.0}, cam_scale={"us_only": 1e9})
+    model, case = bundle(spec=spec), given()
+    reading = read(model, case, ALONE)
+    odds = float(np.diff(logits_of(model, case)["us"].numpy()[0])[0]) / 4.0
+    assert reading.probability_us == pytest.approx(1 / (1 + np.exp(-odds)), abs=1e-6)
+    assert reading.us_only and reading.probability is None and reading.probability_mri is None
+    (heatmap,) = reading.heatmaps
+    assert heatmap.modality == "us" and heatmap.values.max() < 1e-6
+    assert restored(keep(reading)).us_only
+
+
+def test_an_override_takes_all_that_is_there_also_where_ultrasound_alone_could_be_read():
+    reading = read(bundle(), given(), ALONE, override=True)
+    assert reading.research_override and not reading.us_only and reading.probability is not None
 
 
 def test_weights_sum_to_one_and_are_the_heads():

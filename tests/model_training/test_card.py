@@ -50,6 +50,18 @@ def test_the_best_possible_stands_where_it_is_known():
     assert "best_possible_auc:" not in text
 
 
+def test_ultrasound_alone_has_a_scope_and_a_row_of_its_own():
+    alone = {"auc": Metric(0.88, 0.8, 0.94, 77), "accuracy": Metric(0.82, 0.72, 0.89, 77)}
+    stills = Scope(note="Ultrasound alone: 77 stills.", sources=("stills",), research_only=True)
+    training = {"best_possible_auc": {"fused": 0.96}}
+    text = markdown(
+        replace(SPEC, us_scope=stills, metrics={**SPEC.metrics, "us_only": alone}, training=training)
+    )
+    assert "## Ultrasound alone, where there is no MRI\n\nUltrasound alone: 77 stills." in text
+    assert "- sources: stills" in text
+    assert "| us, without MRI | 0.880 (0.800–0.940) | 0.820 (0.720–0.890) | – | 77 |" in text
+
+
 def test_the_pdf_says_the_same_with_chinese_letters(tmp_path):
     write_card(SPEC, tmp_path)
     assert (tmp_path / "CARD.md").read_text(encoding="utf-8") == markdown(SPEC)

@@ -14,7 +14,7 @@ from model_training import crossvalidate, evaluate
 from model_training.__main__ import app
 from model_training.cohort.samples import load_cohort
 from model_training.crossvalidate import cross_validate
-from model_training.export import Head
+from model_training.export import Answered, Head
 from model_training.recipe import Recipe
 from model_training.run_folder import RunError, read_settings
 from model_training.splits import folds
@@ -68,7 +68,7 @@ def test_the_pooled_figures_are_those_of_each_stills_own_fold(made):
     called = np.zeros(len(samples), bool)
     for number, split in enumerate(folds(samples.about, FOLDS), 1):
         with np.load(folder / f"fold-{number}" / "answers.npz") as kept:
-            head = Head.chosen("us", samples.take(split.validation), kept["validation"])
+            head = Head.chosen("us", Answered(samples.take(split.validation), {"us": kept["validation"]}))
             odds[split.test] = evaluate.margin(kept["test"]) / head.temperature
             called[split.test] = evaluate.calibrated(kept["test"], head.temperature) >= head.point
     assert found["auc"]["value"] == pytest.approx(evaluate.auc(samples.label, odds))

@@ -176,6 +176,31 @@ def test_a_wards_own_bundle_is_bounded_by_its_cases_and_measured_over_patients(e
     assert "best possible" not in (folder / "own" / "CARD.md").read_text(encoding="utf-8")
 
 
+def test_lesions_without_mri_make_a_scope_of_ultrasound_alone(exported, tmp_path):
+    folder, whole = exported
+    parts = []
+    for part in ("validation", "test"):
+        samples = load_cohort(folder / "cohort", part)
+        lone = np.arange(len(samples)) < 24
+        about = samples.about.assign(source=np.where(lone, "stills", "noise"))
+        about.loc[lone, list(BEST)] = np.nan
+        parts.append(replace(samples, about=about, channels=samples.channels & ~lone[:, None]))
+    spec = export_bundle([Member(folder / "run", *parts)], tmp_path, DEMONSTRATION, {}, InputSpec())
+    assert (spec.metrics["us"]["auc"].n, spec.metrics["us_only"]["auc"].n) == (16, 24)
+    assert spec.scope.sources == ("noise",) and spec.scope.simulated_only
+    assert spec.us_scope.sources == ("stills",) and not spec.us_scope.simulated_only
+    assert spec.us_scope.note == "Ultrasound alone: validated on 24 labelled stills (12 malignant)."
+    assert read_spec(tmp_path).us_scope == spec.us_scope
+    lone = parts[1].take(np.arange(24))
+    logits = predict(load_bundle(tmp_path, "cpu").network, lone, SIDE_PX)["us"]
+    again = evaluate.metrics(lone.label, logits, spec.temperature["us_only"], spec.operating_point["us_only"])
+    assert again["ece"].value == pytest.approx(spec.metrics["us_only"]["ece"].value, abs=1e-4)
+    assert "fused" in spec.training["best_possible_auc"] and spec.cam_scale["us_only"] > 0
+    few = [part.take(np.arange(15, len(part))) for part in parts]
+    assert export_bundle([Member(folder / "run", *few)], tmp_path, "W", {}, InputSpec()).us_scope is None
+    assert whole.us_scope is None
+
+
 def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     monkeypatch.delattr("model_training.__main__.train_check")  # nothing is registered that it could check

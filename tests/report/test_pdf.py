@@ -180,6 +180,29 @@ def test_a_hospitals_own_model_is_worth_what_its_note_says():
     assert "DEMONSTRATION" not in text and "simulated" not in text
 
 
+def test_ultrasound_alone_is_called_so_and_comes_with_what_it_is_worth_by_itself():
+    spec = replace(
+        SPEC,
+        us_scope=Scope(note="Ultrasound alone: validated on 77 labelled stills.", research_only=True),
+        metrics={**SPEC.metrics, "us_only": {"auc": Metric(0.88, 0.8, 0.95, 77)}},
+    )
+    alone = replace(
+        READING,
+        eligibility=Eligibility(False, (message("scope.no_mri"),), us_only=True),
+        **dict.fromkeys(("probability", "probability_mri", "weight_mri"), None),
+    )
+    (text,) = pages(content(reading=alone, images=PLAIN, spec=spec))
+    for expected in (
+        "Probability of malignancy (ultrasound alone): 0.61",
+        "There is no MRI: no fused probability.",
+        "Ultrasound alone: validated on 77 labelled stills.",
+        "For research only",
+        "AUC 0.88 (0.80–0.95), n = 77",
+    ):
+        assert expected in text
+    assert "(fused)" not in text and "0.91" not in text and "simulated patients only" not in text
+
+
 def test_a_refusal_gives_every_reason_and_no_number():
     reasons = (message("scope.simulated_only"), message("concordance.far_apart", mm=22))
     refused = replace(

@@ -134,7 +134,7 @@ class ModelPresenter(QObject):
             }
             given = model_input(spec, state.record, lesion, stack, plane, volumes)
             eligibility = check_scope(spec, state.case, state.record, lesion, plane, side, given)
-            if not can_compute(given) or not (eligibility.eligible or override):
+            if not can_compute(given) or not (eligibility.allows_reading or override):
                 return refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
             progress(None, message("doing.model"))
             request = (READ, self._bundle, "auto", given, eligibility, override)
@@ -178,8 +178,8 @@ class ModelPresenter(QObject):
         else:
             self._show_reading(reading)
         panel.worth.setText(self._worth(spec, reading))
-        refused = reading is not None and not reading.eligibility.eligible and reading.weight_us is None
-        panel.override.setVisible(bool(refused and lesion and lesion.us))
+        outside = reading is not None and not reading.eligibility.eligible and not reading.research_override
+        panel.override.setVisible(bool(outside and lesion and lesion.us))
 
     def _show_numbers(self, reading: Reading | None) -> None:
         panel = self._panel
@@ -207,6 +207,8 @@ class ModelPresenter(QObject):
         reasons = "\n".join("⚠ " + say(reason) for reason in reading.eligibility.reasons)
         if reading.research_override:
             reasons = text("RESEARCH OVERRIDE: outside the model's scope.") + "\n" + reasons
+        elif reading.us_only:
+            reasons = text("Ultrasound alone. No fused probability:") + "\n" + reasons
         elif not reading.eligibility.eligible:
             reasons = text("No probability:") + "\n" + reasons
         cautions = ["⚠ " + say(caution) for caution in reading.cautions]
@@ -216,14 +218,15 @@ class ModelPresenter(QObject):
             self._rail.set_state("model", "⚠ " + text("no probability: outside scope"), "caution")
         else:
             mark, role = ("⚠", "caution") if reading.cautions else ("✓", "model")
-            self._rail.set_state("model", f"{mark} {shown:.2f}", role)
+            of = "US " if reading.us_only else ""
+            self._rail.set_state("model", f"{mark} {of}{shown:.2f}", role)
 
     def _worth(self, spec: ModelSpec | None, reading: Reading | None) -> str:
         if spec is None or reading is None:
             return self._session.device
         text = self._language.text
-        lines = [self._language.say(line) for line in (spec.scope.told, *spec.scope.details)]
-        figures = spec.metrics.get("fused", {})
+        scope, figures = reading.worth(spec)
+        lines = [self._language.say(line) for line in (scope.told, *scope.details)]
         if "auc" in figures:
             auc = figures["auc"]
             lines.append(f"AUC {auc.value:.2f} ({auc.low:.2f}–{auc.high:.2f}), n = {auc.n}")
