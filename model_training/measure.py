@@ -24,6 +24,7 @@ from breastview.fusion.spec import US_ONLY, Metric
 from breastview.phantom.patient import VIEWS_A_LESION
 from model_training import evaluate
 from model_training.agreement import Check, check_metrics
+from model_training.batches import has_mri
 from model_training.cohort.samples import BEST, Samples, load_cohort
 from model_training.cohort.simulated import simulate_cohort
 from model_training.cohort.stills import stills_with_masks
@@ -50,16 +51,16 @@ def measured_simulated(bundle: Bundle, count: int, seed: int, folder: Path, work
 
 
 def measured_cohort(bundle: Bundle, samples: Samples, team: Team) -> Found:
-    """`measure_pairs` on the test part of a cohort that stands, shared out in a team."""
-    return {"on": "a cohort's test part", **measure_pairs(bundle, samples, team=team)}
+    """`measure_all` on the test part of a cohort that stands, shared out in a team."""
+    return {"on": "a cohort's test part", **measure_all(bundle, samples, team)}
 
 
 def measured_records(bundle: Bundle, records: Path, patients: Path, folder: Path) -> Found:
-    """`measure_pairs` on review records with pathology; raises FileNotFoundError where none is of use."""
+    """`measure_all` on review records with pathology; raises FileNotFoundError where none is of use."""
     from model_training.cohort.records import records_cohort  # DICOM, which the rest does without
 
     taken = records_cohort(records, patients, folder, bundle.spec.input, 1)
-    found = measure_pairs(bundle, load_cohort(folder))
+    found = measure_all(bundle, load_cohort(folder))
     return {"on": "review records", "problems": len(taken.problems), "skipped": dict(taken.skipped), **found}
 
 
@@ -87,6 +88,19 @@ def as_table(found: Found, indent: str = "") -> str:
         else:
             lines.append(f"{indent}{name:<24} {value}")
     return "\n".join(lines)
+
+
+def measure_all(bundle: Bundle, samples: Samples, team: Team | None = None) -> Found:
+    """`measure_pairs`; where the bundle has a scope for US alone, of the lesions with MRI, and "us_only" of
+    the others."""
+    if bundle.spec.us_scope is None:
+        return measure_pairs(bundle, samples, team=team)
+    has = has_mri(samples, bundle.spec.input.mri_input)
+    found = measure_pairs(bundle, samples.take(has), team=team) if has.any() else {}
+    if not has.all():
+        lone = samples.take(~has)
+        found["us_only"] = _figures(lone, *_us_answers(bundle, lone))
+    return found
 
 
 def measure_pairs(
@@ -133,10 +147,7 @@ def measure_stills(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndar
 
     `masks` are shares of each pixel of the crop, float (case, size, size), that are "lesion" and "text".
     """
-    logits = predict_mean(bundle.networks, samples, bundle.spec.input.size_px)["us"]
-    head = US_ONLY if US_ONLY in bundle.spec.temperature else "us"
-    odds = evaluate.margin(logits) / bundle.spec.temperature[head]
-    called = expit(odds) >= bundle.spec.operating_point[head]
+    odds, called = _us_answers(bundle, samples)
     shares = attention_shares(bundle.networks, samples, masks)
     return {**stills_figures(samples, odds, called, shares), **_unlike(bundle, samples)}
 
@@ -145,6 +156,20 @@ def stills_figures(
     samples: Samples, odds: np.ndarray, called: np.ndarray, shares: Mapping[str, np.ndarray]
 ) -> Found:
     """The figures of stills from calibrated log odds (case,), calls bool (case,), and `attention_shares`."""
+    attention = {name: _mean(values[np.isfinite(values)]) for name, values in shares.items()}
+    return {**_figures(samples, odds, called), "attention": attention}
+
+
+def _us_answers(bundle: Bundle, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """Calibrated log odds (case,) of the US head, and its calls bool (case,)."""
+    logits = predict_mean(bundle.networks, samples, bundle.spec.input.size_px)["us"]
+    head = US_ONLY if US_ONLY in bundle.spec.temperature else "us"
+    odds = evaluate.margin(logits) / bundle.spec.temperature[head]
+    return odds, expit(odds) >= bundle.spec.operating_point[head]
+
+
+def _figures(samples: Samples, odds: np.ndarray, called: np.ndarray) -> Found:
+    """n, AUC, rates and calibration error from calibrated log odds (case,) and calls bool (case,)."""
     label = samples.label
     return {
         "n": len(label),
@@ -152,7 +177,6 @@ def stills_figures(
         "auc": asdict(evaluate.auc_delong(label, odds)),
         **_rates(label, called),
         "ece": asdict(evaluate.calibration_metrics(label, expit(odds), samples.patient)["ece"]),
-        "attention": {name: _mean(values[np.isfinite(values)]) for name, values in shares.items()},
     }
 
 

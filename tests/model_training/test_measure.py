@@ -10,6 +10,7 @@ import pytest
 
 from breastview.fusion.bundle import load_bundle
 from breastview.fusion.network import Agreement, FusionNetwork
+from breastview.fusion.spec import Scope
 from model_training import evaluate, measure
 from model_training.cohort.samples import load_cohort
 from model_training.predict import predict
@@ -45,6 +46,22 @@ def test_pairs_are_measured_by_the_bundles_answers_with_n_interval_and_what_ther
     assert found["null_gain"]["value"] == pytest.approx(gain)
     called = evaluate.calibrated(logits["fused"], 2.0) >= 0.5
     assert found["accuracy"]["value"] == pytest.approx((called == samples.label).mean())
+
+
+def test_lesions_without_mri_are_measured_apart_where_ultrasound_alone_has_a_scope(bundle, samples):
+    lone = np.arange(len(samples)) < 12
+    mixed = replace(samples, channels=samples.channels & ~lone[:, None])
+    heads = {**bundle.spec.temperature, "us_only": 4.0}
+    points = {**bundle.spec.operating_point, "us_only": 0.4}
+    spec = replace(bundle.spec, us_scope=Scope(), temperature=heads, operating_point=points)
+    found = measure.measure_all(replace(bundle, spec=spec), mixed)
+    assert (found["n"], found["us_only"]["n"]) == (18, 12)
+    assert found["auc"]["us"] == measure.measure_pairs(bundle, samples.take(~lone))["auc"]["us"]
+    own = samples.take(lone)
+    logits = predict(bundle.network, own, spec.input.size_px)["us"]
+    called = evaluate.calibrated(logits, 4.0) >= 0.4
+    assert found["us_only"]["accuracy"]["value"] == pytest.approx((called == own.label).mean())
+    assert measure.measure_all(bundle, mixed)["n"] == 30
 
 
 def test_the_fused_head_is_also_measured_without_a_modality(bundle, samples):
