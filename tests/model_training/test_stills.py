@@ -13,22 +13,29 @@ from breastview.fusion.spec import InputSpec
 from model_training.__main__ import app
 from model_training.cohort.samples import load_cohort
 from model_training.cohort.stills import about, painted_over, read_stills, stills_cohort
+from model_training.splits import folds
 
 SMALL = InputSpec(size_px=24)
 
 
-@pytest.fixture
-def folder(tmp_path) -> Path:
+def write_stills(folder: Path, **numbers: int) -> Path:
+    """So many stills of each class, a dark lesion in each."""
     rng = np.random.default_rng(0)
-    for name, number in (("benign", 3), ("malignant", 2)):
-        (tmp_path / name).mkdir()
+    for name, number in numbers.items():
+        (folder / name).mkdir(parents=True)
         for k in range(number):
             mask = np.zeros((90, 120), np.uint8)
             mask[30:50, 40 + k : 80 + k] = 255
             grey = rng.integers(60, 90, mask.shape).astype(np.uint8)
             grey[mask > 0] = 20
-            Image.fromarray(grey).save(tmp_path / name / f"{name} ({k}).png")
-            Image.fromarray(mask).save(tmp_path / name / f"{name} ({k})_mask.png")
+            Image.fromarray(grey).save(folder / name / f"{name} ({k}).png")
+            Image.fromarray(mask).save(folder / name / f"{name} ({k})_mask.png")
+    return folder
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    write_stills(tmp_path, benign=3, malignant=2)
     (tmp_path / "index.csv").write_text(
         "class,file,near_duplicate_group\nbenign,benign (0).png,7\nbenign,benign (2).png,7\n"
     )
@@ -69,6 +76,21 @@ def test_only_the_chosen_are_cut(folder, tmp_path):
     chosen = np.array([True, False, False, False, True])
     stills_cohort(folder, tmp_path / "c" / "s.npz", "test", SMALL, 1, chosen)
     assert load_cohort(tmp_path / "c", "test").about["malignant"].tolist() == [False, True]
+
+
+def test_the_parts_of_a_fold_stand_beside_other_cases(tmp_path):
+    source = write_stills(tmp_path / "stills", benign=10, malignant=10)
+    words = ["cohort", "stills", str(source), str(tmp_path / "c"), "--fold", "2/2", "--size", "24"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    parts = {part: load_cohort(tmp_path / "c", part) for part in ("train", "validation", "test")}
+    assert {part: len(samples) for part, samples in parts.items()} == {
+        "train": 8,
+        "validation": 2,
+        "test": 10,
+    }
+    assert [parts[part].us.shape[1:] for part in parts] == [(6, 1, 24, 24), (2, 1, 24, 24), (2, 1, 24, 24)]
+    (drawn,) = [fold for fold in folds(about(source), 2) if fold.name == "fold 2/2"]
+    assert set(parts["test"].about["case"]) == set(about(source)["case"].iloc[drawn.test])
 
 
 def test_thin_bright_marks_are_painted_over_and_tissue_stays():
