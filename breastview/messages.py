@@ -221,6 +221,8 @@ TEXTS: dict[str, str] = {
     "grade.landmarks": "landmarks",
     "grade.confirmed": "confirmed",
     "grade.few": "Confirming needs {fewest} points, lines or surfaces that both images show. So far: {found}.",
+    "grade.few_apart": "Confirming needs {fewest} points, lines or surfaces that both images show, and what lies "
+    "on the lesion counts once. So far: {found}.",
     "grade.no_mark": "Confirming needs the lesion's mark on this ultrasound image.",
     "grade.unsure": "Confirming needs the lesion within ±{sure} mm, and it is known to ±{mm} mm. "
     "Add what both images show near it.",

@@ -9,6 +9,7 @@ import numpy as np
 
 from breastview.messages import Message, message
 from breastview.records.values import Lesion, ReviewRecord, UsMark
+from breastview.registration.outline import Outline
 from breastview.registration.parameters import Point2
 from breastview.registration.plane import UsPlane
 from breastview.registration.region import Region, region_of
@@ -44,6 +45,15 @@ def lesion_us_mm(lesion: Lesion, plane: UsPlane) -> Point2:
     """(x, y) of the middle of the lesion's US box, in mm of its plane."""
     x, y = plane.px_to_mm(np.array(us_centre_px(lesion)))
     return float(x), float(y)
+
+
+def us_outline(lesion: Lesion, plane: UsPlane) -> Outline:
+    """The lesion's US box in mm of its plane."""
+    mark = lesion.us
+    assert mark is not None
+    corners = plane.px_to_mm(np.array([[mark.left, mark.top], [mark.right, mark.bottom]]))
+    (left, top), (right, bottom) = corners.tolist()
+    return Outline(left, top, right, bottom)
 
 
 def us_size_mm(lesion: Lesion, plane: UsPlane) -> tuple[float, float]:
@@ -145,7 +155,7 @@ def _doubts_of_images(
     doubts = []
     parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
     if parameters is not None and parameters.correspondences:
-        region = region_of(parameters, lesion_us_mm(lesion, plane))
+        region = region_of(parameters, lesion_us_mm(lesion, plane), lesion=us_outline(lesion, plane))
         if not region.allows(lesion.mri.point_mm):
             doubts.append(message("concordance.outside_region", mm=_away_mm(region, place)))
     us_mm, extent = max(us_size_mm(lesion, plane)), lesion.mri.extent_mm

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from breastview.errors import RegistrationError
-from breastview.records.concordance import lesion_us_mm
+from breastview.records.concordance import lesion_us_mm, us_outline
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.estimate import Start
 from breastview.registration.grade import Grade, grade_of
@@ -53,7 +53,7 @@ def lesion_region(record: ReviewRecord, lesion: Lesion, plane: UsPlane, body: Bo
     start = start_of(lesion, us_mm, body, parameters)
     if start is None and not parameters.correspondences:
         return None
-    return region_of(parameters, us_mm, start)
+    return region_of(parameters, us_mm, start, us_outline(lesion, plane))
 
 
 def lesion_grade(
@@ -66,5 +66,5 @@ def lesion_grade(
     if parameters is None:
         return None
     region = lesion_region(record, lesion, plane, body) if plane else None
-    us_mm = lesion_us_mm(lesion, plane) if plane else None
-    return grade_of(parameters, region, lesion.mri.point_mm if lesion.mri else None, us_mm)
+    outline = us_outline(lesion, plane) if plane else None
+    return grade_of(parameters, region, lesion.mri.point_mm if lesion.mri else None, outline)

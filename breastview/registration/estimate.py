@@ -18,6 +18,7 @@ from scipy.linalg import block_diag, cho_factor, cho_solve
 from scipy.stats import chi2
 
 from breastview.registration.contours import across
+from breastview.registration.outline import Outline
 from breastview.registration.parameters import Contour, LandmarkPair
 from breastview.registration.population import AVERAGE, Linear, Population, calibration
 
@@ -47,7 +48,7 @@ class Looks:
     """Scalar looks at the map: `along` (n, 3) · f(`us_mm` (n, 3)) = `seen` (n,), in the start's turned frame.
 
     `own` (n, n) is the covariance of their errors when hands err by 1 mm, `match` (n, n) in mm² that of
-    contours' matches whatever the hand.
+    contours' matches and of what the lesion's outline leaves open, whatever the hand.
     """
 
     us_mm: np.ndarray
@@ -91,20 +92,21 @@ def estimate(
     contours: Sequence[Contour],
     start: Start,
     population: Population | None = None,
+    lesion: Outline | None = None,
 ) -> Estimate:
     """Learn the map from correspondences; without any it is the population's.
 
     Contours are matched to the nearest part of their partner again and again: a surface fixes the place along
     its normal alone, a line across itself. Fewer than `FEWEST` correspondences do not tell how well the hand
-    clicked: that is then taken from the population of hands.
+    clicked: that is then taken from the population of hands. What was taken on the `lesion` shares an error.
     """
     population = population or Population()
     judged = len(pairs) + len(contours) >= FEWEST
     points = _points(pairs, start)
-    found = _learn(points, start, population, judged)
+    found = _learn(_shared(points, lesion), start, population, judged)
     for _ in range(ROUNDS if contours else 0):
         looks = _joined([points, *(_matched(c, found) for c in contours)])
-        found = _learn(looks, start, population, judged)
+        found = _learn(_shared(looks, lesion), start, population, judged)
     if not pairs and not contours:
         return found
     return replace(found, stretch=calibration(len(pairs), len(contours), found.click_mm))
@@ -218,3 +220,11 @@ def _joined(parts: Sequence[Looks]) -> Looks:
         *(np.concatenate([getattr(p, n) for p in parts]) for n in ("us_mm", "along", "seen")),
         *(block_diag(*(getattr(p, n) for p in parts)) for n in ("own", "match")),
     )
+
+
+def _shared(looks: Looks, lesion: Outline | None) -> Looks:
+    """The looks with the error that those on the lesion share: more of them do not make it smaller."""
+    if lesion is None:
+        return looks
+    on_lesion = lesion.holds(looks.us_mm)[:, None] * looks.along
+    return replace(looks, match=looks.match + lesion.shared_mm**2 * on_lesion @ on_lesion.T)

@@ -8,7 +8,8 @@ import numpy as np
 
 from breastview.messages import Message, message
 from breastview.registration.estimate import FEWEST
-from breastview.registration.parameters import STARTS, Method, Point2, Point3, RegistrationParameters
+from breastview.registration.outline import Outline, structures
+from breastview.registration.parameters import STARTS, Method, Point3, RegistrationParameters
 from breastview.registration.region import Region
 from breastview.registration.transform import map_points
 
@@ -30,18 +31,23 @@ class Grade(StrEnum):
 
 
 def lacking(
-    parameters: RegistrationParameters, region: Region | None, mark_mm: Point3 | None = None
+    parameters: RegistrationParameters,
+    region: Region | None,
+    mark_mm: Point3 | None = None,
+    lesion: Outline | None = None,
 ) -> Message | None:
     """What keeps a registration from being measured in and confirmed; None where nothing does.
 
     `region` is where it has the lesion, None where there is no US mark, and `mark_mm` where the lesion is
-    marked in the MRI: a mark outside the region contradicts the correspondences.
+    marked in the MRI: a mark outside the region contradicts the correspondences. What was taken on the
+    `lesion` counts once.
     """
     if parameters.method is Method.TRUTH:
         return None
-    found = len(parameters.correspondences)
+    found = structures(parameters.correspondences, lesion)
     if found < FEWEST:
-        return message("grade.few", fewest=FEWEST, found=found)
+        once = found < len(parameters.correspondences)
+        return message("grade.few_apart" if once else "grade.few", fewest=FEWEST, found=found)
     if region is None:
         return message("grade.no_mark")
     if region.radius_mm > SURE_MM:
@@ -55,31 +61,30 @@ def grade_of(
     parameters: RegistrationParameters,
     region: Region | None,
     mark_mm: Point3 | None = None,
-    us_mm: Point2 | None = None,
+    lesion: Outline | None = None,
 ) -> Grade:
-    """The grade of a registration; the arguments are those of `lacking`, and `us_mm` is the middle of the
-    lesion's US mark in the plane.
+    """The grade of a registration; the arguments are those of `lacking`.
 
     A reader can confirm what correspondences bear out, and nothing less.
     """
     if parameters.method is Method.TRUTH:
         return Grade.CONFIRMED
-    if lacking(parameters, region, mark_mm) is None:
+    if lacking(parameters, region, mark_mm, lesion) is None:
         return Grade.CONFIRMED if parameters.confirmed else Grade.LANDMARKS
     shown = bool(parameters.correspondences) and region is not None
-    known = shown or parameters.method in STARTS or _holds_to_its_start(parameters, region, mark_mm, us_mm)
+    known = shown or parameters.method in STARTS or _holds_to_its_start(parameters, region, mark_mm, lesion)
     return Grade.REGION if known else Grade.SIDE
 
 
 def _holds_to_its_start(
-    parameters: RegistrationParameters, region: Region | None, mark_mm: Point3 | None, us_mm: Point2 | None
+    parameters: RegistrationParameters, region: Region | None, mark_mm: Point3 | None, lesion: Outline | None
 ) -> bool:
     """Whether a pose that was corrected still has the lesion where its start says that it is: within
     `SURE_MM` of the MRI mark, or in the region of the report's words. A pose without a start gains nothing.
     """
-    if us_mm is None or parameters.start is None:
+    if lesion is None or parameters.start is None:
         return False
-    x, y, z = map_points(parameters, np.array(us_mm))
+    x, y, z = map_points(parameters, np.array(lesion.middle_mm))
     if parameters.start is Method.MRI_MARK:
         return mark_mm is not None and float(np.linalg.norm(mark_mm - np.array([x, y, z]))) <= SURE_MM
     return region is not None and region.allows((float(x), float(y), float(z)))

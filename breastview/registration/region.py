@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from breastview.registration.estimate import RADIUS, Start, estimate
+from breastview.registration.outline import Outline
 from breastview.registration.parameters import Point2, Point3, RegistrationParameters
 from breastview.registration.transform import map_points, rotation, to_us_plane
 
@@ -56,14 +57,20 @@ class Region:
         return middle + circle * np.sqrt(left / values) @ vectors.T
 
 
-def region_of(parameters: RegistrationParameters, us_mm: Point2, start: Start | None = None) -> Region:
+def region_of(
+    parameters: RegistrationParameters,
+    us_mm: Point2,
+    start: Start | None = None,
+    lesion: Outline | None = None,
+) -> Region:
     """Where a US place (x, y) lies in the MRI, by the correspondences of a registration.
 
     `start` is what the report's words say; without it the present pose stands in, and is believed to
-    `UNKNOWN_MM` alone.
+    `UNKNOWN_MM` alone. What was taken on the `lesion` shares an error.
     """
     start = start or unsure_start(parameters, us_mm)
-    place, covariance = estimate(parameters.placed, parameters.contours, start).at(np.array([*us_mm, 0.0]))
+    found = estimate(parameters.placed, parameters.contours, start, lesion=lesion)
+    place, covariance = found.at(np.array([*us_mm, 0.0]))
     return Region(place[0], covariance[0])
 
 
@@ -81,10 +88,15 @@ def region_in_us(parameters: RegistrationParameters, region: Region) -> Region:
     return Region(seen[0], slope @ region.covariance_mm2 @ slope.T)
 
 
-def region_around(parameters: RegistrationParameters, mri_mm: Point3, start: Start | None = None) -> Region:
+def region_around(
+    parameters: RegistrationParameters,
+    mri_mm: Point3,
+    start: Start | None = None,
+    lesion: Outline | None = None,
+) -> Region:
     """How sure the map is about a place of the MRI: its region, around the place itself."""
     seen = to_us_plane(parameters, np.array(mri_mm))
-    spread = region_of(parameters, (float(seen[0]), float(seen[1])), start).covariance_mm2
+    spread = region_of(parameters, (float(seen[0]), float(seen[1])), start, lesion).covariance_mm2
     return Region(np.array(mri_mm), spread)
 
 

@@ -13,6 +13,7 @@ from breastview.registration import adopt
 from breastview.registration.contours import run_together
 from breastview.registration.estimate import Start, estimate
 from breastview.registration.landmarks import fit_landmarks
+from breastview.registration.outline import Outline
 from breastview.registration.parameters import (
     Contour,
     LandmarkPair,
@@ -177,7 +178,7 @@ class FitCorrespondences(Plain):
     """Set the pose, and with `bend` a local warp, to what points, lines and surfaces tell of the lesion's
     place.
 
-    `us_mm` is the lesion's place in the US plane, `start` where the report's words put it.
+    `us_mm` is the lesion's place in the US plane, `start` where the report's words put it, `lesion` its mark.
     """
 
     frames_key: str
@@ -185,13 +186,14 @@ class FitCorrespondences(Plain):
     us_mm: Point2
     start: Start | None = None
     bend: bool = False
+    lesion: Outline | None = None
 
     def __call__(self, state: ReviewState) -> Applied:
         present = _present(state, self.frames_key, self.frame)
         if not present.correspondences:
             raise Refused(message("registration.no_pairs"))
         start = self.start or unsure_start(present, self.us_mm)
-        found = estimate(present.placed, present.contours, start)
+        found = estimate(present.placed, present.contours, start, lesion=self.lesion)
         fitted = adopt.rigid(found, np.array(self.us_mm), present)
         if self.bend:
             fitted = adopt.with_warp(found, np.array(self.us_mm), fitted)

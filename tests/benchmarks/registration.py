@@ -26,6 +26,7 @@ from breastview.phantom.deformation import Probe
 from breastview.phantom.patient import SimulatedPatient, simulate
 from breastview.registration import adopt, landmarks
 from breastview.registration.estimate import RADIUS, Estimate, Start, estimate
+from breastview.registration.outline import Outline
 from breastview.registration.parameters import (
     Contour,
     ContourKind,
@@ -41,6 +42,7 @@ from tests.benchmarks.snap import snap_rows
 
 RIGID_PAIRS, CLICKS_MM = (3, 4, 6, 8), (0.7, 1.5)
 SPARSE_POINTS, SPARSE_CLICKS_MM = (1, 2, 3), (1.5, 3.0)
+ON_LESION = (1, 2, 4)  # points on its border
 AROUND_MM = (2.0, 12.0)  # how far from the lesion's margin a reader finds points to pair
 TRIES = 5  # sets of points among which the one that spreads most is taken
 SURFACE_POINTS, SURFACE_REACH_MM = 7, 45.0
@@ -174,6 +176,21 @@ def _answers(case: Case, rng: np.random.Generator) -> Iterator[tuple[str, float,
         for count in SPARSE_POINTS:
             found = estimate(_pairs(case, count, click_mm, rng), contours, case.start)
             yield f"sparse_{count}points_2surfaces_click{click_mm}", *_judged(case, found)
+    yield from _on_lesion(case, rng)
+
+
+def _on_lesion(case: Case, rng: np.random.Generator) -> Iterator[tuple[str, float, bool | None]]:
+    """Points on the lesion's border, which the MRI shows off by an error that they share, and the skin."""
+    x, y, _ = case.lesion_us
+    radius, click_mm = case.patient.lesion.radius_mm, CLICKS_MM[1]
+    lesion = Outline(x - radius, y - radius, x + radius, y + radius)
+    skin = _contour(*case.surfaces[0], click_mm, rng)
+    for count in ON_LESION:
+        angle = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(count) / count
+        us = case.lesion_us + radius * np.stack([np.cos(angle), np.sin(angle), np.zeros(count)], axis=1)
+        shown = case.probe.to_prone(us) + rng.normal(0, lesion.shared_mm, 3)
+        found = estimate(_clicked(us, shown, click_mm, rng), [skin], case.start, lesion=lesion)
+        yield f"on_lesion_{count}points_skin_click{click_mm}", *_judged(case, found)
 
 
 def _judged(case: Case, found: Estimate) -> tuple[float, bool]:

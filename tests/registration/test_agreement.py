@@ -10,6 +10,7 @@ import pytest
 from breastview.registration import adopt
 from breastview.registration.agreement import agreement, correspondence_residuals_mm, rms_mm
 from breastview.registration.estimate import estimate
+from breastview.registration.outline import Outline
 from breastview.registration.parameters import ContourKind, RegistrationParameters
 from tests.registration.test_estimate import LESION_US, pairs, start, surface
 
@@ -39,6 +40,15 @@ def test_correspondences_that_agree_have_no_odd_one():
     for seed in range(3):
         judged = agreement(pairs(5, click_mm=0.7, seed=seed), [layer], start())
         assert judged.odd is None and len(judged.left_out_mm) == 6
+
+
+def test_a_point_on_the_lesion_may_be_off_by_what_the_lesion_s_outline_leaves_open():
+    clicked = pairs(5, click_mm=0.5)
+    clicked[2] = moved(clicked[2], 10.0)
+    x, y = clicked[2].us_mm
+    wide = Outline(x - 20.0, y, x, y + 20.0)
+    assert agreement(clicked, [], start()).odd == 2
+    assert agreement(clicked, [], start(), wide).odd is None
 
 
 @pytest.mark.parametrize(("wrong", "by_mm"), [(0, 25.0), (4, 14.0)])

@@ -9,7 +9,9 @@ import pytest
 
 from breastview.records.inputs import input_hash, is_current
 from breastview.records.store import decode, encode
+from breastview.registration.estimate import RADIUS
 from breastview.registration.grade import SURE_MM, Grade, grade_of, lacking
+from breastview.registration.outline import Outline
 from breastview.registration.parameters import (
     Contour,
     ContourKind,
@@ -182,6 +184,26 @@ def test_a_point_on_the_lesion_is_no_surer_for_a_skin_that_fits():
     alone = region_of(replace(POSE, landmarks=(pair(LESION_MM),)), LESION_MM)
     with_skin = region_of(replace(POSE, landmarks=(pair(LESION_MM),), contours=(layer(0.0),)), LESION_MM)
     assert 5.0 < alone.radius_mm < 8.0 and with_skin.radius_mm > 5.0
+
+
+def test_points_on_the_lesion_are_one_structure_and_share_its_error():
+    lesion = Outline(-7.0, 11.0, 13.0, 21.0)
+    border = tuple(pair(us_mm) for us_mm in ((-7.0, 16.0), (3.0, 11.0), (13.5, 16.0), (3.0, 20.5)))
+    told = replace(POSE, landmarks=border, contours=(layer(0.0),))
+    apart, together = (region_of(told, LESION_MM, lesion=mark) for mark in (None, lesion))
+    assert apart.radius_mm < 3.0 and together.radius_mm > RADIUS * lesion.shared_mm > 4.0
+    assert grade_of(told, apart) is Grade.LANDMARKS and grade_of(told, together, None, lesion) is Grade.REGION
+    why_not = lacking(told, together, None, lesion)
+    assert (why_not.code, why_not.params) == ("grade.few_apart", {"fewest": 3, "found": 2})
+    beside = replace(told, landmarks=(*border, pair((18.0, 20.0))))
+    assert grade_of(beside, region_of(beside, LESION_MM, lesion=lesion), None, lesion) is Grade.LANDMARKS
+
+
+def test_a_place_in_another_plane_is_on_the_lesion_as_far_as_that_is_wide():
+    lesion = Outline(-7.0, 11.0, 13.0, 21.0)
+    assert lesion.middle_mm == LESION_MM and lesion.shared_mm == pytest.approx(1.77, abs=0.01)
+    beside = [[3.0, 16.0, z] for z in (0.0, 10.9, 11.1)] + [[-8.1, 16.0, 0.0], [3.0, 9.9, 0.0]]
+    assert lesion.holds(np.array(beside)).tolist() == [True, True, False, False, False]
 
 
 def test_what_a_grade_lacks_is_told():
