@@ -60,17 +60,19 @@ class Application(QObject):
         self._show(language)
 
     def _show(self, code: str) -> None:
-        """Make the window in a language; an older one is closed and leaves the session as it is."""
+        """Make the window in a language; it goes on as an older one left off, which is closed."""
         old = getattr(self, "window", None)
         self._translate_dialogs(code)
         self.window = build_window(self.session, self.snapping, self.worker, self._model, Language(code))
         self._progress = self.window.presenter.progress
         self.window.view.language_wanted.connect(lambda: self._show("zh_CN" if code == "en" else "en"))
         if old is not None:
-            self.window.view.restoreGeometry(old.view.saveGeometry())
+            self.window.view.resume_place(old.view)
             old.view.hide()
-            old.view.deleteLater()
         self.window.view.show()
+        if old is not None:
+            self.window.resume(old)
+            old.view.deleteLater()
 
     def _tell(self, kind: str, fraction: float | None, doing: Message | None) -> None:
         self._progress(kind, fraction, doing)

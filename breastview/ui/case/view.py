@@ -140,6 +140,12 @@ class CaseView(QWidget):
         painter.end()
         item.setIcon(0, QIcon(square))
 
+    def resume(self, other: CaseView) -> None:
+        """Show the pictures that another view of the case shows: some are made once, while a case opens."""
+        for key, item in self._items.items():
+            if key in other._items:
+                item.setIcon(0, other._items[key].icon(0))
+
     def set_current(self, keys: set[str]) -> None:
         """Mark the rows whose images are hung."""
         for key, item in self._items.items():

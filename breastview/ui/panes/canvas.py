@@ -163,6 +163,12 @@ class Canvas(pg.GraphicsView):
             leader.view_changed.connect(self._take_view)
             self.view_changed.connect(leader._take_view)
 
+    def resume(self, other: Canvas) -> None:
+        """Show the part that another canvas of the same picture shows; one that follows has its leader's."""
+        if other._zoomed and self._leader is None:
+            self._zoomed = True
+            self._box.setRange(other._box.viewRect(), padding=0)
+
     def _take_view(self, rect: QRectF) -> None:
         self._taking_view, self._zoomed = True, True
         self._box.setRange(rect, padding=0)

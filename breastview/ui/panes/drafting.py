@@ -64,6 +64,13 @@ class Drafting(QObject):
         self.kind = kind
         self._tools.choose(first)
 
+    def resume(self, other: Drafting) -> None:
+        """Go on with what another one has drawn."""
+        self._frame, self.kind, self._again = other._frame, other.kind, other._again
+        self.us_mm, self.mri_mm, self.followed = other.us_mm, other.mri_mm, other.followed
+        self.partner, self._moved = other.partner, other._moved
+        self.changed.emit()
+
     def place_again(self, pair: LandmarkPair) -> None:
         """Take the partner of a pair of the hung frame in hand: a click or the arrows place it."""
         self._tools.browse()

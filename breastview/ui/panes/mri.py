@@ -107,6 +107,11 @@ class MriPresenter(QObject):
         self._mode = mode
         self.draw()
 
+    def resume(self, other: MriPresenter) -> None:
+        """Show what another one shows."""
+        self._mode, self._opacity, self._slice = other._mode, other._opacity, dict(other._slice)
+        self.draw()
+
     def _choose_mode(self, mode: str) -> None:
         """The hand lets go where the US plane is not seen: a drag would mean nothing there."""
         if mode == ACQUIRED and self._tools.name == "mri_move":

@@ -36,6 +36,12 @@ class Tools(QObject):
             self.name = "browse"
             self.changed.emit()
 
+    def resume(self, other: Tools) -> None:
+        """Hold what another hand held."""
+        self.show_heatmaps(other.heatmaps, other.heatmap_opacity)
+        if other.name != "browse":
+            self.choose(other.name)
+
     def show_heatmaps(self, visible: bool, opacity: float | None = None) -> None:
         """Show or hide the heatmaps on both images."""
         self.heatmaps = visible

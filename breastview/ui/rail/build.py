@@ -65,6 +65,14 @@ class Rail:
         """Start the model process."""
         self.model.warm()
 
+    def resume(self, other: Rail) -> None:
+        """Go on as another rail left off: its open step, and what was chosen in it."""
+        self.view.open(other.view.step)
+        self.register.resume(other.register)
+        self.refine.resume(other.refine)
+        self.report.resume(other.report)
+        self.tools.resume(other.tools)
+
     def adopt(self, window: QWidget) -> None:
         """Let presenters end with the window, and give the window the rail's keys."""
         for owner in self.owners:

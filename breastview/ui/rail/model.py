@@ -92,7 +92,7 @@ class ModelPresenter(QObject):
         panel.heatmaps.toggled.connect(tools.show_heatmaps)
         panel.opacity.setValue(round(tools.heatmap_opacity * 100))
         panel.opacity.valueChanged.connect(lambda value: tools.show_heatmaps(tools.heatmaps, value / 100))
-        tools.heatmaps_changed.connect(lambda: panel.heatmaps.setChecked(tools.heatmaps))
+        tools.heatmaps_changed.connect(self._show_heatmaps)
         session.opened.connect(self.show)
         session.changed.connect(self._changed)
         self.show()
@@ -145,6 +145,10 @@ class ModelPresenter(QObject):
     def toggle_heatmaps(self) -> None:
         """Show or hide the heatmaps on both images."""
         self._tools.show_heatmaps(not self._tools.heatmaps)
+
+    def _show_heatmaps(self) -> None:
+        self._panel.heatmaps.setChecked(self._tools.heatmaps)
+        self._panel.opacity.setValue(round(self._tools.heatmap_opacity * 100))
 
     def show(self) -> None:
         """Show the answer that stands, or that there is none."""

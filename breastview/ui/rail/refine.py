@@ -47,6 +47,10 @@ class RefinePresenter(QObject):
         panel, session = self._panel, self._session
         HoldKey(window, self._look, lambda: session.glance(None)).watch(panel.snapshots.kept)
 
+    def resume(self, other: RefinePresenter) -> None:
+        """Go on as another one left off."""
+        self._panel.snapshots.resume(other._panel.snapshots)
+
     def search(self) -> None:
         """As the button does, and not where the button is away: a proposal waits for its answer."""
         button = self._panel.snap.search

@@ -78,6 +78,16 @@ class ReportPresenter(QObject):
         lines.append(text("model reading") if session.readings else text("no model reading"))
         panel.holds.setText(" · ".join(lines))
 
+    def resume(self, other: ReportPresenter) -> None:
+        """Keep a language that was chosen for the report, and the report that another one wrote."""
+        chosen = other._panel.language.currentIndex()
+        if chosen != LANGUAGES.index(other._language.code):
+            self._panel.language.setCurrentIndex(chosen)
+        if other._last is not None and other._panel.told.text():
+            self._written(other._last)
+        self._last = other._last
+        self._panel.open.setEnabled(self._last is not None)
+
     def choose_file(self) -> None:
         """Ask where to write."""
         name, _ = QFileDialog.getSaveFileName(

@@ -43,6 +43,11 @@ class SnapshotsPanel(Panel):
         self.remove = button(text("Remove"), text("Forget the chosen snapshot; the registration stays"))
         self.row(self.hold, self.take, self.remove)
 
+    def resume(self, other: SnapshotsPanel) -> None:
+        """Hold what was written and chosen in another panel."""
+        self.name.setText(other.name.text())
+        self.kept.setCurrentRow(other.kept.currentRow())
+
 
 class SnapshotsPresenter(QObject):
     """Keeps the list in step with the record."""

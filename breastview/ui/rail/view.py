@@ -62,6 +62,11 @@ class RailView(QWidget):
             self._heads[key].setChecked(key == name)
         self.opened.emit(name)
 
+    @property
+    def step(self) -> str:
+        """The step that is open."""
+        return next(name for name, head in self._heads.items() if head.isChecked())
+
     def set_state(self, name: str, sentence: str, role: str = "muted") -> None:
         """Say in one line what a step holds."""
         label = self._states[name]

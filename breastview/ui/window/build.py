@@ -6,6 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from PySide6.QtCore import QEvent
+from PySide6.QtWidgets import QApplication
+
 from breastview.jobs.process import WorkerProcess
 from breastview.language import Language
 from breastview.ui.case.presenter import CasePresenter
@@ -35,6 +38,15 @@ class Window:
     rail: Rail
     mri: MriPresenter
     warm_model: Callable[[], None]
+
+    def resume(self, other: Window) -> None:
+        """Go on as another window on the session left off; shown first, so that panes have their size."""
+        self.presenter.resume(other.presenter)
+        self.mri.resume(other.mri)
+        self.rail.resume(other.rail)
+        QApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+        for own, left in ((self.view.us, other.view.us), (self.view.mri, other.view.mri)):
+            own.canvas.resume(left.canvas)
 
 
 def build_window(

@@ -134,6 +134,15 @@ class WindowPresenter(QObject):
         for kind in list(self._doing):
             self._session.tasks.cancel(kind)
 
+    def resume(self, other: WindowPresenter) -> None:
+        """Show as much as another one shows, and the work that it tells of."""
+        self._view.resume(other._view)
+        self._show_layout(other._layout)
+        if not other._texts_visible:
+            self._toggle_texts()
+        for kind, (fraction, doing) in other._doing.items():
+            self.progress(kind, fraction, doing)
+
     def _show_layout(self, name: str) -> None:
         self._layout = name
         self._view.show_layout(name)

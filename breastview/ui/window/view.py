@@ -236,6 +236,21 @@ class WindowView(QMainWindow):
         self.case.setVisible(visible)
         self.rail.setVisible(visible)
 
+    def resume_place(self, other: WindowView) -> None:
+        """Stand where another window stands, in its size, also where the screen holds less."""
+        self.restoreGeometry(other.saveGeometry())
+        if not other.isMaximized():
+            self.resize(other.size())
+
+    def resume(self, other: WindowView) -> None:
+        """Lay the window out as another one is."""
+        self.case.resume(other.case)
+        self._saved.setText("✓ " + self._language.text("saved") if other._saved.text() else "")
+        if other.case.isHidden():
+            self.toggle_columns()
+        if not (other.us.isHidden() or other.mri.isHidden()):  # one that is hidden has no size to take
+            self._images.setSizes(other._images.sizes())
+
     def show_error(self, sentence: str) -> None:
         """Show a sentence until it is closed."""
         self._banner_text.setText("✖ " + sentence)

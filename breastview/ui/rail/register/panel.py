@@ -180,6 +180,15 @@ class RegisterPanel(Panel):
         self.scale = number(0.5, 2.0, "×", 0.01, 3)
         self.row(self.free_scale, self.scale)
 
+    def resume(self, other: RegisterPanel) -> None:
+        """Hold what was chosen in another panel."""
+        for own, chosen in ((self.orientation, other.orientation), (self.model, other.model)):
+            own.setCurrentIndex(chosen.currentIndex())
+        self.bend.setChecked(other.bend.isChecked())
+        self.free_scale.setChecked(other.free_scale.isChecked())
+        self.length.setValue(other.length.value())
+        self.found.setCurrentCell(other.found.currentRow(), 0)
+
     def show_pivots(self, there: dict[Pivot, bool], chosen: Pivot) -> None:
         """Offer the pivots that are there, and show the chosen one, or the probe in its place."""
         items = self.pivot.model()

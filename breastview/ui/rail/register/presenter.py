@@ -75,6 +75,14 @@ class RegisterPresenter(QObject):
         self.show()
         self._show_tool()
 
+    def resume(self, other: RegisterPresenter) -> None:
+        """Go on as another one left off."""
+        self._hung = other._hung
+        self._panel.resume(other._panel)
+        self._expecting.turn_about(other._expecting.pivot)
+        self.show()
+        self.drafting.resume(other.drafting)
+
     def drag(self) -> None:
         """Take the plane in hand, or lay it down; without a registration there is nothing to hold."""
         if self._session.case is not None and self._session.registration is None:
