@@ -355,3 +355,17 @@ def test_the_us_plane_says_where_it_looks(session, view, registered):
     turned = replace(registered, angles_deg=(0.0, 0.0, -60.0))
     session.dispatch(SetRegistration(session.us_key, 0, turned))
     assert letters() == ["PR", "RA", "AL", "LP"]
+
+
+def test_the_next_patient_is_shown_whole_and_without_heatmaps(
+    application, exam, blank_record, open_exam, session
+):
+    window, record = application.window, session.state.record
+    press(window.view, "1")
+    window.tools.show_heatmaps(True, 0.9)
+    window.rail.report._written(exam / "report.pdf")
+    assert window.rail.panels["report"].open.isEnabled()
+    open_exam(application, exam, record)
+    assert window.view.mri.isVisible()
+    assert (window.tools.heatmaps, window.rail.panels["model"].opacity.value()) == (False, 55)
+    assert not window.rail.panels["report"].open.isEnabled()

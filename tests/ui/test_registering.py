@@ -303,14 +303,23 @@ def test_a_structure_is_listed_once(session, view, panel):
 
 
 def test_how_the_last_patient_s_probe_was_held_says_nothing_of_the_next(
-    application, exam, blank_record, open_exam, panel
+    application, exam, blank_record, open_exam, session, panel
 ):
     for choice in (panel.orientation, panel.model):
         QTest.keyClick(choice, Qt.Key.Key_Down)
-    panel.bend.setChecked(True)
+    for ticked in (panel.bend, panel.free_scale):
+        ticked.click()
+    QTest.keyClick(panel.pivot, Qt.Key.Key_Down)
+    session.dispatch(SetRegistration(session.us_key, 0, replace(session.registration, scale=1.1)))
+    scaled = session.state.record
     open_exam(application, exam, blank_record)
     assert (panel.orientation.currentText(), panel.model.currentText()) == ("Transverse", "tissue")
-    assert not panel.bend.isChecked()
+    assert not panel.bend.isChecked() and not panel.free_scale.isChecked()
+    session.dispatch(SetRegistration(session.us_key, 0, start_from_mri_mark((0.0, 5.0), (15.0, 20.0, 6.0))))
+    assert panel.pivot.currentText() == "about probe" and not panel.scale.isEnabled(), "nothing is marked"
+    open_exam(application, exam, scaled)
+    assert panel.free_scale.isChecked() and session.registration.scale == 1.1, "a record keeps its scale"
+    assert panel.pivot.currentText() == "about lesion"
 
 
 def test_a_number_that_is_not_there_looks_it(application, exam, blank_record, open_exam):

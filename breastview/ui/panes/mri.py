@@ -41,6 +41,7 @@ from breastview.ui.session import SUBTRACTION, Session
 ACQUIRED, PLANE, FUSED = "acquired", "plane", "fused"
 VIEW_STEP_MM, MOVING_STEP_MM = 0.2, 0.4
 COARSE_MM, FINE_MM = 1.0, 0.1
+OPACITY = 0.5  # of the MRI over ultrasound
 PARTNER_MM = 0.5  # an arrow key moves an expected partner by this much
 UNSEEN = frozenset({Part.FINDING, Part.FIRST_READ})  # parts that no image shows
 
@@ -66,7 +67,7 @@ class MriPresenter(QObject):
         self._mode = ACQUIRED
         self._slice: dict[str, int] = {}
         self._windows = Windows(session, narrowest=1.0)
-        self._opacity = 0.5
+        self._opacity = OPACITY
         self._under: tuple[FrameStack, int, np.ndarray] | None = None
         self._hand = Hand(session, expecting)
         self._grip = Grip.MOVE
@@ -123,7 +124,7 @@ class MriPresenter(QObject):
             self.draw()
 
     def _opened(self) -> None:
-        self._slice, self._mode = {}, ACQUIRED
+        self._slice, self._mode, self._opacity = {}, ACQUIRED, OPACITY
         self._windows.forget()
         if self._session.registration is not None:
             self._mode = PLANE

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal
 
+HEATMAP_OPACITY = 0.55
+
 
 class Tools(QObject):
     """The one chosen tool. Names: "browse", "us_box", "us_point", "us_contour", "us_line", "mri_point",
@@ -23,7 +25,12 @@ class Tools(QObject):
         super().__init__(parent)
         self.name = "browse"
         self.heatmaps = False
-        self.heatmap_opacity = 0.55
+        self.heatmap_opacity = HEATMAP_OPACITY
+
+    def begin(self) -> None:
+        """Start anew with another case: heatmaps are shown where they were asked for."""
+        self.browse()
+        self.show_heatmaps(False, HEATMAP_OPACITY)
 
     def choose(self, name: str) -> None:
         """Take a tool in hand; taking it twice lays it down."""

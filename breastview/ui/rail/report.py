@@ -59,7 +59,7 @@ class ReportPresenter(QObject):
         panel.export.clicked.connect(self.choose_file)
         panel.open.clicked.connect(self._open)
         session.reported.connect(self._written)
-        session.opened.connect(self.show)
+        session.opened.connect(self._begin)
         session.changed.connect(self._changed)
         self.show()
 
@@ -77,6 +77,13 @@ class ReportPresenter(QObject):
         lines.append(text("registration") if record.registrations else text("no registration"))
         lines.append(text("model reading") if session.readings else text("no model reading"))
         panel.holds.setText(" · ".join(lines))
+
+    def _begin(self) -> None:
+        """Start anew with another case: the last report is of another patient."""
+        self._last = None
+        self._panel.told.setText("")
+        self._rail.set_state("report", "")
+        self.show()
 
     def resume(self, other: ReportPresenter) -> None:
         """Keep a language that was chosen for the report, and the report that another one wrote."""

@@ -62,6 +62,7 @@ class SnapshotsPresenter(QObject):
         panel.kept.itemDoubleClicked.connect(self._take)
         panel.kept.currentRowChanged.connect(self._show_buttons)
         on_hold(panel.hold, self.look, lambda: session.glance(None))
+        session.opened.connect(panel.name.clear)
         session.opened.connect(self.show)
         session.changed.connect(self.show)
         self.show()

@@ -62,7 +62,7 @@ def build_window(
     case = CaseView(text("CASE"), text("Nothing is open yet."))
     us, mri = PaneView([]), PaneView(modes)
     tools = Tools()
-    session.opened.connect(tools.browse)
+    session.opened.connect(tools.begin)
     expecting = Expecting(session, tools)
     drafting = Drafting(session, tools, expecting, tools)
     rail = build_rail(session, snapping, tools, expecting, drafting, worker, model, language)

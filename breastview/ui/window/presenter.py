@@ -41,7 +41,7 @@ class WindowPresenter(QObject):
             pane.canvas.columns_wanted.connect(view.toggle_columns)
         tools.position.connect(view.set_position)
         session.scanning.connect(view.hide_error)
-        session.opened.connect(self._opened)
+        session.opened.connect(self._begin)
         session.previewed.connect(self._previewed)
         session.changed.connect(self._changed)
         session.failed.connect(self._show_error)
@@ -60,6 +60,11 @@ class WindowPresenter(QObject):
             return
         share, what = next(iter(self._doing.values()))
         self._view.set_progress(share, self._language.say(what))
+
+    def _begin(self) -> None:
+        """Start anew with another case: both of its images are shown."""
+        self._show_layout("both")
+        self._opened()
 
     def _opened(self) -> None:
         case = self._session.case

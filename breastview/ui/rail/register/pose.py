@@ -21,7 +21,7 @@ class PosePresenter(QObject):
     def __init__(self, panel: RegisterPanel, session: Session, expecting: Expecting, parent: QObject) -> None:
         super().__init__(parent)
         self._panel, self._session, self._expecting = panel, session, expecting
-        panel.free_scale.toggled.connect(self._free_scale)
+        panel.free_scale.clicked.connect(self._free_scale)
         for place, field in enumerate(panel.fields.values()):
             field.valueChanged.connect(partial(self._typed, place))
         panel.scale.valueChanged.connect(self._typed_scale)

@@ -19,6 +19,7 @@ from breastview.registration.start import (
     start_from_mri_mark,
     usual_angles_deg,
 )
+from breastview.registration.transform import Pivot
 from breastview.review.actions import Calibrate
 from breastview.review.registering import ConfirmRegistration, SetRegistration
 from breastview.review.state import Part
@@ -28,7 +29,7 @@ from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.tools import Tools
 from breastview.ui.rail.parts import offer
 from breastview.ui.rail.register.correspondences import CorrespondencesPresenter
-from breastview.ui.rail.register.panel import RegisterPanel
+from breastview.ui.rail.register.panel import KNOWN_LENGTH_MM, RegisterPanel
 from breastview.ui.rail.register.pose import PosePresenter
 from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
@@ -131,7 +132,10 @@ class RegisterPresenter(QObject):
         """Start anew with another case: nobody has said yet how its probe was held and how it is fitted."""
         for choice in (self._panel.orientation, self._panel.model):
             choice.setCurrentIndex(0)
-        self._panel.bend.setChecked(False)
+        for ticked in (self._panel.bend, self._panel.free_scale):
+            ticked.setChecked(False)
+        self._panel.length.setValue(KNOWN_LENGTH_MM)
+        self._expecting.turn_about(Pivot.LESION)
         self.show()
 
     def show(self) -> None:
