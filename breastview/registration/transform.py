@@ -128,10 +128,26 @@ def turned(
     return parameters.remade(Method.MANUAL, centre_mm=_point(centre), angles_deg=angles)
 
 
-def with_angles(
-    parameters: RegistrationParameters, angles: Point3, pivot_us_mm: Sequence[float] = (0, 0, 0)
+def turn_from(parameters: RegistrationParameters, usual_deg: Point3) -> Point3:
+    """How a plane is turned from a usual pose with the angles `usual_deg`: its rotation vector in degrees,
+    along x, y, z of that pose and of the plane alike.
+
+    A small turn changes it a little wherever it is below 180°; of the angles themselves two are one where y
+    is ±90°, as in a sagittal plane.
+    """
+    between = Rotation.from_matrix(_rotation(usual_deg).T @ rotation(parameters))
+    return _point(np.rad2deg(between.as_rotvec()))
+
+
+def with_turn(
+    parameters: RegistrationParameters,
+    turned_deg: Point3,
+    usual_deg: Point3,
+    pivot_us_mm: Sequence[float] = (0, 0, 0),
 ) -> RegistrationParameters:
-    """Set the angles in degrees; a point of the plane stays where it is."""
+    """Set what `turn_from` tells; a point of the plane stays where it is."""
+    turn = _rotation(usual_deg) @ Rotation.from_rotvec(turned_deg, degrees=True).as_matrix()
+    angles = angles_deg(turn, parameters.angles_deg)
     set_ = parameters.remade(Method.MANUAL, angles_deg=angles)
     pivot = np.asarray(pivot_us_mm, float) * parameters.scale
     centre = np.asarray(parameters.centre_mm) + rotation(parameters) @ pivot - rotation(set_) @ pivot

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters, WarpPoint
-from breastview.registration.start import usual_angles_deg
+from breastview.registration.start import ORIENTATIONS, usual_angles_deg
 from breastview.registration.transform import (
     Pivot,
     angles_deg,
@@ -22,10 +22,11 @@ from breastview.registration.transform import (
     rotation,
     spun,
     to_us_plane,
+    turn_from,
     turned,
     us_to_mri,
-    with_angles,
     with_matrix,
+    with_turn,
 )
 from tests.registration.examples import angles, places, poses
 
@@ -107,6 +108,19 @@ def test_a_hand_that_turns_on_past_90_degrees_never_turns_the_fields_over(start,
         pose = after
 
 
+@pytest.mark.parametrize("view", sorted(ORIENTATIONS))
+@pytest.mark.parametrize("tilt", [(0.0, 0.0, 0.0), (4.0, -3.0, 2.0), (-40.0, 30.0, 35.0), (5.0, 80.0, -10.0)])
+def test_a_small_turn_changes_the_shown_numbers_a_little_around_every_usual_view(view, tilt):
+    for clock_h in range(1, 13):
+        usual_deg = usual_angles_deg(view, clock_h)
+        pose = with_turn(REFERENCE, tilt, usual_deg)
+        assert turn_from(pose, usual_deg) == pytest.approx(tilt, abs=1e-5)
+        for axis in "xyz":
+            after = turned(pose, axis, 0.5)
+            shown = np.subtract(turn_from(after, usual_deg), turn_from(pose, usual_deg))
+            assert 0.4 < np.linalg.norm(shown) < 0.6
+
+
 def test_of_two_triples_the_nearer_one_is_given():
     turn = rotation(RegistrationParameters((0.0, 0.0, 0.0), (3.0, 95.0, -2.0)))
     assert angles_deg(turn) == pytest.approx((-177.0, 85.0, 178.0))
@@ -185,10 +199,17 @@ def test_a_scale_beyond_ten_percent_is_flagged(scale, flagged):
     assert replace(REFERENCE, scale=scale).scale_flagged is flagged
 
 
-@given(pose=poses, wanted=st.tuples(*[st.floats(-180, 180)] * 3), pivot=spots)
-def test_typed_angles_leave_the_pivot_where_it_is(pose, wanted, pivot):
-    there = with_angles(pose, wanted, (*pivot, 0.0))
-    assert there.angles_deg == wanted and there.method is Method.MANUAL
+@given(
+    pose=poses,
+    wanted=st.tuples(*[st.floats(-100, 100)] * 3),
+    pivot=spots,
+    view=st.sampled_from(sorted(ORIENTATIONS)),
+)
+def test_a_typed_turn_leaves_the_pivot_where_it_is(pose, wanted, pivot, view):
+    usual_deg = usual_angles_deg(view, 10.0)
+    there = with_turn(pose, wanted, usual_deg, (*pivot, 0.0))
+    assert turn_from(there, usual_deg) == pytest.approx(wanted, abs=1e-5)
+    assert there.method is Method.MANUAL
     np.testing.assert_allclose(
         map_points(there, np.array(pivot)), map_points(pose, np.array(pivot)), atol=1e-9
     )

@@ -271,6 +271,21 @@ def test_a_typed_turn_leaves_the_chosen_pivot_in_place(session, matched, view, p
     assert np.linalg.norm(map_points(session.registration, np.array([0.0, 5.95])) - lesion) > 1.0
 
 
+def test_a_nudge_in_a_sagittal_view_changes_its_own_number(session, view, panel):
+    session.dispatch(MarkMri("L1", MriMark(session.mri_key, (15.0, 20.0, 6.0))))
+    QTest.keyClick(panel.orientation, Qt.Key.Key_Down)
+    push(panel.from_mark)
+    turns = [panel.fields[axis] for axis in ("rx", "ry", "rz")]
+    assert [field.text() for field in turns] == ["0.0 °", "0.0 °", "0.0 °"]
+    for keys, shown in (("Ctrl+Up", [-1, 0, 0]), ("Ctrl+Right", [-1, 0, 1]), ("Ctrl+PgUp", [-1, 1, 1])):
+        press(view, keys)
+        assert [field.value() for field in turns] == pytest.approx(shown, abs=0.11)
+    enter(turns[2], "20")
+    assert [field.value() for field in turns] == pytest.approx([-1, 1, 20], abs=0.11)
+    QTest.keyClick(panel.orientation, Qt.Key.Key_Up)
+    assert turns[1].value() == pytest.approx(90, abs=2), "as seen from the transverse view"
+
+
 def test_a_pivot_that_is_not_there_is_not_offered(session, view, panel):
     QTest.keyClick(panel.pivot, Qt.Key.Key_Home)
     assert panel.pivot.currentText() == "about lesion"

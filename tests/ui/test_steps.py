@@ -171,7 +171,7 @@ def test_typed_numbers_are_the_pose(session, pose, view, panels):
     enter(fields["x"], "12.5")
     enter(fields["rz"], "-30")
     assert session.registration.centre_mm == (12.5, 15.0, 6.0)
-    assert session.registration.angles_deg == (0.0, 0.0, -30.0)
+    assert session.registration.angles_deg == pytest.approx((0.0, 0.0, -30.0))
     assert session.registration.method is Method.MANUAL
     press(view, "Ctrl+Z")
     press(view, "Ctrl+Z")

@@ -174,7 +174,7 @@ class RegisterPanel(Panel):
             self.fields[axis].setToolTip(f"{tip}\n{keyboard_text(language)}")
         self.heading(text("Probe face: left, posterior, superior"))
         self.row(self.fields["x"], self.fields["y"], self.fields["z"])
-        self.heading(text("Turn about the plane's x, y, z"))
+        self.heading(text("Turn from the probe's usual position"))
         self.row(self.fields["rx"], self.fields["ry"], self.fields["rz"])
         self.free_scale = QCheckBox(text("Free the scale"))
         self.scale = number(0.5, 2.0, "×", 0.01, 3)

@@ -6,8 +6,9 @@ from functools import partial
 
 from PySide6.QtCore import QObject
 
-from breastview.registration.parameters import Method, RegistrationParameters
-from breastview.registration.transform import Pivot, moved, turned, with_angles
+from breastview.registration.parameters import Method, Point3, RegistrationParameters
+from breastview.registration.start import usual_angles_deg
+from breastview.registration.transform import Pivot, moved, turn_from, turned, with_turn
 from breastview.review.registering import SetRegistration
 from breastview.ui.expecting import Expecting
 from breastview.ui.rail.parts import put
@@ -25,7 +26,15 @@ class PosePresenter(QObject):
         for place, field in enumerate(panel.fields.values()):
             field.valueChanged.connect(partial(self._typed, place))
         panel.scale.valueChanged.connect(self._typed_scale)
+        panel.orientation.currentIndexChanged.connect(lambda: self.show(session.registration))
         panel.pivot.activated.connect(lambda: expecting.turn_about(Pivot(panel.pivot.currentData())))
+
+    @property
+    def usual_deg(self) -> Point3:
+        """The angles of a probe that is held as the reader said."""
+        lesion = self._session.lesion
+        clock_h = lesion.clock_h if lesion is not None else None
+        return usual_angles_deg(str(self._panel.orientation.currentData()), clock_h)
 
     def nudge(self, axis: str, step: float) -> None:
         """Move along or turn about one axis of the plane: "x", "y", "z", "rx", "ry" or "rz"."""
@@ -44,7 +53,7 @@ class PosePresenter(QObject):
         panel = self._panel
         for widget in (*panel.fields.values(), panel.pivot, panel.free_scale):
             widget.setEnabled(present is not None)
-        values = (*present.centre_mm, *present.angles_deg) if present else (0.0,) * 6
+        values = (*present.centre_mm, *turn_from(present, self.usual_deg)) if present else (0.0,) * 6
         for field, value in zip(panel.fields.values(), values, strict=True):
             put(field, value)
         put(panel.scale, present.scale if present else 1.0)
@@ -68,13 +77,14 @@ class PosePresenter(QObject):
         present = self._session.registration
         if present is None:
             return
-        numbers = [*present.centre_mm, *present.angles_deg]
+        usual_deg = self.usual_deg
+        numbers = [*present.centre_mm, *turn_from(present, usual_deg)]
         numbers[place] = value
         x, y, z, rx, ry, rz = numbers
         if place < 3:
             self._set(present.remade(Method.MANUAL, centre_mm=(x, y, z)))
         else:
-            self._set(with_angles(present, (rx, ry, rz), self._expecting.pivot_mm))
+            self._set(with_turn(present, (rx, ry, rz), usual_deg, self._expecting.pivot_mm))
 
     def _typed_scale(self, value: float) -> None:
         present = self._session.registration

@@ -11,13 +11,12 @@ from breastview.errors import BreastViewError
 from breastview.language import Language
 from breastview.messages import message
 from breastview.records.concordance import SAME_LESION_MM, mark_distance_mm
-from breastview.registration.parameters import ContourKind, Point3, RegistrationParameters
+from breastview.registration.parameters import ContourKind, RegistrationParameters
 from breastview.registration.region import is_open_through_plane, region_in_us
 from breastview.registration.start import (
     orientation_of,
     start_from_clock_face,
     start_from_mri_mark,
-    usual_angles_deg,
 )
 from breastview.registration.transform import Pivot
 from breastview.review.actions import Calibrate
@@ -101,7 +100,7 @@ class RegisterPresenter(QObject):
         elif us_mm is None:
             self._session.tell(message("registration.marked_elsewhere"))
         else:
-            self._set(start_from_mri_mark(us_mm, lesion.mri.point_mm, self._angles()))
+            self._set(start_from_mri_mark(us_mm, lesion.mri.point_mm, self.pose.usual_deg))
 
     def start_from_clock(self) -> None:
         """Put the plane where the report's words say."""
@@ -119,7 +118,7 @@ class RegisterPresenter(QObject):
             return
         told = (lesion.side, lesion.clock_h, lesion.nipple_distance_mm, lesion.depth_mm)
         try:
-            start = start_from_clock_face(body, *told, self._expecting.us_mm, self._angles())
+            start = start_from_clock_face(body, *told, self._expecting.us_mm, self.pose.usual_deg)
         except BreastViewError as error:
             self._session.tell(error.message)
             return
@@ -199,11 +198,6 @@ class RegisterPresenter(QObject):
         if present.scale_flagged:
             words.append("⚠ " + text("scale {scale:.2f}").format(scale=present.scale))
         self._rail.set_state("register", " · ".join(words), "registration")
-
-    def _angles(self) -> Point3:
-        lesion = self._session.lesion
-        clock_h = lesion.clock_h if lesion is not None else None
-        return usual_angles_deg(str(self._panel.orientation.currentData()), clock_h)
 
     def _set(self, start: RegistrationParameters) -> None:
         """Take a start; correspondences that are there stay."""
