@@ -27,6 +27,7 @@ SMALL_PT, BASE_PT, LARGE_PT = 9, 10, 13
 SHEET = f"""
 * {{ color: {TEXT}; selection-background-color: {ACCENT}; selection-color: {BLACK}; }}
 QMainWindow, QWidget#panel, QDialog, QMessageBox {{ background: {PANEL}; }}
+QWidget#foot {{ background: {PANEL}; border-top: 1px solid {LINE}; }}
 QWidget#pane {{ background: {BLACK}; }}
 QLabel {{ background: transparent; }}
 QLabel[role="muted"] {{ color: {MUTED}; }}

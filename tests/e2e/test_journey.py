@@ -204,7 +204,7 @@ def correct_with_a_landmark_pair(reader):
     session, panel, view = reader.session, reader.panels["register"], reader.view
     press(view, "L")
     click(reader.us, 250, 200)
-    assert "Click the same point in the MRI." in texts(panel)
+    assert "Click the same point in the MRI." in texts(panel.hints)
     click(reader.mri, 270, 200)
     expected_mm = 20 * session.plane.spacing_mm[1]
     shown_mm = float(panel.found.item(0, 1).text().removesuffix(" mm"))

@@ -137,7 +137,7 @@ def test_there_is_nothing_to_drag_before_a_registration(application, exam, blank
     press(window.view, "R")
     assert window.view.error == "✖ " + say("review.no_registration")
     panel = window.rail.panels["register"]
-    assert not panel.drag.isChecked() and not panel.hint.isVisible()
+    assert not panel.drag.isChecked() and not panel.hints.hint.isVisible()
     assert window.view.mri.canvas.tool is Tool.BROWSE
 
 

@@ -78,7 +78,9 @@ def test_the_partner_of_a_click_is_expected_moved_by_arrows_and_taken_by_enter(s
     press(view, "L")
     click(view.us.canvas, 100, 60)
     assert "slice 3/6" in texts(view.mri.canvas), "the slice at z 6 mm"
-    assert "Arrows move the expected place by 0.5 mm, Enter takes it. It counts once moved." in texts(panel)
+    assert "Arrows move the expected place by 0.5 mm, Enter takes it. It counts once moved." in texts(
+        view.rail
+    )
     assert view.mri.canvas.hasFocus() and dashed(view.mri.canvas) == 1
     for key in ("Right", "Right", "Down"):
         press(view, key)
@@ -158,9 +160,9 @@ def test_a_surface_is_followed_from_one_click_in_the_mri(session, view, panel):
     for place in ((70, 80), (90, 80)):
         click(view.us.canvas, *place)
     press(view, "Return")
-    assert panel.hint.text() == "Click on the same one in the MRI: it is followed from there."
+    assert panel.hints.hint.text() == "Click on the same one in the MRI: it is followed from there."
     click(view.mri.canvas, 24, 24)
-    assert panel.hint.text() == "Followed as far as the dots go. Further clicks correct it."
+    assert panel.hints.hint.text() == "Followed as far as the dots go. Further clicks correct it."
     press(view, "Return")
     (surface,) = session.registration.contours
     places = np.array(surface.mri_mm)

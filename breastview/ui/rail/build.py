@@ -134,6 +134,7 @@ def build_rail(
             ("report", text("Report"), report),
         ]
     )
+    view.set_foot("register", register.hints)
     owner = QObject()
     ReadPresenter(read, view, session, language, owner)
     return Rail(

@@ -10,7 +10,7 @@ from breastview.ui import style
 
 
 class RailView(QWidget):
-    """Holds the steps' panels. Ctrl+1 … Ctrl+5 open them."""
+    """Holds the steps' panels, and at its foot what stays in sight of one. Ctrl+1 … Ctrl+5 open them."""
 
     opened = Signal(str)
 
@@ -33,9 +33,11 @@ class RailView(QWidget):
         area.setWidget(inner)
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(area)
+        self._outer = QVBoxLayout(self)
+        self._outer.setContentsMargins(0, 0, 0, 0)
+        self._outer.setSpacing(0)
+        self._outer.addWidget(area)
+        self._feet: dict[str, QWidget] = {}
         if steps:
             self.open(steps[0][0])
 
@@ -55,11 +57,19 @@ class RailView(QWidget):
         self._heads[name], self._states[name], self._panels[name] = head, state, panel
         QShortcut(QKeySequence(key), self).activated.connect(lambda: self.open(name))
 
+    def set_foot(self, name: str, foot: QWidget) -> None:
+        """Show a widget below the steps as long as a step is open, however far that is scrolled."""
+        self._feet[name] = foot
+        self._outer.addWidget(foot)
+        foot.setVisible(name == self.step)
+
     def open(self, name: str) -> None:
         """Open one step and close the others."""
         for key, panel in self._panels.items():
             panel.setVisible(key == name)
             self._heads[key].setChecked(key == name)
+        for key, foot in self._feet.items():
+            foot.setVisible(key == name)
         self.opened.emit(name)
 
     @property

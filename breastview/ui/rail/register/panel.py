@@ -17,6 +17,7 @@ from breastview.language import Language
 from breastview.registration.transform import Pivot
 from breastview.ui.names import keyboard_text
 from breastview.ui.rail.parts import Choice, Panel, button, number
+from breastview.ui.rail.register.hints import Hints
 
 KNOWN_LENGTH_MM = 10.0
 ROW_PX, ROWS = 24, 6
@@ -66,8 +67,7 @@ class RegisterPanel(Panel):
         for each in (self.pair, self.line, self.surface, self.skin):
             each.setProperty("narrow", "true")
         self.row(self.pair, self.line, self.surface, self.skin)
-        self.hint = self.label("registration")
-        self.keys = self.label("muted")
+        self.hints = Hints(language)  # at the rail's foot
 
     def _make_list(self, language: Language) -> None:
         text = language.text

@@ -23,7 +23,7 @@ from breastview.review.actions import Calibrate
 from breastview.review.registering import ConfirmRegistration, SetRegistration
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
-from breastview.ui.names import grade_text, keyboard_text
+from breastview.ui.names import grade_text
 from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.tools import Tools
 from breastview.ui.rail.parts import offer
@@ -228,36 +228,16 @@ class RegisterPresenter(QObject):
         panel.line.setChecked(contour is ContourKind.LINE)
         panel.surface.setChecked(contour is ContourKind.SURFACE)
         panel.calibrate.setChecked(name == "us_line")
-        hint, keys = self._hints(contour).get(name, ("", ""))
-        for label, words in ((panel.hint, hint), (panel.keys, keys)):
-            label.setText(words)
-            label.setVisible(bool(words))
+        panel.hints.tell(self._situation(contour))
 
-    def _hints(self, contour: ContourKind | None) -> dict[str, tuple[str, str]]:
-        text = self._language.text
-        ends = text("Enter or a double click ends, Esc cancels.")
-        here = text("Click along the same one in the MRI.")
-        if contour is ContourKind.SURFACE:
-            here = self._surface_hint()
-        expected = text("Arrows move the expected place by 0.5 mm, Enter takes it. It counts once moved.")
-        moves = text("Alt with arrows or page keys moves by 1 mm, Ctrl turns by 1°; with Shift by 0.1.")
-        return {
-            "us_point": (text("Click a point on ultrasound."), ""),
-            "mri_pair": (text("Click the same point in the MRI."), expected),
-            "us_contour": (text("Click along it on ultrasound."), ends),
-            "mri_contour": (here, ends),
-            "mri_move": (
-                text("Drag moves, the ring or Shift turns, the wheel goes through the plane."),
-                f"{moves} {keyboard_text(self._language)}",
-            ),
-        }
-
-    def _surface_hint(self) -> str:
-        if not self.drafting.mri_mm:
-            return self._language.text("Click on the same one in the MRI: it is followed from there.")
-        if self.drafting.followed is not None:
-            return self._language.text("Followed as far as the dots go. Further clicks correct it.")
-        return self._language.text("No edge to follow from there: click on several slices.")
+    def _situation(self, contour: ContourKind | None) -> str:
+        """What the hints are about."""
+        name, drafting = self._tools.name, self.drafting
+        if name != "mri_contour" or contour is not ContourKind.SURFACE:
+            return name
+        if not drafting.mri_mm:
+            return "surface"
+        return "surface lost" if drafting.followed is None else "surface followed"
 
     def _changed(self, parts: frozenset[Part]) -> None:
         if parts & SHOWN:
