@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QGraphicsPathItem
+from PySide6.QtWidgets import QGraphicsPathItem, QGraphicsSimpleTextItem, QToolButton
 
 from breastview.imaging.geometry import frozen
 from breastview.records.values import MriMark, Side
@@ -68,20 +68,32 @@ def rows(panel):
     return [panel.found.item(row, 0).text() for row in range(panel.found.rowCount())]
 
 
-def dashed(canvas):
-    """How many dashed outlines are drawn."""
+def drawn(canvas, style):
+    """How many outlines are drawn in a pen's style."""
     shapes = [item for item in canvas.scene().items() if isinstance(item, QGraphicsPathItem)]
-    return sum(shape.pen().style() == Qt.PenStyle.DashLine for shape in shapes)
+    return sum(shape.pen().style() == style for shape in shapes)
+
+
+def dashed(canvas):
+    return drawn(canvas, Qt.PenStyle.DashLine)
+
+
+def dotted(canvas):
+    return drawn(canvas, Qt.PenStyle.DotLine)
+
+
+def names(canvas):
+    """What is written beside the marks."""
+    labels = [item for item in canvas.scene().items() if isinstance(item, QGraphicsSimpleTextItem)]
+    return {label.text() for label in labels if label.text()}
 
 
 def test_the_partner_of_a_click_is_expected_moved_by_arrows_and_taken_by_enter(session, view, panel):
     press(view, "L")
     click(view.us.canvas, 100, 60)
     assert "slice 3/6" in texts(view.mri.canvas), "the slice at z 6 mm"
-    assert "Arrows move the expected place by 0.5 mm, Enter takes it. It counts once moved." in texts(
-        view.rail
-    )
-    assert view.mri.canvas.hasFocus() and dashed(view.mri.canvas) == 1
+    assert panel.hints.keys.text().startswith("Dotted: where it lies 9 times in 10. Arrows move ")
+    assert view.mri.canvas.hasFocus() and dotted(view.mri.canvas) == 1
     for key in ("Right", "Right", "Down"):
         press(view, key)
     press(view, "Return")
@@ -113,6 +125,27 @@ def test_a_partner_that_is_taken_unmoved_counts_once_it_is_placed(session, view,
     assert panel.found.item(0, 1).text().endswith(" mm") and panel.fit.isEnabled()
     press(view, "Ctrl+Z")
     assert session.registration.landmarks == (pair,)
+
+
+def test_where_the_lesion_lies_is_drawn_otherwise_than_where_a_partner_is_expected(
+    session, matched, view, panel
+):
+    push(next(b for b in view.mri.findChildren(QToolButton) if b.text() == "US plane"))
+    assert (dashed(view.mri.canvas), dotted(view.mri.canvas)) == (2, 0), "the US mark, and its region"
+    assert any(text.endswith("(9 in 10, dashed)") for text in texts(panel))
+    press(view, "L")
+    click(view.us.canvas, 90, 110)
+    for shown in ("US plane", "Acquired"):
+        push(next(b for b in view.mri.findChildren(QToolButton) if b.text() == shown))
+        assert dotted(view.mri.canvas) == 1 and any(name.startswith("6") for name in names(view.mri.canvas))
+    assert "6" in names(view.us.canvas)
+    press(view, "Esc")
+    assert dotted(view.mri.canvas) == 0
+    press(view, "F")
+    for place in ((70, 40), (90, 45)):
+        click(view.us.canvas, *place)
+    assert dotted(view.us.canvas) == 1
+    press(view, "Esc")
 
 
 def test_a_line_is_clicked_along_in_both_images(session, view, panel):

@@ -51,6 +51,13 @@ class Drafting(QObject):
         clicks = np.array(self.mri_mm).reshape(-1, 3)
         return clicks if self.followed is None else np.concatenate([clicks, self.followed])
 
+    @property
+    def number(self) -> int:
+        """Which of the registration's pairs is in hand, counted from 1."""
+        present = self._session.registration
+        pairs = present.landmarks if present is not None else ()
+        return (pairs.index(self._again) if self._again in pairs else len(pairs)) + 1
+
     def begin(self, kind: ContourKind | None) -> None:
         """Take a pair, a line or a surface in hand; begun twice, it is laid down."""
         first = "us_point" if kind is None else "us_contour"

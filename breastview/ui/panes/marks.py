@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from pyqtgraph.functions import arrayToQPolygonF
@@ -22,6 +23,14 @@ BESIDE, ABOVE = (-0.1, 1.25), (0.0, 1.0)  # of a mark's text
 TEXT_ANCHORS = {"box": ABOVE, "line": ABOVE, "point": BESIDE, "ring": BESIDE, "dots": ABOVE, "pivot": BESIDE}
 
 
+class Stroke(StrEnum):
+    """How a mark is drawn: what lies here; where a lesion lies by the other image; what is not placed yet."""
+
+    SOLID = "solid"
+    DASHED = "dashed"
+    DOTTED = "dotted"
+
+
 @dataclass(frozen=True)
 class Mark:
     """Something drawn over the picture, in picture pixels. `kind`: "box" (left, top, right, bottom), "point"
@@ -32,14 +41,14 @@ class Mark:
     place: tuple[float, ...]
     colour: str
     text: str = ""
-    dashed: bool = False
+    stroke: Stroke = Stroke.SOLID
 
 
-def outline(points: np.ndarray, colour: str, text: str = "") -> list[Mark]:
-    """A dashed line through points (n, 2); nothing where there are none."""
+def outline(points: np.ndarray, colour: str, stroke: Stroke = Stroke.DASHED) -> list[Mark]:
+    """A dashed or dotted line through points (n, 2); nothing where there are none."""
     if len(points) == 0:
         return []
-    return [Mark("line", tuple(points.ravel().tolist()), colour, text, dashed=True)]
+    return [Mark("line", tuple(points.ravel().tolist()), colour, stroke=stroke)]
 
 
 def dots(points: np.ndarray, colour: str, text: str = "") -> list[Mark]:
@@ -71,7 +80,7 @@ class Drawn:
     def looks_like(self, mark: Mark) -> bool:
         """Whether another mark differs in its place and text alone."""
         own = self.mark
-        return (own.kind, own.colour, own.dashed) == (mark.kind, mark.colour, mark.dashed)
+        return (own.kind, own.colour, own.stroke) == (mark.kind, mark.colour, mark.stroke)
 
     def move(self, mark: Mark) -> None:
         """Become a mark that looks alike."""
@@ -110,8 +119,7 @@ def _pen(mark: Mark) -> QPen:
     pen.setCosmetic(True)
     if mark.kind == "dots":
         pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-    if mark.dashed:
-        pen.setStyle(Qt.PenStyle.DashLine)
+    pen.setStyle(_STROKES[mark.stroke])
     return pen
 
 
@@ -159,5 +167,10 @@ def _diamond() -> QPainterPath:
     return path
 
 
+_STROKES = {
+    Stroke.SOLID: Qt.PenStyle.SolidLine,
+    Stroke.DASHED: Qt.PenStyle.DashLine,
+    Stroke.DOTTED: Qt.PenStyle.DotLine,
+}
 _PATHS = {"box": _box, "line": _line, "dots": _dots}  # in pixels of the picture
 _SYMBOLS = {"point": _cross, "ring": _ring, "pivot": _diamond}  # in pixels of the screen

@@ -14,7 +14,7 @@ from breastview.registration.transform import map_points, to_us_plane
 from breastview.ui import style
 from breastview.ui.expecting import Expecting
 from breastview.ui.panes.drafting import Drafting
-from breastview.ui.panes.marks import Mark, dots, off_plane, outline
+from breastview.ui.panes.marks import Mark, Stroke, dots, off_plane, outline
 from breastview.ui.panes.pivot import pivot_marks
 from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
@@ -73,9 +73,9 @@ class MriMarks:
         marks = dots(in_picture(picture, drafting.seen_mm, ON_SLICE), style.REGISTRATION)
         if drafting.partner is not None:
             expected = drafting.partner
-            marks += outline(expected.section(picture), style.REGISTRATION)
+            marks += outline(expected.section(picture), style.REGISTRATION, Stroke.DOTTED)
             for place in in_picture(picture, expected.centre_mm, ON_SLICE):
-                marks.append(Mark("ring", tuple(place.tolist()), style.REGISTRATION))
+                marks.append(Mark("ring", tuple(place.tolist()), style.REGISTRATION, str(drafting.number)))
         return marks
 
     def in_plane(self, parameters: RegistrationParameters, plane: UsPlane) -> list[Mark]:
@@ -97,7 +97,7 @@ class MriMarks:
         if lesion and lesion.us and lesion.us.frames_key == self._session.us_key:
             mark = lesion.us
             box = (mark.left, mark.top, mark.right, mark.bottom)
-            marks.append(Mark("box", box, style.LESION, "US", dashed=True))
+            marks.append(Mark("box", box, style.LESION, "US", stroke=Stroke.DASHED))
         if lesion and lesion.mri:
             place = to_us_plane(parameters, np.array(lesion.mri.point_mm))
             marks.append(_in_plane("point", place, plane, lesion.lesion_id, style.LESION))
@@ -110,8 +110,9 @@ class MriMarks:
             marks += dots(_near(drafting.seen_mm, parameters, plane), style.REGISTRATION)
         if drafting.partner is not None:
             expected = drafting.partner
-            marks += outline(_seen(expected, parameters, plane), style.REGISTRATION)
-            marks.append(_in_plane("ring", to_us_plane(parameters, expected.centre_mm), plane, ""))
+            marks += outline(_seen(expected, parameters, plane), style.REGISTRATION, Stroke.DOTTED)
+            place = to_us_plane(parameters, expected.centre_mm)
+            marks.append(_in_plane("ring", place, plane, str(drafting.number)))
         return marks
 
 
@@ -154,4 +155,4 @@ def _lesion_marks(name: str, mark: MriMark, volume: Volume, place: tuple[float, 
         return [Mark("point", (x, y), style.LESION, name)]
     half_height, half_width = extent[1] / 2, extent[2] / 2
     box = (x - half_width, y - half_height, x + half_width, y + half_height)
-    return [Mark("box", box, style.LESION, name, dashed=True)]
+    return [Mark("box", box, style.LESION, name, stroke=Stroke.DASHED)]

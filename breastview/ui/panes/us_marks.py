@@ -11,7 +11,7 @@ from breastview.registration.transform import to_us_plane
 from breastview.ui import style
 from breastview.ui.expecting import Expecting
 from breastview.ui.panes.drafting import Drafting
-from breastview.ui.panes.marks import Mark, dots, off_plane, outline
+from breastview.ui.panes.marks import Mark, Stroke, dots, off_plane, outline
 from breastview.ui.panes.pivot import pivot_marks
 from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
@@ -43,8 +43,9 @@ class UsMarks:
             mark = lesion.us
             if mark and (mark.frames_key, mark.frame) == (session.us_key, session.us_frame):
                 chosen = lesion.lesion_id == session.state.lesion_id
+                stroke = Stroke.SOLID if chosen else Stroke.DASHED
                 place = (mark.left, mark.top, mark.right, mark.bottom)
-                marks.append(Mark("box", place, style.LESION, lesion.lesion_id, dashed=not chosen))
+                marks.append(Mark("box", place, style.LESION, lesion.lesion_id, stroke=stroke))
         return marks
 
     def _correspondences(self, plane: UsPlane, parameters: RegistrationParameters) -> list[Mark]:
@@ -80,5 +81,6 @@ class UsMarks:
             return []
         places = plane.mm_to_px(np.array(drawn))
         if self._drafting.kind is None:
-            return [Mark("point", tuple(places[0].tolist()), style.REGISTRATION)]
-        return [*outline(places, style.REGISTRATION), *dots(places, style.REGISTRATION)]
+            number = str(self._drafting.number)
+            return [Mark("point", tuple(places[0].tolist()), style.REGISTRATION, number)]
+        return [*outline(places, style.REGISTRATION, Stroke.DOTTED), *dots(places, style.REGISTRATION)]

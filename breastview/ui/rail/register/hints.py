@@ -49,7 +49,10 @@ def _words(language: Language) -> dict[str, tuple[str, str]]:
     """Every sentence with its keys."""
     text = language.text
     ends = text("Enter or a double click ends, Esc cancels.")
-    expected = text("Arrows move the expected place by 0.5 mm, Enter takes it. It counts once moved.")
+    expected = text(
+        "Dotted: where it lies 9 times in 10. "
+        "Arrows move the expected place by 0.5 mm, Enter takes it. It counts once moved."
+    )
     moves = text("Alt with arrows or page keys moves by 1 mm, Ctrl turns by 1°; with Shift by 0.1.")
     return {
         "us_point": (text("Click a point on ultrasound."), ""),

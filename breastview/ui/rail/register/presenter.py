@@ -169,7 +169,7 @@ class RegisterPresenter(QObject):
         region = self._expecting.region if present is not None else None
         lines = []
         if region is not None and present is not None:
-            lines.append(text("Lesion within ±{mm:.0f} mm (9 in 10)").format(mm=region.radius_mm))
+            lines.append(text("Lesion within ±{mm:.0f} mm (9 in 10, dashed)").format(mm=region.radius_mm))
             if is_open_through_plane(region_in_us(present, region)):
                 lines.append(text("Points of one plane say little of what lies through it."))
         panel.within.setText("\n".join(lines))
