@@ -17,7 +17,7 @@ from breastview.registration.skin import GRID_MM, Body
 from breastview.registration.start import start_from_mri_mark
 from breastview.registration.transform import map_points
 from breastview.review.actions import ConfirmSide, MarkMri, SetPlace
-from breastview.review.registering import AddContour, AddLandmark, SetRegistration
+from breastview.review.registering import AddContour, AddLandmark, RemoveLandmark, SetRegistration
 from breastview.ui.panes.canvas import Tool
 from tests.ui.conftest import say
 from tests.ui.hands import LEFT, PLAIN, click, drag, enter, press, push, texts
@@ -112,7 +112,7 @@ def test_a_partner_that_is_taken_unmoved_counts_once_it_is_placed(session, view,
     press(view, "Return")
     (pair,) = session.registration.landmarks
     assert pair.predicted and session.registration.correspondences == ()
-    assert [panel.found.item(0, column).text() for column in range(3)] == ["1", "not placed", ""]
+    assert [panel.found.item(0, column).text() for column in range(4)] == ["1", "not placed", "", ""]
     assert not panel.fit.isEnabled() and say("grade.few", fewest=3, found=0) in texts(panel)
     push(panel.place)
     if how == "click":
@@ -226,6 +226,28 @@ def test_the_one_that_disagrees_is_pointed_at_and_weighs_less(session, matched, 
     panel.found.setCurrentCell(2, 0)
     enter(panel.weight, "0.2")
     assert [pair.weight for pair in session.registration.landmarks] == [1.0, 1.0, 0.2, 1.0, 1.0]
+
+
+def test_the_error_of_each_when_left_out_stands_beside_its_residual(session, matched, view, panel):
+    heads = [panel.found.horizontalHeaderItem(column).text() for column in range(4)]
+    assert heads == ["", "residual", "left out", "weight"] and panel.found.horizontalHeader().isVisible()
+    pairs = session.registration.landmarks
+    wrong = replace(pairs[2], mri_mm=tuple(np.add(pairs[2].mri_mm, (0.0, 0.0, 12.0)).tolist()))
+    changed = replace(session.registration, landmarks=(*pairs[:2], wrong, *pairs[3:]))
+    session.dispatch(SetRegistration(session.us_key, 0, changed))
+
+    def left_out():
+        return [float(panel.found.item(row, 2).text().removesuffix(" mm")) for row in range(5)]
+
+    tissue = left_out()
+    assert max(tissue) == tissue[2] == pytest.approx(12.0, abs=2.0)
+    assert f"leave-one-out error up to {tissue[2]:.1f} mm" in panel.told.text()
+    assert panel.told.property("role") == "registration"
+    QTest.keyClick(panel.model, Qt.Key.Key_Down)
+    assert left_out() != tissue and f"{max(left_out()):.1f} mm" in panel.told.text()
+    session.dispatch(RemoveLandmark(session.us_key, 0, 4))
+    session.dispatch(RemoveLandmark(session.us_key, 0, 3))
+    assert panel.found.item(0, 2).text() == "–", "three say nothing of one another in a rigid fit"
 
 
 def test_a_fit_bends_and_straightens_without_losing_the_pose(session, matched, view, panel):

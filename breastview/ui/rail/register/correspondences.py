@@ -73,11 +73,17 @@ class CorrespondencesPresenter(QObject):
         odd = agreement.odd if agreement else None
         found, names = _found(present), self._names(present) if present else []
         counted = [place for place, item in enumerate(found) if not _is_predicted(item)]
-        residual_mm = dict(zip(counted, residuals, strict=True))
+        residual_mm, left_out = dict(zip(counted, residuals, strict=True)), self._left_out_mm(present)
+        left_out_mm = dict(zip(counted, left_out, strict=False))
         strange = counted[odd] if odd is not None else None
         panel.show_rows(
             [
-                self._row(names[place], item, residual_mm.get(place), place == strange)
+                self._row(
+                    f"⚠ {names[place]}" if place == strange else names[place],
+                    item,
+                    residual_mm.get(place),
+                    left_out_mm.get(place),
+                )
                 for place, item in enumerate(found)
             ]
         )
@@ -87,15 +93,29 @@ class CorrespondencesPresenter(QObject):
         panel.odd.setVisible(strange is not None)
         self._enable(present)
         self._show_chosen()
-        self._tell(present, residuals)
+        self._tell(present, residuals, left_out)
 
     def _row(
-        self, name: str, item: LandmarkPair | Contour, residual_mm: float | None, is_odd: bool
-    ) -> tuple[str, str, str]:
-        """A line of the list: a pair whose partner nobody has placed has neither residual nor weight."""
+        self, name: str, item: LandmarkPair | Contour, residual_mm: float | None, left_out_mm: float | None
+    ) -> tuple[str, str, str, str]:
+        """A line of the list: a pair whose partner nobody has placed has neither errors nor a weight."""
         if residual_mm is None:
-            return name, self._language.text("not placed"), ""
-        return f"⚠ {name}" if is_odd else name, f"{residual_mm:.1f} mm", f"× {item.weight:.1f}"
+            return name, self._language.text("not placed"), "", ""
+        left_out = "–" if left_out_mm is None else f"{left_out_mm:.1f} mm"
+        return name, f"{residual_mm:.1f} mm", left_out, f"× {item.weight:.1f}"
+
+    def _left_out_mm(self, present: RegistrationParameters | None) -> tuple[float, ...]:
+        """The error at each counted one that the others alone make, as the chosen model fits; of a rigid one,
+        at each point. Nothing where they are too few to tell."""
+        if present is None or not present.correspondences:
+            return ()
+        model = self._panel.model.currentData()
+        if model == "tissue":
+            agreement = self._expecting.agreement
+            return agreement.left_out_mm if agreement else ()
+        if not present.placed:
+            return ()
+        return fit_landmarks(present.placed, present, model == "scaled").left_out_mm or ()
 
     def _names(self, present: RegistrationParameters) -> list[str]:
         text, counts = self._language.text, dict.fromkeys(ContourKind, 0)
@@ -128,7 +148,12 @@ class CorrespondencesPresenter(QObject):
         has_skin = present is not None and any(c.name == SKIN for c in present.contours)
         offer(panel.skin, start_first or (text("The skin is in the list.") if has_skin else ""))
 
-    def _tell(self, present: RegistrationParameters | None, residuals: tuple[float, ...]) -> None:
+    def _tell(
+        self,
+        present: RegistrationParameters | None,
+        residuals: tuple[float, ...],
+        left_out_mm: tuple[float, ...],
+    ) -> None:
         text, panel = self._language.text, self._panel
         rms = rms_mm(residuals)
         if present is None:
@@ -142,6 +167,9 @@ class CorrespondencesPresenter(QObject):
         else:
             fit = message("registration.pairs_fit", count=len(residuals), rms=rms)
             panel.told.setText(self._language.say(fit))
+        if left_out_mm:
+            most = text("leave-one-out error up to {mm:.1f} mm").format(mm=max(left_out_mm))
+            panel.told.setText(f"{panel.told.text()}\n{most}")
         panel.told.setVisible(bool(panel.told.text()))
         lines = self._notes(present) if present else []
         panel.notes.setText("\n".join(lines))
@@ -149,16 +177,13 @@ class CorrespondencesPresenter(QObject):
 
     def _notes(self, present: RegistrationParameters) -> list[str]:
         text, model, lines = self._language.text, self._panel.model.currentData(), []
-        told = text("leave-one-out error up to {mm:.1f} mm")
         if present.warp:
             bent = text("Bent: no part of the plane is pressed below {percent} % of its area.")
             lines.append(bent.format(percent=round(100 * least_area(present.warp))))
         if model == "tissue":
-            agreement = self._expecting.agreement
-            return lines + ([told.format(mm=max(agreement.left_out_mm))] if agreement else [])
+            return lines
         if present.placed:
             fit = fit_landmarks(present.placed, present, model == "scaled")
-            lines += [told.format(mm=max(fit.left_out_mm))] if fit.left_out_mm else []
             lines += [self._language.say(note) for note in fit.notes]
         if present.contours:
             lines.append(text("A rigid fit takes the points alone."))

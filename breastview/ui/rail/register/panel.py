@@ -71,8 +71,8 @@ class RegisterPanel(Panel):
 
     def _make_list(self, language: Language) -> None:
         text = language.text
-        self.found = QTableWidget(0, 3, self)
-        self.found.horizontalHeader().hide()
+        self.found = QTableWidget(0, 4, self)
+        self._make_heads(language)
         self.found.verticalHeader().hide()
         self.found.verticalHeader().setDefaultSectionSize(ROW_PX)
         self.found.setShowGrid(False)
@@ -80,7 +80,6 @@ class RegisterPanel(Panel):
         self.found.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.found.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.found.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.found.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         self.found.setTabKeyNavigation(False)
         self.column.addWidget(self.found)
         self.odd = self.label("caution")
@@ -94,14 +93,32 @@ class RegisterPanel(Panel):
         self.remove = button(text("Remove"), text("Remove the chosen one"))
         self.row(self.weighed, self.weight, self.place, self.remove)
 
-    def show_rows(self, rows: list[tuple[str, str, str]]) -> None:
-        """List (name, residual, weight). The chosen row stays chosen; a new one is chosen at once."""
+    def _make_heads(self, language: Language) -> None:
+        text = language.text
+        heads = (
+            ("", ""),
+            (text("residual"), text("How far the registration leaves it from its partner")),
+            (text("left out"), text("How far it lies from where the others alone expect it")),
+            (text("weight"), text("How much it counts")),
+        )
+        for column, (title, tip) in enumerate(heads):
+            head = QTableWidgetItem(title)
+            head.setToolTip(tip)
+            head.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            self.found.setHorizontalHeaderItem(column, head)
+            mode = QHeaderView.ResizeMode.ResizeToContents if title else QHeaderView.ResizeMode.Stretch
+            self.found.horizontalHeader().setSectionResizeMode(column, mode)
+        self.found.horizontalHeader().setFixedHeight(ROW_PX)
+        self.found.horizontalHeader().setSectionsClickable(False)
+
+    def show_rows(self, rows: list[tuple[str, str, str, str]]) -> None:
+        """List (name, residual, error left out, weight). The chosen row stays chosen; a new one is chosen."""
         count, chosen = self.found.rowCount(), self.found.currentRow()
         self.found.setRowCount(len(rows))
         for place, row in enumerate(rows):
             for column, words in enumerate(row):
                 self._cell(place, column).setText(words)
-        self.found.setFixedHeight(ROW_PX * min(len(rows), ROWS))
+        self.found.setFixedHeight(ROW_PX * (1 + min(len(rows), ROWS)))
         for widget in (self.found, self.weighed, self.weight, self.remove):
             widget.setVisible(bool(rows))
         last = len(rows) - 1
