@@ -3,8 +3,9 @@
 All of it was fitted to the true maps of simulated patients, whose deformation follows published
 lesion–nipple distances: place and linear part to patients 1000 … 1999, bowl and bend to 90 of 1400 … 2999,
 `STRETCH` to 2000 … 2999, so that the rows of `tests.benchmarks.registration` come near nine in ten; the field
-was set by the ellipsoids of 1000 … 1199. The tables are of axes along (outward, back, up): LPS with x
-mirrored in the right breast, so that both breasts share them.
+was set by the ellipsoids of 1000 … 1199. `python -m tests.benchmarks.population` fits all but the last two
+anew. The tables are of axes along (outward, back, up): LPS with x mirrored in the right breast, so that both
+breasts share them.
 """
 
 from __future__ import annotations
@@ -103,19 +104,18 @@ def place_beside(told: Told, from_nipple_mm: np.ndarray) -> tuple[np.ndarray, np
 
     `from_nipple_mm` (3,) leads from the prone nipple to that place.
     """
-    mirror = _mirror(told.side)
-    known = np.concatenate([[1.0], mirror * told.inward, _ways(told, mirror, from_nipple_mm)])
+    axes, known = mirror(told.side), words_known(told, from_nipple_mm)
     grown = np.exp(np.dot(PLACE_GROWTH, [told.nipple_distance_mm / UNIT_MM, told.depth_mm / UNIT_MM]))
-    covariance = np.outer(mirror, mirror) * np.array(PLACE_COVARIANCE_MM2) * grown**2
-    return mirror * (np.array(PLACE_MM) @ known), covariance
+    covariance = np.outer(axes, axes) * np.array(PLACE_COVARIANCE_MM2) * grown**2
+    return axes * (np.array(PLACE_MM) @ known), covariance
 
 
 def linear_of(side: str, inward: np.ndarray, turn: np.ndarray) -> Linear:
     """The linear part of a map under a breast's skin that faces against `inward` (3,), for a probe's usual
     `turn` (3, 3): what presses on a flank comes from the side."""
-    mirror = _mirror(side)
-    frame = turn.T * mirror
-    mean = np.array(LINEAR) + np.einsum("k,kij->ij", mirror * inward, np.array(LINEAR_BY_INWARD))
+    axes = mirror(side)
+    frame = turn.T * axes
+    mean = np.array(LINEAR) + np.einsum("k,kij->ij", axes * inward, np.array(LINEAR_BY_INWARD))
     sd = np.array(LINEAR_SD).ravel()
     both = np.kron(frame, frame)
     covariance = both @ (np.array(LINEAR_CORRELATION) * np.outer(sd, sd)) @ both.T
@@ -150,11 +150,13 @@ def calibration(pairs: int, contours: int, click_mm: float) -> float:
     return float(np.exp(np.dot(STRETCH["contours" if contours else "pairs"], known)))
 
 
-def _ways(told: Told, mirror: np.ndarray, from_nipple_mm: np.ndarray) -> np.ndarray:
-    hour = np.deg2rad(told.clock_h % 12 * 30)
-    aside = told.nipple_distance_mm * np.array([mirror[0] * np.sin(hour), np.cos(hour)])
-    return np.concatenate([aside, mirror * from_nipple_mm]) / UNIT_MM
+def words_known(told: Told, from_nipple_mm: np.ndarray) -> np.ndarray:
+    """What `PLACE_MM` weighs, nine numbers; `from_nipple_mm` is that of `place_beside`."""
+    axes, hour = mirror(told.side), np.deg2rad(told.clock_h % 12 * 30)
+    aside = told.nipple_distance_mm * np.array([axes[0] * np.sin(hour), np.cos(hour)])
+    return np.concatenate([[1.0], axes * told.inward, aside / UNIT_MM, axes * from_nipple_mm / UNIT_MM])
 
 
-def _mirror(side: str) -> np.ndarray:
+def mirror(side: str) -> np.ndarray:
+    """What LPS axes (3,) are multiplied with to be (outward, back, up) in a breast."""
     return np.array([1.0 if side == "L" else -1.0, 1.0, 1.0])

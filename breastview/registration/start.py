@@ -88,6 +88,19 @@ def expected_place(
     Raises:
         RegistrationError: no breast on that side, or the place lies outside the body.
     """
+    told, place, nipple = led_to(body, side, clock_h, nipple_distance_mm, depth_mm)
+    moved, spread = place_beside(told, place - nipple)
+    return ExpectedPlace(place + moved, spread, side, told.inward)
+
+
+def led_to(
+    body: Body, side: str, clock_h: float, nipple_distance_mm: float, depth_mm: float | None
+) -> tuple[Told, np.ndarray, np.ndarray]:
+    """Where a report's words lead by `SHIFT` alone: what they tell, the place and the nipple (3,), LPS mm.
+
+    Raises:
+        RegistrationError: as `expected_place`.
+    """
     way = skin_from_nipple(body, side, clock_h)
     told_mm = USUAL_DEPTH_MM if depth_mm is None else depth_mm
     along = max(float(np.dot(SHIFT.along, [1.0, nipple_distance_mm, told_mm])), 0.0)
@@ -100,9 +113,7 @@ def expected_place(
     )
     inward /= np.linalg.norm(inward)
     told = Told(side, inward, clock_h, nipple_distance_mm, told_mm)
-    place = skin + depth * inward
-    moved, spread = place_beside(told, place - way.skin_mm[0])
-    return ExpectedPlace(place + moved, spread, side, inward)
+    return told, skin + depth * inward, way.skin_mm[0]
 
 
 @dataclass(frozen=True, eq=False)
