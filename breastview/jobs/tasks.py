@@ -57,10 +57,14 @@ class Tasks:
         work: Work,
         done: Callable[[Any], None],
         failed: Callable[[Message], None] | None = None,
+        ticket: Ticket | None = None,
     ) -> Ticket:
-        """Run `work(progress)`; `done(answer)` or `failed(message)` follows unless cancelled or overtaken."""
+        """Run `work(progress)`; `done(answer)` or `failed(message)` follows unless cancelled or overtaken.
+
+        Work that asks its `ticket` whether it is cancelled brings it along: it may run before this returns.
+        """
         self.cancel(kind)
-        ticket = Ticket(kind)
+        ticket = ticket or Ticket(kind)
         self._current[kind] = ticket
         self._pool.submit(self._run, ticket, work, done, failed or self._on_failed)
         return ticket

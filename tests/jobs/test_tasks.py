@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from breastview.errors import Cancelled, CaseError
-from breastview.jobs.tasks import Tasks
+from breastview.jobs.tasks import Tasks, Ticket
 from breastview.messages import message, render
 
 PATIENCE_S = 20.0
@@ -133,6 +133,18 @@ def test_cancelled_work_stops_at_its_next_word_and_answers_nothing(window):
     assert stopped.wait(PATIENCE_S)
     window.close()
     assert window.told == [("scan", None, None)]
+
+
+def test_work_may_ask_the_ticket_that_it_brought_before_its_start_has_returned(window):
+    ticket, stopped = Ticket("model"), threading.Event()
+
+    def work(progress):
+        if ticket.cancelled.wait(PATIENCE_S):
+            stopped.set()
+
+    assert window.tasks.start(ticket.kind, work, window.take, ticket=ticket) is ticket
+    window.tasks.cancel("model")
+    assert stopped.wait(PATIENCE_S)
 
 
 def test_the_answer_of_cancelled_work_is_dropped_even_if_it_never_looked(window):

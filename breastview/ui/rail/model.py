@@ -13,6 +13,7 @@ from breastview.fusion.eligibility import can_compute, check_scope
 from breastview.fusion.reading import Reading, refusal
 from breastview.fusion.spec import ModelSpec, read_spec
 from breastview.jobs.process import WorkerProcess
+from breastview.jobs.tasks import Ticket
 from breastview.language import Language
 from breastview.messages import message
 from breastview.progress import Progress
@@ -102,11 +103,13 @@ class ModelPresenter(QObject):
         if not (self._bundle / "spec.json").exists():
             return
 
+        ticket = Ticket("warm")
+
         def work(progress: Progress) -> str:
             request = (WARM, self._bundle, "auto")
-            return str(self._worker.call(*request, cancelled=lambda: cancelled()))  # noqa: PLW0108 - not known yet
+            return str(self._worker.call(*request, cancelled=ticket.cancelled.is_set))
 
-        cancelled = self._session.tasks.start("warm", work, self._session.take_device).cancelled.is_set
+        self._session.tasks.start(ticket.kind, work, self._session.take_device, ticket=ticket)
 
     def run(self, override: bool = False) -> None:
         """Read the chosen lesion; what is outside the scope is refused with its reasons."""
@@ -127,6 +130,8 @@ class ModelPresenter(QObject):
         key = lesion.us.frames_key if lesion.us else ""
         stack, plane, side = session.stacks.get(key), session.plane_of(key), session.mri_side(lesion)
 
+        ticket = Ticket("model")
+
         def work(progress: Progress) -> Reading:
             volumes = {
                 name: loaded.get(v.key) or load_corrected(state.record.motions, v, progress)
@@ -138,9 +143,9 @@ class ModelPresenter(QObject):
                 return refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
             progress(None, message("doing.model"))
             request = (READ, self._bundle, "auto", given, eligibility, override)
-            return self._worker.call(*request, cancelled=lambda: cancelled())  # noqa: PLW0108 - not known yet
+            return self._worker.call(*request, cancelled=ticket.cancelled.is_set)
 
-        cancelled = session.tasks.start("model", work, session.take_reading).cancelled.is_set
+        session.tasks.start(ticket.kind, work, session.take_reading, ticket=ticket)
 
     def toggle_heatmaps(self) -> None:
         """Show or hide the heatmaps on both images."""
