@@ -117,7 +117,7 @@ def small_bundle(tmp_path_factory) -> Path:
         metrics={"fused": {"auc": Metric(0.5, 0.4, 0.6, 100)}},
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(7)  # its heatmaps are not empty
         network = FusionNetwork(spec.network)
     rng = np.random.default_rng(0)
     us = rng.standard_normal((1, 1, 32, 32), dtype=np.float32)

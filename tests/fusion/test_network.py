@@ -12,7 +12,7 @@ from breastview.fusion.spec import TRUNKS, NetworkSpec
 from tests.fusion.examples import SPEC, network
 
 US, MRI = torch.randn(3, 1, 32, 32), torch.randn(3, 8, 32, 32)
-MAPS = {"resnet101": (2048, 2, 2), "resnet50": (2048, 2, 2), "cnn": (128, 4, 4)}
+MAPS = {"resnet101": (2048, 2, 2), "resnet50": (2048, 2, 2), "cnn": (128, 2, 2)}
 
 
 def shapes_only(spec: NetworkSpec) -> FusionNetwork:

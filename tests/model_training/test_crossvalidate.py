@@ -19,7 +19,7 @@ from model_training.recipe import Recipe
 from model_training.run_folder import RunError, read_settings
 from model_training.splits import folds
 
-RECIPE = Recipe(stages=((16, 1),), ema=0.5, threads=1)
+RECIPE = Recipe(stages=((32, 1),), ema=0.5, threads=1)
 FOLDS = 2
 METRIC = {"value", "low", "high", "n"}
 
@@ -57,7 +57,7 @@ def test_what_is_found_has_the_figures_of_stills_and_says_how_it_was_made(made):
     assert 0 < found["attention"]["lesion"]["value"] < 1 and found["attention"]["text"]["value"] == 0
     assert (found["trunk"], found["folds"], found["started_from"]) == ("cnn", 2, "random weights")
     assert found["seeds"] == {"folds": 7, "training": 7}
-    assert found["recipe"]["stages"] == ((16, 1),)
+    assert found["recipe"]["stages"] == ((32, 1),)
     assert list(found["each_fold"]) == ["fold 1/2", "fold 2/2"]
 
 
@@ -100,7 +100,7 @@ def test_a_folder_of_another_recipe_or_other_pictures_is_refused(made, stills):
 
 
 def test_the_command_line_writes_what_it_shows(stills, tmp_path):
-    (tmp_path / "own.toml").write_text("stages = [[16, 1]]\nthreads = 1")
+    (tmp_path / "own.toml").write_text("stages = [[32, 1]]\nthreads = 1")
     file = tmp_path / "found.json"
     command = ["crossvalidate", str(stills), str(tmp_path / "o"), "--trunk", "cnn", "--folds", "2"]
     given = ["--recipe", str(tmp_path / "own.toml"), "--without-marks", "--json", str(file)]
