@@ -100,7 +100,7 @@ def _batch(
     us = np.concatenate([samples.us[cases, variant], samples.us[cases, 0]]).astype(np.float32)
     off = samples.displaced[cases, rng.choice(far, len(cases))]
     mri = np.concatenate([samples.mri[cases, variant], off]).astype(np.float32)
-    varied = [augmented(*pair, VARIED, rng) for pair in zip(us, mri, strict=True)]
+    varied = [augmented(*pair, VARIED, rng)[:2] for pair in zip(us, mri, strict=True)]
     us, mri = (np.stack(images) for images in zip(*varied, strict=True))
     kept = rng.random(mri.shape[:2]) > CHANNEL_DROPOUT
     channels = np.tile(samples.channels[cases], (2, 1)) & kept

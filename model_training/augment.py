@@ -18,14 +18,20 @@ SPECKLE_PX = 0.8  # a grain's standard deviation
 
 
 def augmented(
-    us: np.ndarray, mri: np.ndarray, how: Augmentation, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """One sample, otherwise: US (1, row, column) and MRI (channel, row, column), float32."""
+    us: np.ndarray,
+    mri: np.ndarray,
+    how: Augmentation,
+    rng: np.random.Generator,
+    outline: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """One sample, otherwise: US (1, row, column), MRI (channel, row, column) and, if it is known, the outline
+    (1, row, column), float32."""
     mirrored = how.mirror and rng.random() < 0.5
     us, mri = varied_us(us, how, rng), varied_mri(mri, how, rng)
     if mirrored:
         us, mri = us[:, :, ::-1], mri[:, :, ::-1]
-    return us.astype(np.float32), mri.astype(np.float32)
+        outline = None if outline is None else outline[:, :, ::-1]
+    return us.astype(np.float32), mri.astype(np.float32), outline
 
 
 def varied_us(us: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:

@@ -25,6 +25,7 @@ class Batch:
     `inputs` (known, channel, size, size) by modality are those of the cases that have it; what no case of all
     shares has is not among them. By head: `target` (n, 2) are the probabilities of both classes to be learned
     from that; `weight` (n,) sums to 1 over the shares of all processes: losses are weighted sums.
+    `outline` (n, 1, size, size), where it is known, is the share of each pixel that is lesion.
     """
 
     inputs: Maps
@@ -32,6 +33,7 @@ class Batch:
     present: torch.Tensor
     target: dict[str, torch.Tensor]
     weight: dict[str, torch.Tensor]
+    outline: torch.Tensor | None = None
 
 
 def batches(
@@ -66,7 +68,7 @@ def batches(
             **dict(zip(modalities, (weight[:, None] * has).T, strict=True)),
         }
         own = team.share(len(cases))
-        us, mri = varied(samples, cases[own], turns[own], recipe, epoch)
+        us, mri, outline = varied(samples, cases[own], turns[own], recipe, epoch)
         there = torch.from_numpy(has[own]).to(device)
         seen = tuple(name for name, column in zip(modalities, has.T, strict=True) if column.any())
         given = inputs(us, mri, shown[own], seen, size_px, device)
@@ -79,6 +81,7 @@ def batches(
                 for name, x in targets(malignant[cases[own]], present[own], modalities).items()
             },
             weight={name: _shares(x)[own].to(device) for name, x in weights.items()},
+            outline=None if outline is None else sized(outline, size_px).to(device),
         )
 
 
@@ -166,11 +169,11 @@ def _kept(shape: tuple[int, ...], dropout: float, rng: np.random.Generator) -> n
 
 def varied(
     samples: Samples, cases: np.ndarray, turns: np.ndarray, recipe: Recipe, epoch: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """A variant of each case, augmented by a generator of its own, the same in whichever process and another
     at each of its turns.
 
-    Returns US (n, 1, h, w) and MRI (n, channel, h, w), float32.
+    Returns US (n, 1, h, w), MRI (n, channel, h, w) and, if they are known, outlines (n, 1, h, w), float32.
     """
     made = []
     for case, turn in zip(cases.tolist(), turns.tolist(), strict=True):
@@ -179,9 +182,10 @@ def varied(
         own = np.array([case])
         us = samples.us[own, variant][0].astype(np.float32)
         mri = mri_images(samples, recipe.mri, own, variant)[0].astype(np.float32)
-        made.append(augmented(us, mri, recipe.augmentation, rng))
-    us, mri = zip(*made, strict=True)
-    return np.stack(us), np.stack(mri)
+        outline = None if samples.outline is None else samples.outline[own, variant].astype(np.float32)
+        made.append(augmented(us, mri, recipe.augmentation, rng, outline))
+    us, mri, outlines = zip(*made, strict=True)
+    return np.stack(us), np.stack(mri), None if samples.outline is None else np.stack(outlines)
 
 
 def _shares(weight: np.ndarray) -> torch.Tensor:

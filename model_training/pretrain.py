@@ -189,8 +189,8 @@ def _views(
     channels, has = mri_channels(samples, recipe.mri), known(samples, epoch.modalities, recipe.mri)
 
     def view(cases: np.ndarray, there: dict[str, np.ndarray], turn: int) -> Maps:
-        images = varied(samples, cases, np.zeros_like(cases), recipe, 2 * number + turn)
-        given = inputs(*images, channels[cases], tuple(there), epoch.size_px, device)
+        us, mri, _ = varied(samples, cases, np.zeros_like(cases), recipe, 2 * number + turn)
+        given = inputs(us, mri, channels[cases], tuple(there), epoch.size_px, device)
         return {name: x[torch.from_numpy(there[name]).to(device)] for name, x in given.items()}
 
     for begin in range(0, len(order), recipe.batch):

@@ -57,6 +57,8 @@ class Recipe:
     Neural Network, 2015).
     `repeats` says how often an epoch shows the cases of a source, where not once: few of a kind are learned
     too.
+    `outline` is the weight of a second task, to tell lesion from tissue pixel by pixel in US, where outlines
+    are known; what learns it falls away after training.
     `frozen_norms` keeps batch norms as pretrained weights brought them. `mri` is the input's: "registered" or
     "native".
     """
@@ -72,6 +74,7 @@ class Recipe:
     auxiliary: float = 0.5
     class_weighted: bool = False
     soft_labels: bool = True
+    outline: float = 0.0
     strategy: str = "joint"
     fusion_epochs: int = 3
     fusion_trunk_rate: float = 0.0

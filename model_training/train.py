@@ -23,6 +23,7 @@ from model_training import run_folder
 from model_training.batches import Batch, batches, known, showings
 from model_training.cohort.samples import Samples
 from model_training.initial import RANDOM, initial
+from model_training.outline import Outlining
 from model_training.plan import Epoch, plan, schedule
 from model_training.predict import predict
 from model_training.recipe import Recipe, RecipeError, check_fits, check_size, check_sources
@@ -72,6 +73,7 @@ def train(
     cases = Cases.of(split, training, validation)
     training = _usable(training, network, recipe, "training")
     validation = _usable(validation, network, recipe, "validation")
+    _check_outlines(training, network, recipe)
     net, origin = initial(network, start, imagenet)
     if recipe.frozen_norms and origin == RANDOM:
         raise RecipeError(
@@ -113,12 +115,19 @@ def _usable(samples: Samples, network: NetworkSpec, recipe: Recipe, name: str) -
     return samples
 
 
+def _check_outlines(training: Samples, network: NetworkSpec, recipe: Recipe) -> None:
+    if recipe.outline > 0 and (training.outline is None or "us" not in network.modalities):
+        raise RecipeError("outline needs US and outlines of lesions, which network or cohort lacks: take 0")
+
+
 def _state(
     net: FusionNetwork, network: NetworkSpec, recipe: Recipe, team: Team, device: torch.device
 ) -> State:
     net = net.to(device)
     average = FusionNetwork(network).to(device).to(memory_format=torch.channels_last)
     average.load_state_dict(net.state_dict())
+    if recipe.outline > 0:
+        net = Outlining.of(net, network).to(device)
     join_norms(net, team)
     if recipe.frozen_norms:
         for norm in _norms(net):
@@ -128,14 +137,15 @@ def _state(
 
 
 def _groups(net: FusionNetwork, recipe: Recipe) -> list[dict[str, Any]]:
-    """Trunks and head apart; no weight decay on norms, biases and the fusion prior."""
+    """Trunks and heads apart; no weight decay on norms, biases and the fusion prior."""
+    outliners = [net.outliner] if isinstance(net, Outlining) else []
     return [
         {
             "params": [p for p in part.parameters() if (p.ndim > 1) == decayed],
             "weight_decay": recipe.weight_decay * decayed,
             "trunk": part is net.trunks,
         }
-        for part in (net.trunks, net.head)
+        for part in (net.trunks, net.head, *outliners)
         for decayed in (True, False)
     ]
 
@@ -234,27 +244,41 @@ def _loss(
     def entropy(name: str, logits: torch.Tensor) -> torch.Tensor:
         return (batch.weight[name] * F.cross_entropy(logits, batch.target[name], reduction="none")).sum()
 
+    outlined = _outline_loss(net, maps, batch, recipe)
     if not epoch.fused:
         (name,) = maps
-        return entropy(name, net.head.single[name](maps[name].mean(dim=(2, 3))))
+        return entropy(name, net.head.single[name](maps[name].mean(dim=(2, 3)))) + outlined
     logits = net.head(maps, batch.present)
     single = torch.stack([entropy(name, logits[name]) for name in maps])
-    return entropy("fused", logits["fused"]) + recipe.auxiliary * single.sum()
+    return entropy("fused", logits["fused"]) + recipe.auxiliary * single.sum() + outlined
+
+
+def _outline_loss(
+    net: FusionNetwork, maps: dict[str, torch.Tensor], batch: Batch, recipe: Recipe
+) -> torch.Tensor | float:
+    """Cross-entropy a pixel of what is lesion in US, at the recipe's weight."""
+    if not isinstance(net, Outlining) or "us" not in maps or batch.outline is None:
+        return 0.0
+    said = net.outliner(maps["us"])
+    truth = F.interpolate(batch.outline, size=said.shape[-2:], mode="area").clamp(0, 1)
+    entropy = F.binary_cross_entropy_with_logits(said, truth, reduction="none").mean(dim=(1, 2, 3))
+    return recipe.outline * (batch.weight["us"] * entropy).sum()
 
 
 @torch.no_grad()
 def _follow(average: FusionNetwork, net: FusionNetwork, keep: float) -> None:
-    for own, other in zip(_tensors(average), _tensors(net), strict=True):
+    """Move the average towards the network; what only learns is not in it."""
+    learned = _tensors(net)
+    for name, own in _tensors(average).items():
         if own.dtype.is_floating_point:
-            own.lerp_(other, 1 - keep)
+            own.lerp_(learned[name], 1 - keep)
         else:
-            own.copy_(other)
+            own.copy_(learned[name])
 
 
-def _tensors(net: FusionNetwork) -> Iterator[torch.Tensor]:
-    """Parameters and buffers, shared ones once."""
-    yield from net.parameters()
-    yield from net.buffers()
+def _tensors(net: FusionNetwork) -> dict[str, torch.Tensor]:
+    """Parameters and buffers by name, shared ones once."""
+    return {**dict(net.named_parameters()), **dict(net.named_buffers())}
 
 
 def _close(

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,8 @@ class Samples:
     variant is exactly what the application computes, the last ones are strayed. `channels` bool (case,
     channel) says which MRI channels are present. `native` (case, channel, size, size) is MRI on its acquired
     planes; `displaced` (case, len(`DISPLACED_MM`) + 1, channel, size, size) is MRI under registrations that
-    are that far off. `about` is the manifest, a row a lesion, in the same order.
+    are that far off. `about` is the manifest, a row a lesion, in the same order. `outline` (case, variant,
+    size, size), where outlines are known, is the share of each pixel of `us` that is lesion.
     """
 
     us: np.ndarray
@@ -44,6 +46,7 @@ class Samples:
     native: np.ndarray
     displaced: np.ndarray
     about: pd.DataFrame
+    outline: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.about)
@@ -76,32 +79,47 @@ class Samples:
         """sha256 (hex) over whose lesions they are, their labels and all arrays: other cases have another,
         and so have those that were cut from other images or by other marks."""
         digest = hashlib.sha256(self.about[list(COLUMNS)].to_csv(index=False).encode())
-        for name in _ARRAYS:
-            digest.update(np.ascontiguousarray(getattr(self, name)).tobytes())
+        for array in self.arrays().values():
+            digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
     def take(self, cases: np.ndarray) -> Samples:
         """The lesions at these places, or where this mask is true."""
-        arrays = {name: getattr(self, name)[cases] for name in _ARRAYS}
+        arrays = {name: array[cases] for name, array in self.arrays().items()}
         places = np.flatnonzero(cases) if cases.dtype == bool else cases
         return Samples(**arrays, about=self.about.iloc[places].reset_index(drop=True))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What there is, by name."""
+        always = {name: getattr(self, name) for name in _ARRAYS}
+        return always if self.outline is None else {**always, "outline": self.outline}
 
 
 def joined(parts: Sequence[Samples]) -> Samples:
     """The lesions of all parts, one part after the other."""
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS}
+    arrays = _joined([part.arrays() for part in parts])
     return Samples(**arrays, about=pd.concat([part.about for part in parts], ignore_index=True))
+
+
+def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """What all parts have, one after the other."""
+    return {
+        name: np.concatenate([part[name] for part in parts])
+        for name in parts[0]
+        if all(name in part for part in parts)
+    }
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One lesion's versions and its row: `variants` exact ones first; `native`, `displaced` as in
+    """One lesion's versions and its row: `variants` exact ones first; `native`, `displaced`, `outline` as in
     `Samples`."""
 
     variants: Sequence[Cut]
     native: np.ndarray
     displaced: np.ndarray
     about: Mapping[str, object]
+    outline: np.ndarray | None = None
 
 
 def sample(
@@ -127,6 +145,9 @@ def _displaced(lesion: MarkedLesion, spec: InputSpec, rng: np.random.Generator) 
 
 def write_shard(path: Path, samples: Sequence[Sample]) -> None:
     """Write `path` (.npz) and its rows beside it; the arrays come last and whole."""
+    outlines = [one.outline for one in samples if one.outline is not None]
+    complete = len(outlines) == len(samples)
+    known: dict[str, Any] = {"outline": np.stack(outlines).astype(np.float16)} if complete else {}
     pd.DataFrame([one.about for one in samples]).to_csv(path.with_suffix(".csv"), index=False)
     with written_whole(path) as file:
         np.savez(
@@ -136,6 +157,7 @@ def write_shard(path: Path, samples: Sequence[Sample]) -> None:
             channels=np.stack([one.variants[0][2] for one in samples]),
             native=np.stack([one.native for one in samples]).astype(np.float16),
             displaced=np.stack([one.displaced for one in samples]).astype(np.float16),
+            **known,
         )
 
 
@@ -172,8 +194,7 @@ def load_cohort(folder: Path, part: str | None = None) -> Samples:
             arrays.append(dict(shard))
     if not rows:
         raise FileNotFoundError(f"no cached cohort part '{part}'" if part else "no cached cohort")
-    joined = {name: np.concatenate([one[name] for one in arrays]) for name in _ARRAYS}
-    return Samples(**joined, about=pd.concat(rows, ignore_index=True))
+    return Samples(**_joined(arrays), about=pd.concat(rows, ignore_index=True))
 
 
 def _shards(folder: Path) -> list[Path]:

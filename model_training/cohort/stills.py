@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from breastview.fusion.spec import InputSpec
-from model_training.cohort.cut import MarkedLesion, cut
+from model_training.cohort.cut import Cut, MarkedLesion, cut
 from model_training.cohort.samples import Sample, Samples, load_cohort, sample, write_shard
 
 CLASSES = {"benign": False, "malignant": True}
@@ -105,8 +105,17 @@ def _sample(
 ) -> Sample:
     grey = painted_over(still.grey) if without_marks else still.grey
     lesion = MarkedLesion(grey, _fixed_box(still.box_px) if fixed else still.box_px)
-    rng = np.random.default_rng([sum(still.name.encode()), *still.grey.shape])
-    return sample([lesion], spec, variants, rng, _about(still, part))
+    seed = [sum(still.name.encode()), *still.grey.shape]
+    picture, outline = (
+        sample([one], spec, variants, np.random.default_rng(seed), _about(still, part))
+        for one in (lesion, replace(lesion, grey=still.mask * np.uint8(255)))
+    )
+    return replace(picture, outline=np.stack([_share(one, spec) for one in outline.variants]))
+
+
+def _share(cut_mask: Cut, spec: InputSpec) -> np.ndarray:
+    """Share of each pixel (size, size) that is lesion, from a mask cut as a picture is."""
+    return np.asarray(cut_mask[0][0] * spec.us_std + spec.us_mean)
 
 
 def _about(still: LabelledStill, part: str) -> dict[str, object]:
@@ -128,8 +137,7 @@ def crop_masks(
     box = _fixed_box(still.box_px) if fixed_magnification else still.box_px
 
     def seen(mask: np.ndarray) -> np.ndarray:
-        shown = cut(MarkedLesion(mask * np.uint8(255), box), spec)[0][0]
-        return shown * spec.us_std + spec.us_mean
+        return _share(cut(MarkedLesion(mask * np.uint8(255), box), spec), spec)
 
     return {"lesion": seen(still.mask), "text": seen(burned_in(still.grey))}
 

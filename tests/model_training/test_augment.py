@@ -17,7 +17,7 @@ def test_mirroring_turns_both_modalities_alike_and_never_upside_down():
     mri = np.repeat(us, 4, axis=0)
     places = set()
     for seed in range(20):
-        own, other = augmented(us, mri, Augmentation(us_gain=0), np.random.default_rng(seed))
+        own, other, _ = augmented(us, mri, Augmentation(us_gain=0), np.random.default_rng(seed))
         place = np.unravel_index(own[0].argmax(), (6, 6))
         assert place == np.unravel_index(other[2].argmax(), (6, 6))
         places.add((int(place[0]), int(place[1])))
@@ -26,8 +26,8 @@ def test_mirroring_turns_both_modalities_alike_and_never_upside_down():
 
 def test_nothing_asked_changes_nothing():
     us, mri = np.random.default_rng(1).normal(size=(2, 1, 8, 8)).astype(np.float32)
-    own, other = augmented(us, mri, STILL, np.random.default_rng(0))
-    assert np.array_equal(own, us) and np.array_equal(other, mri)
+    own, other, outline = augmented(us, mri, STILL, np.random.default_rng(0), us > 0)
+    assert np.array_equal(own, us) and np.array_equal(other, mri) and np.array_equal(outline, us > 0)
 
 
 def test_one_seed_gives_one_picture():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from breastview.fusion.spec import InputSpec
 from model_training.__main__ import app
-from model_training.cohort.samples import load_cohort
+from model_training.cohort.samples import joined, load_cohort
 from model_training.cohort.stills import about, painted_over, read_stills, stills_cohort
 from model_training.splits import folds
 
@@ -70,6 +71,19 @@ def test_a_fixed_magnification_hides_how_large_the_lesion_is(folder, tmp_path):
     shown = load_cohort(tmp_path / "c").us[0, 0, 0] * SMALL.us_std + SMALL.us_mean
     share = (np.abs(shown - 20 / 255) < 0.05).mean()
     assert share == pytest.approx(40 * 20 / (150 * 1.6) ** 2, rel=0.4)
+
+
+def test_outlines_stray_as_their_pictures_do(folder, tmp_path):
+    stills_cohort(folder, tmp_path / "c" / "s.npz", "", SMALL, variants=4)
+    samples = load_cohort(tmp_path / "c")
+    assert samples.outline.shape == (5, 4, 24, 24)
+    dark = np.abs(samples.us[:, :, 0] * SMALL.us_std + SMALL.us_mean - 20 / 255) < 0.03
+    inside, outside = samples.outline > 0.95, samples.outline < 0.05
+    assert dark[inside].mean() > 0.95 and dark[outside].mean() < 0.05
+    assert not np.array_equal(inside[:, 0], inside[:, 1])
+    both = joined([samples.take(np.array([0, 1])), samples.take(np.array([2, 3, 4]))])
+    assert both.sha256 == samples.sha256 != replace(samples, outline=None).sha256
+    assert joined([samples, replace(samples, outline=None)]).outline is None
 
 
 def test_only_the_chosen_are_cut(folder, tmp_path):
