@@ -8,7 +8,7 @@ one, and a shadow's attenuation in dB a subtraction.
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from breastview.fusion.spec import InputSpec
 from model_training.recipe import Augmentation
@@ -27,11 +27,32 @@ def augmented(
     """One sample, otherwise: US (1, row, column), MRI (channel, row, column) and, if it is known, the outline
     (1, row, column), float32."""
     mirrored = how.mirror and rng.random() < 0.5
-    us, mri = varied_us(us, how, rng), varied_mri(mri, how, rng)
+    places = _places(us.shape[-2:], how, rng) if how.moves else None
+    us, mri = varied_us(_moved(us, places), how, rng), varied_mri(_moved(mri, places), how, rng)
+    outline = None if outline is None else _moved(outline, places).astype(np.float32)
     if mirrored:
         us, mri = us[:, :, ::-1], mri[:, :, ::-1]
         outline = None if outline is None else outline[:, :, ::-1]
     return us.astype(np.float32), mri.astype(np.float32), outline
+
+
+def _places(shape: tuple[int, ...], how: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Where each pixel of a turned, zoomed, stretched and shifted picture comes from, (2, row, column)."""
+    angle = np.deg2rad(rng.uniform(-how.turn_deg, how.turn_deg))
+    across = 1 + rng.uniform(-how.zoom, how.zoom)
+    down = across * (1 + rng.uniform(-how.stretch, how.stretch))
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    middle = (np.array(shape) - 1) / 2
+    grid = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")) - middle[:, None, None]
+    away = middle + rng.normal(0, how.shift, 2) * shape
+    return np.einsum("ij,jrc->irc", turn @ np.diag([down, across]), grid) + away[:, None, None]
+
+
+def _moved(images: np.ndarray, places: np.ndarray | None) -> np.ndarray:
+    """Images (channel, row, column) at other places; beyond the border lies their mirror image."""
+    if places is None or not images.any():
+        return images
+    return np.stack([map_coordinates(one, places, order=1, mode="reflect") for one in images])
 
 
 def varied_us(us: np.ndarray, how: Augmentation, rng: np.random.Generator) -> np.ndarray:

@@ -32,7 +32,7 @@ from model_training.train import train
 
 ANSWERS = "answers.npz"
 SEED = 7  # of the folds
-VARIANTS = 6  # of a still: once by its box, then strayed
+VARIANTS = 12  # of a still: once by its box, then strayed
 
 
 @dataclass(frozen=True)

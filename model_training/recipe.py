@@ -30,7 +30,8 @@ class Augmentation:
     """How far a sample strays when it is shown; grey values are the network's, where the US spread is 1.
 
     `us_contrast` and `mri_gain` are shares, `us_gain` (time-gain), `speckle`, `shadow` and `mri_noise` grey
-    values; `shadow_share` is how many of the samples get a shadow.
+    values; `shadow_share` is how many of the samples get a shadow. `turn_deg`, `zoom` (a share), `stretch` (a
+    share, of height against width) and `shift` (a share of the side) move US and MRI alike.
     """
 
     mirror: bool = True
@@ -41,6 +42,15 @@ class Augmentation:
     shadow_share: float = 0.0
     mri_gain: float = 0.1
     mri_noise: float = 0.0
+    turn_deg: float = 0.0
+    zoom: float = 0.0
+    stretch: float = 0.0
+    shift: float = 0.0
+
+    @property
+    def moves(self) -> bool:
+        """Whether it moves what a picture shows."""
+        return max(self.turn_deg, self.zoom, self.stretch, self.shift) > 0
 
 
 @dataclass(frozen=True)

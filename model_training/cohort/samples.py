@@ -25,6 +25,7 @@ COLUMNS = ("case", "patient", "group", "source", "part", "malignant")  # of ever
 BEST = ("best_us", "best_mri", "best_fused")  # where an optimal reader's answer is known
 DISPLACED_MM = (5.0, 10.0, 15.0)  # how far the misregistered versions of a sample are off; one more is drawn
 FLAGGED_MM = (8.0, 15.0)  # from between these
+JITTER = Jitter()
 _ARRAYS = ("us", "mri", "channels", "native", "displaced")
 
 
@@ -128,10 +129,11 @@ def sample(
     variants: int,
     rng: np.random.Generator,
     about: Mapping[str, object],
+    jitter: Jitter = JITTER,
 ) -> Sample:
     """Cut one lesion: each of its views exactly, then strayed ones that take turns of them."""
     cuts = [cut(view, spec) for view in views[:variants]]
-    cuts += [strayed(views[n % len(views)], spec, Jitter(), rng) for n in range(len(views), variants)]
+    cuts += [strayed(views[n % len(views)], spec, jitter, rng) for n in range(len(views), variants)]
     return Sample(cuts, native_cut(views[0], spec)[0], _displaced(views[0], spec, rng), about)
 
 

@@ -13,11 +13,12 @@ from PIL import Image
 from scipy import ndimage
 
 from breastview.fusion.spec import InputSpec
-from model_training.cohort.cut import Cut, MarkedLesion, cut
+from model_training.cohort.cut import Cut, Jitter, MarkedLesion, cut
 from model_training.cohort.samples import Sample, Samples, load_cohort, sample, write_shard
 
 CLASSES = {"benign": False, "malignant": True}
 INDEX = "index.csv"  # class, file, near_duplicate_group
+FARTHER = Jitter(box=0.12, margin=0.2)  # stills are few
 FIXED_BOX_PX = 150.0  # side of the box that hides a lesion's size
 MARK_PX, MARK_ABOVE, MARK_GREY = 7, 90, 190  # thinner than, brighter than around by, as bright as this
 
@@ -107,7 +108,7 @@ def _sample(
     lesion = MarkedLesion(grey, _fixed_box(still.box_px) if fixed else still.box_px)
     seed = [sum(still.name.encode()), *still.grey.shape]
     picture, outline = (
-        sample([one], spec, variants, np.random.default_rng(seed), _about(still, part))
+        sample([one], spec, variants, np.random.default_rng(seed), _about(still, part), FARTHER)
         for one in (lesion, replace(lesion, grey=still.mask * np.uint8(255)))
     )
     return replace(picture, outline=np.stack([_share(one, spec) for one in outline.variants]))

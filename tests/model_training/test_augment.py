@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,32 @@ def test_nothing_asked_changes_nothing():
     us, mri = np.random.default_rng(1).normal(size=(2, 1, 8, 8)).astype(np.float32)
     own, other, outline = augmented(us, mri, STILL, np.random.default_rng(0), us > 0)
     assert np.array_equal(own, us) and np.array_equal(other, mri) and np.array_equal(outline, us > 0)
+
+
+def test_what_moves_moves_in_both_images_and_in_the_outline_alike():
+    down, right = np.mgrid[-1:1:32j, -1:1:32j]
+    blob = np.exp(-((right - 0.2) ** 2 + (down + 0.1) ** 2) / 0.05)[None]
+    how = replace(STILL, mirror=True, turn_deg=10, zoom=0.15, stretch=0.1, shift=0.05)
+    places = []
+    for seed in range(20):
+        given = (blob, np.repeat(blob, 4, axis=0), how, np.random.default_rng(seed), blob)
+        us, mri, outline = augmented(*given)
+        assert np.array_equal(us, outline) and np.array_equal(us[0], mri[2])
+        places.append(np.unravel_index(us[0].argmax(), us[0].shape))
+    assert len(set(places)) > 10
+    assert all(8 < row < 20 for row, _ in places)  # a little up or down, and never upside down
+
+
+def test_a_turn_keeps_the_middle_and_a_zoom_brings_it_nearer():
+    cross = np.zeros((1, 33, 33))
+    cross[0, 16, 10:23] = 1
+    turned = augmented(cross, cross, replace(STILL, turn_deg=30), np.random.default_rng(0))[0][0]
+    assert turned[16, 16] == pytest.approx(1, abs=0.01) and turned[16, 11] < 0.5
+    widths = {
+        round(float(augmented(cross, cross, replace(STILL, zoom=0.2), np.random.default_rng(s))[0].sum()))
+        for s in range(30)
+    }
+    assert min(widths) < 12 and max(widths) > 14
 
 
 def test_one_seed_gives_one_picture():
