@@ -16,17 +16,17 @@ import numpy as np
 from scipy.special import expit
 
 from breastview.fusion.network import FusionNetwork
-from breastview.fusion.spec import InputSpec, NetworkSpec
+from breastview.fusion.spec import InputSpec, NetworkSpec, read_spec
 from breastview.whole import written_whole
 from model_training import evaluate
 from model_training.cohort.samples import Samples
-from model_training.cohort.stills import stills_with_masks
+from model_training.cohort.stills import STILLS, stills_with_masks
 from model_training.export import Answered, Head
-from model_training.initial import initial
+from model_training.initial import StartError, initial
 from model_training.measure import Found, attention_shares, stills_figures
 from model_training.predict import predict
 from model_training.recipe import Recipe, to_plain
-from model_training.run_folder import CHECKPOINT, CHOSEN, Cases, Settings, begin, log_lines
+from model_training.run_folder import CHECKPOINT, CHOSEN, SETTINGS, Cases, Settings, begin, log_lines
 from model_training.splits import Split, folds
 from model_training.train import train
 
@@ -73,11 +73,13 @@ def cross_validate(
     that the pooled AUC also suffers where the folds' networks disagree. Killed, it goes on where it was.
 
     Raises:
-        RecipeError, StartError, RunError, DivergedError: as `train` does; RunError too where `folder` holds
-            folds of other stills, of another network or another recipe.
+        RecipeError, StartError, RunError, DivergedError: as `train` does; StartError too where the bundle to
+            start from was trained on stills, RunError where `folder` holds folds of other stills, of another
+            network or another recipe.
         SplitError: too few stills for so many folds.
         FileNotFoundError: `source` holds no labelled stills.
     """
+    _check_unseen(start)
     how = Training(NetworkSpec(trunk, modalities=("us",)), recipe, start, imagenet)
     spec = InputSpec(size_px=recipe.size_px)
     samples, masks = stills_with_masks(
@@ -106,6 +108,20 @@ def cross_validate(
         "each_fold": {split.name: one.told for split, one in zip(splits, found, strict=True)},
         "recipe": to_plain(recipe),
     }
+
+
+def _check_unseen(start: Path | None) -> None:
+    """Raises StartError where the bundle to start from has seen stills: these perhaps, and test ones among
+    them."""
+    if start is None or (start / SETTINGS).exists():
+        return
+    spec = read_spec(start)
+    sources = {source for scope in (spec.scope, spec.us_scope) if scope for source in scope.sources}
+    if STILLS in sources:
+        raise StartError(
+            f"the bundle {start} was trained on stills, perhaps on those that are to be tested: start "
+            "from one that was not"
+        )
 
 
 def _fold(

@@ -16,6 +16,7 @@ from breastview.fusion.spec import InputSpec
 from model_training.cohort.cut import Cut, Jitter, MarkedLesion, cut
 from model_training.cohort.samples import Sample, Samples, load_cohort, sample, write_shard
 
+STILLS = "stills"  # the source
 CLASSES = {"benign": False, "malignant": True}
 INDEX = "index.csv"  # class, file, near_duplicate_group
 FARTHER = Jitter(box=0.12, margin=0.2)  # stills are few
@@ -124,7 +125,7 @@ def _about(still: LabelledStill, part: str) -> dict[str, object]:
         "case": still.name,
         "patient": still.group,
         "group": still.group,
-        "source": "stills",
+        "source": STILLS,
         "part": part,
         "malignant": still.malignant,
     }

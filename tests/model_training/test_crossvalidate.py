@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from breastview.fusion.spec import read_spec, write_spec
 from model_training import crossvalidate, evaluate
 from model_training.__main__ import app
 from model_training.cohort.samples import load_cohort
 from model_training.crossvalidate import cross_validate
 from model_training.export import Answered, Head
+from model_training.initial import StartError
 from model_training.recipe import Recipe
 from model_training.run_folder import RunError, read_settings
 from model_training.splits import folds
@@ -109,6 +112,15 @@ def test_the_command_line_writes_what_it_shows(stills, tmp_path):
     assert json.loads(file.read_text())["without_marks"] is True
     assert "started_from             random weights" in result.output
     assert read_settings(tmp_path / "o" / "fold-1").cases.split == "fold 1/2"
+
+
+def test_a_bundle_that_has_seen_stills_is_no_start(stills, tmp_path, small_bundle):
+    bundle = shutil.copytree(small_bundle, tmp_path / "bundle")
+    spec = read_spec(bundle)
+    write_spec(bundle, replace(spec, us_scope=replace(spec.scope, sources=("stills",))))
+    with pytest.raises(StartError, match="was trained on stills, perhaps on those"):
+        cross_validate(stills, tmp_path / "o", "cnn", RECIPE, FOLDS, start=bundle)
+    assert not (tmp_path / "o").exists()
 
 
 def test_weights_to_start_from_that_do_not_fit_are_told_before_anything_is_trained(
