@@ -155,9 +155,13 @@ def measure_stills(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndar
 def stills_figures(
     samples: Samples, odds: np.ndarray, called: np.ndarray, shares: Mapping[str, np.ndarray]
 ) -> Found:
-    """The figures of stills from calibrated log odds (case,), calls bool (case,), and `attention_shares`."""
+    """The figures of stills from calibrated log odds (case,), calls bool (case,), and `attention_shares`.
+
+    "at_one_half" are the rates where a probability of one half calls: no few validation stills chose it.
+    """
     attention = {name: _mean(values[np.isfinite(values)]) for name, values in shares.items()}
-    return {**_figures(samples, odds, called), "attention": attention}
+    half = _rates(samples.label, odds >= 0)
+    return {**_figures(samples, odds, called), "at_one_half": half, "attention": attention}
 
 
 def _us_answers(bundle: Bundle, samples: Samples) -> tuple[np.ndarray, np.ndarray]:

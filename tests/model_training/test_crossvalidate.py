@@ -76,6 +76,8 @@ def test_the_pooled_figures_are_those_of_each_stills_own_fold(made):
             called[split.test] = evaluate.calibrated(kept["test"], head.temperature) >= head.point
     assert found["auc"]["value"] == pytest.approx(evaluate.auc(samples.label, odds))
     assert found["accuracy"]["value"] == pytest.approx((called == samples.label).mean())
+    at_one_half = found["at_one_half"]["accuracy"]["value"]
+    assert at_one_half == pytest.approx(((odds >= 0) == samples.label).mean())
 
 
 def test_a_fold_that_has_answered_is_kept_and_one_that_was_killed_is_made(made, stills, monkeypatch):
