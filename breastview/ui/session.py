@@ -1,19 +1,17 @@
-"""What the window is open on: the review and the images that are loaded. Views listen to its signals."""
+"""What the window is open on: the review, and what is hung of its images. Views listen to its signals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
-from breastview.errors import BreastViewError, Cancelled, RecordError
+from breastview.errors import BreastViewError, RecordError
 from breastview.fusion.reading import Reading, keep, restored
-from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.dynamic import SUBTRACTION, phases, subtraction
-from breastview.imaging.load import load_frames, load_middle_slice
+from breastview.imaging.case import ScannedCase, ScannedFrames
+from breastview.imaging.dynamic import SUBTRACTION, phases
+from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.jobs.tasks import Tasks, Ticket
@@ -22,32 +20,15 @@ from breastview.progress import Progress
 from breastview.records.autosave import Autosaver
 from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, ReviewRecord
-from breastview.registration.motion import load_corrected
-from breastview.registration.parameters import PhaseMotion, RegistrationParameters
+from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane, known_plane
-from breastview.registration.skin import Body, find_body, side_of
+from breastview.registration.skin import Body, side_of
 from breastview.review.actions import Action, KeepReading
 from breastview.review.history import Review
 from breastview.review.state import Part, ReviewState, open_state
+from breastview.ui.images import Images
 
-LOADED_ROLES = (Role.T1WI, Role.T2WI, Role.DWI, Role.ADC, Role.STIR)  # at once; others when they are hung
-OF_ONE_CASE = (
-    "preview",
-    "frames",
-    "volumes",
-    "volume",
-    "thumbnails",
-    "subtraction",
-    "motion",
-    "moved volumes",
-    "body",
-    "model",
-    "report",
-    "snap",
-    "registration file",
-)
-Item = TypeVar("Item")
-Loaded = TypeVar("Loaded")
+OF_ONE_CASE = ("preview", "motion", "model", "report", "snap", "registration file")  # kinds of tasks
 
 
 class Session(QObject):
@@ -71,11 +52,12 @@ class Session(QObject):
         super().__init__()
         self.tasks = tasks
         self.review: Review | None = None
-        self.volumes: dict[str, Volume] = {}
-        self._motions: tuple[PhaseMotion, ...] = ()  # that the volumes are loaded without
-        self.stacks: dict[str, FrameStack] = {}
+        self.images = Images(tasks, post)
+        self.images.loaded.connect(self.loaded)
+        self.images.thumbnail.connect(self.thumbnail)
+        self.images.failed.connect(self.failed)
+        self.images.body_found.connect(lambda: self.changed.emit(frozenset({Part.LESIONS})))
         self.preview: FrameStack | None = None
-        self.body: Body | None = None
         self.us_key: str | None = None
         self.us_frame = 0
         self.mri_key: str | None = None
@@ -100,6 +82,21 @@ class Session(QObject):
     def case(self) -> ScannedCase | None:
         """The open case, or None."""
         return self.review.state.case if self.review else None
+
+    @property
+    def stacks(self) -> dict[str, FrameStack]:
+        """The US images that are loaded, by key."""
+        return self.images.stacks
+
+    @property
+    def volumes(self) -> dict[str, Volume]:
+        """The volumes that are loaded, by key; the subtraction among them."""
+        return self.images.volumes
+
+    @property
+    def body(self) -> Body | None:
+        """Where the MRI shows the patient, once it is found."""
+        return self.images.body
 
     def open_folder(self, folder: Path, record: ReviewRecord | None = None) -> None:
         """Scan a folder in the background; the present case stays until the new one stands."""
@@ -143,17 +140,17 @@ class Session(QObject):
                 self.failed.emit(error.message)
         for kind in OF_ONE_CASE:
             self.tasks.cancel(kind)
-        self.volumes, self.stacks, self.body, self.readings, self.preview = {}, {}, None, {}, None
+        self.images.clear()
+        self.readings, self.preview = {}, None
         self.review = Review(open_state(case, record))
         self._told = frozenset()
         self.glance(None)
-        self._motions = self.state.record.motions
         self._follow_readings()
         self.us_key = self._first_us()
         self.us_frame = 0
         self.mri_key = self._first_mri()
         self.opened.emit()
-        self._load_images()
+        self.images.open(self.state.case, self.state.record.motions, self.mri_key)
 
     def _first_us(self) -> str | None:
         lesion = self.lesion
@@ -168,86 +165,6 @@ class Session(QObject):
         ranked = [v for role in order for v in self.state.case.volumes if v.role.role == role]
         return ranked[0].key if ranked else None
 
-    def _load_images(self) -> None:
-        """Load US, then what is hung first, then the rest, each shown as soon as it is there."""
-        case = self.state.case
-        first = list(phases(case.volumes)[:2]) if self.mri_key == SUBTRACTION else []
-        first += [v for v in case.volumes if v.key == self.mri_key]
-        rest = [v for v in case.volumes if v not in first and v.role.role in LOADED_ROLES]
-        later = [v for v in case.volumes if v not in first and v not in rest]
-        take_stack = partial(self._take_stack, case)
-        self.tasks.start("frames", partial(self._load_each, case.frames, load_frames, take_stack), _ignore)
-        self._load_volumes("volumes", first + rest)
-        self.tasks.start("thumbnails", partial(self._make_thumbnails, later), _ignore)
-
-    def _load_volumes(self, kind: str, items: Iterable[ScannedVolume]) -> None:
-        """Load volumes without the motion that the record keeps of them."""
-        take = partial(self._take_volume, self.state.case, self._motions)
-        load = partial(load_corrected, self._motions)
-        self.tasks.start(kind, partial(self._load_each, items, load, take), _ignore)
-
-    def _load_each(
-        self,
-        items: Iterable[Item],
-        load: Callable[[Item, Progress], Loaded],
-        take: Callable[[Loaded], None],
-        progress: Progress,
-    ) -> None:
-        """In a thread: load one after the other; what cannot be loaded is told and stops nothing."""
-        for item in items:
-            try:
-                loaded = load(item, progress)
-            except Cancelled:
-                raise
-            except BreastViewError as error:
-                self._post(partial(self.failed.emit, error.message))
-            else:
-                self._post(partial(take, loaded))
-
-    def _make_thumbnails(self, volumes: Iterable[ScannedVolume], progress: Progress) -> None:
-        """In a thread: one slice of each volume that is not loaded."""
-        for volume in volumes:
-            picture = load_middle_slice(volume)
-            if picture is not None:
-                self._post(partial(self.thumbnail.emit, volume.key, picture))
-
-    def _take_stack(self, case: ScannedCase, stack: FrameStack) -> None:
-        if self.case is not None and self.case.fingerprint == case.fingerprint:
-            self.stacks[stack.key] = stack
-            self.loaded.emit(stack.key)
-
-    def _take_volume(self, case: ScannedCase, motions: tuple[PhaseMotion, ...], volume: Volume) -> None:
-        if self.case is None or self.case.fingerprint != case.fingerprint:
-            return
-        if _motion_of(motions, volume.key) != _motion_of(self._motions, volume.key):
-            return  # its motion was found or dropped meanwhile: it is on its way again
-        self.volumes[volume.key] = volume
-        self.loaded.emit(volume.key)
-        dce = phases(self.case.volumes)
-        if (
-            len(dce) >= 2
-            and SUBTRACTION not in self.volumes
-            and {v.key for v in dce[:2]} <= set(self.volumes)
-        ):
-            pre, post = (self.volumes[v.key] for v in dce[:2])
-            self.tasks.start(
-                "subtraction",
-                lambda progress: subtraction(post, pre),
-                lambda v: self._take_subtraction(case, v),
-            )
-        known = self.body is not None or self.tasks.is_running("body")
-        if not known and volume.role.role in ("dce", "t1wi", "t2wi"):
-            self.tasks.start("body", lambda progress: find_body(volume), self._take_body)
-
-    def _take_subtraction(self, case: ScannedCase, volume: Volume) -> None:
-        if self.case is not None and self.case.fingerprint == case.fingerprint:
-            self.volumes[SUBTRACTION] = volume
-            self.loaded.emit(SUBTRACTION)
-
-    def _take_body(self, body: Body) -> None:
-        self.body = body
-        self.changed.emit(frozenset({Part.LESIONS}))
-
     def show_us(self, key: str, frame: int = 0) -> None:
         """Hang another US image or frame."""
         self.glance(None)
@@ -257,8 +174,7 @@ class Session(QObject):
     def show_mri(self, key: str) -> None:
         """Hang another MRI volume, loading it when it is not here yet."""
         self.mri_key = key
-        if key not in self.volumes and self.case is not None and key != SUBTRACTION:
-            self._load_volumes("volume", [self.case.volume(key)])
+        self.images.want(key)
         self.changed.emit(frozenset({Part.SELECTION}))
 
     def dispatch(self, action: Action) -> bool:
@@ -317,7 +233,7 @@ class Session(QObject):
         if not parts:
             return
         self.glance(None)
-        self._follow_motions()
+        self.images.follow(self.state.case, self.state.record.motions, self.mri_key)
         self._follow_readings()
         self._autosaver.changed(self.state.record)
         self.changed.emit(parts)
@@ -330,25 +246,6 @@ class Session(QObject):
             own = known.get(kept.lesion_id)
             same = own is not None and own.input_sha256 == kept.input_sha256
             self.readings[kept.lesion_id] = own if own is not None and same else restored(kept)
-
-    def _follow_motions(self) -> None:
-        """Let go of the phases whose motion was found or dropped, and load them as they lie now.
-
-        Nothing can be computed from the former ones in the meantime.
-        """
-        before, self._motions = self._motions, self.state.record.motions
-        case = self.state.case
-        hung = {*self.volumes, self.mri_key, *(volume.key for volume in phases(case.volumes)[:2])}
-        changed = [
-            volume
-            for volume in case.volumes
-            if volume.key in hung and _motion_of(before, volume.key) != _motion_of(self._motions, volume.key)
-        ]
-        if changed:
-            self.tasks.cancel("subtraction")
-            for key in (SUBTRACTION, *(volume.key for volume in changed)):
-                self.volumes.pop(key, None)
-            self._load_volumes("moved volumes", changed)
 
     def glance(self, pose: RegistrationParameters | None, name: str = "") -> None:
         """Let the panes show the hung frame in another pose for a moment, None: in its own again.
@@ -427,12 +324,3 @@ class Session(QObject):
         """Save what waits and end the background work."""
         self.tasks.close()
         self._autosaver.close()
-
-
-def _ignore(answer: object) -> None:
-    """What the work had to say was said on its way."""
-
-
-def _motion_of(motions: Iterable[PhaseMotion], key: str) -> PhaseMotion | None:
-    """The motion that a volume is corrected for; None where it lies as it was acquired."""
-    return next((m for m in motions if m.volume_key == key and m.reason is None), None)

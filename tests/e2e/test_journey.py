@@ -12,13 +12,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from breastview.app import Application, make_application
+from breastview.imaging.dynamic import SUBTRACTION
 from breastview.imaging.geometry import slice_through
 from breastview.records.store import RecordStore
 from breastview.records.store import read as read_record
 from breastview.records.values import BiRads, Side, clock_label
 from breastview.registration.parameters import Method
 from breastview.registration.transform import map_points, rotation
-from breastview.ui.session import SUBTRACTION
 from tests.ui.hands import SHIFT, click, drag, drop, enter, press, push, texts, wheel
 
 ATTENTION = "model attention, not lesion outline"

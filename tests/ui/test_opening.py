@@ -10,6 +10,7 @@ from PIL import Image
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolButton, QTreeWidgetItemIterator
 
+import breastview.ui.images as images_module
 import breastview.ui.session as session_module
 from breastview.imaging.scan import scan_folder
 from breastview.messages import message
@@ -97,7 +98,7 @@ def test_what_was_computed_of_the_case_before_does_not_reach_the_next(
         assert told.wait(WAIT_MS / 1000)
         return find_body(volume)
 
-    monkeypatch.setattr(session_module, "find_body", held)
+    monkeypatch.setattr(images_module, "find_body", held)
     session = window.session
     session.open_folder(exam)
     qtbot.waitUntil(lambda: session.tasks.is_running("body"), timeout=WAIT_MS)

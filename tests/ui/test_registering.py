@@ -204,7 +204,7 @@ def test_a_surface_is_followed_from_one_click_in_the_mri(session, view, panel):
 
 
 def test_the_skin_needs_no_click(session, view, panel):
-    session.body = hill()
+    session.images.body = hill()
     push(panel.skin)
     (skin,) = session.registration.contours
     assert rows(panel) == ["Skin"] and not panel.skin.isEnabled()
@@ -310,7 +310,7 @@ def test_the_words_of_a_report_draw_a_region_before_anything_is_registered(
 ):
     session, view = open_exam(application, exam, blank_record), application.window.view
     press(view, "N")
-    session.body = hill()
+    session.images.body = hill()
     assert dashed(view.mri.canvas) == 0
     session.dispatch(ConfirmSide("L1", Side.LEFT))
     session.dispatch(SetPlace("L1", 12.0, 10.0, 20.0))
@@ -351,7 +351,7 @@ def test_a_pivot_that_is_not_there_is_not_offered(session, view, panel):
 
 
 def test_the_skin_leaves_the_plane_in_the_hand(session, view, panel):
-    session.body = hill()
+    session.images.body = hill()
     press(view, "R")
     press(view, "K")
     assert rows(panel) == ["Skin"] and view.mri.canvas.tool is Tool.MOVE
@@ -359,7 +359,7 @@ def test_the_skin_leaves_the_plane_in_the_hand(session, view, panel):
 
 @pytest.mark.parametrize("key", ["R", "L", "F", "K"])
 def test_a_key_of_the_step_opens_it_where_its_hints_are_read(session, view, panel, key):
-    session.body = hill()
+    session.images.body = hill()
     press(view, "Ctrl+1")
     press(view, key)
     assert panel.isVisible()
@@ -367,7 +367,7 @@ def test_a_key_of_the_step_opens_it_where_its_hints_are_read(session, view, pane
 
 
 def test_a_structure_is_listed_once(session, view, panel):
-    session.body = hill()
+    session.images.body = hill()
     press(view, "K")
     skin = session.registration.contours[0]
     session.dispatch(AddContour(session.us_key, 0, replace(skin, name="")))

@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject
 
 from breastview.imaging.case import Role, RoleChoice, ScannedFrames, ScannedVolume
 from breastview.imaging.display import thumbnail, to_uint8
-from breastview.imaging.dynamic import phases
+from breastview.imaging.dynamic import SUBTRACTION, phases
 from breastview.language import Language
 from breastview.messages import Message, message
 from breastview.review.actions import OverrideRole
@@ -14,7 +14,7 @@ from breastview.review.state import Part
 from breastview.ui.case.motion import MotionPresenter
 from breastview.ui.case.view import THUMB_PX, CaseView, Row
 from breastview.ui.names import role_name
-from breastview.ui.session import SUBTRACTION, Session
+from breastview.ui.session import Session
 
 _ORDER = ("dce", "t1wi", "t2wi", "stir", "dwi", "adc", "subtraction", "mip", "localizer", "other")
 _CHOICES = (Role.T1WI, Role.T2WI, Role.STIR, Role.DWI, Role.ADC, Role.SUBTRACTION, Role.MIP, Role.OTHER)

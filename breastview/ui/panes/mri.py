@@ -8,6 +8,7 @@ from PySide6.QtCore import QObject
 from breastview.fusion.overlay import Rect, blend, fitted, heatmap_rgba, rect_in_slice, within
 from breastview.fusion.reading import Heatmap
 from breastview.imaging.display import to_uint8
+from breastview.imaging.dynamic import SUBTRACTION
 from breastview.imaging.geometry import (
     apply,
     beside,
@@ -36,7 +37,7 @@ from breastview.ui.panes.mri_marks import MriMarks
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
 from breastview.ui.panes.windows import Windows
-from breastview.ui.session import SUBTRACTION, Session
+from breastview.ui.session import Session
 
 ACQUIRED, PLANE, FUSED = "acquired", "plane", "fused"
 VIEW_STEP_MM, MOVING_STEP_MM = 0.2, 0.4
