@@ -69,6 +69,8 @@ class Recipe:
     too.
     `outline` is the weight of a second task, to tell lesion from tissue pixel by pixel in US, where outlines
     are known; what learns it falls away after training.
+    `start_share` of the weights that training started from stays in what is kept: what they knew is forgotten
+    less (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
     `frozen_norms` keeps batch norms as pretrained weights brought them. `mri` is the input's: "registered" or
     "native".
     """
@@ -89,6 +91,7 @@ class Recipe:
     fusion_epochs: int = 3
     fusion_trunk_rate: float = 0.0
     mri: str = "registered"
+    start_share: float = 0.0
     frozen_norms: bool = False
     precision: str = "float32"  # bfloat16 pays only where the processor computes in it
     seed: int = 7
@@ -107,7 +110,7 @@ class Recipe:
         for source, times in self.repeats.items():
             if type(times) is not int or times < 1:
                 raise RecipeError(f"repeats of {source} are {times!r}; it is a whole number from 1 on")
-        for name in ("warm_up", "ema", "modality_dropout"):
+        for name in ("warm_up", "ema", "modality_dropout", "start_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}; it is a share, from 0 to below 1")
 

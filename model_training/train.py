@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import os
@@ -75,10 +76,10 @@ def train(
     validation = _usable(validation, network, recipe, "validation")
     _check_outlines(training, network, recipe)
     net, origin = initial(network, start, imagenet)
-    if recipe.frozen_norms and origin == RANDOM:
-        raise RecipeError(
-            "frozen_norms keeps what pretrained weights brought: it needs weights to start from"
-        )
+    for name in ("frozen_norms", "start_share"):
+        if getattr(recipe, name) and origin == RANDOM:
+            raise RecipeError(f"{name} keeps what pretrained weights brought: it needs weights to start from")
+    began = copy.deepcopy(net).to(device) if recipe.start_share > 0 else None
     with joined(device) as team:
         if team.leads:
             run_folder.begin(run, Settings(network, recipe, origin, cases))
@@ -92,7 +93,8 @@ def train(
             state.progress.seconds += time.monotonic() - begun
             state.progress.epoch = number + 1
             if team.leads:
-                _close(run, state, validation, epochs[number], recipe, loss, origin)
+                kept = state.average if began is None else between(state.average, began, recipe.start_share)
+                _close(run, state, kept, validation, epochs[number], recipe, loss, origin)
             team.wait()
     return run_folder.load_average(run, network)
 
@@ -276,22 +278,40 @@ def _follow(average: FusionNetwork, net: FusionNetwork, keep: float) -> None:
             own.copy_(learned[name])
 
 
+@torch.no_grad()
+def between(net: FusionNetwork, other: FusionNetwork, share: float) -> FusionNetwork:
+    """A network like both, a `share` of whose weights and statistics are the other's."""
+    made, there = copy.deepcopy(net), _tensors(other)
+    for name, own in _tensors(made).items():
+        if own.dtype.is_floating_point:
+            own.lerp_(there[name], share)
+    return made
+
+
 def _tensors(net: FusionNetwork) -> dict[str, torch.Tensor]:
     """Parameters and buffers by name, shared ones once."""
     return {**dict(net.named_parameters()), **dict(net.named_buffers())}
 
 
 def _close(
-    run: Path, state: State, validation: Samples, epoch: Epoch, recipe: Recipe, loss: float, origin: str
+    run: Path,
+    state: State,
+    kept: FusionNetwork,
+    validation: Samples,
+    epoch: Epoch,
+    recipe: Recipe,
+    loss: float,
+    origin: str,
 ) -> None:
-    """Measure the averaged network, keep it where it is the best so far, and write log and checkpoint."""
+    """Measure the network that would be kept, keep it where it is the best so far, and write log and
+    checkpoint."""
     progress = state.progress
-    aucs = _aucs(predict(state.average, validation, epoch.size_px, mri=recipe.mri), validation)
+    aucs = _aucs(predict(kept, validation, epoch.size_px, mri=recipe.mri), validation)
     only = state.net.head.modalities
     head = "fused" if len(only) > 1 else only[0]
     if epoch.chosen and aucs[head] >= progress.chosen_auc:
         progress.chosen_epoch, progress.chosen_auc = progress.epoch, aucs[head]
-        run_folder.keep_chosen(run, state.average)
+        run_folder.keep_chosen(run, kept)
     line = {
         "epoch": progress.epoch,
         "phase": epoch.phase,

@@ -318,6 +318,18 @@ def test_pictures_larger_than_the_cohort_holds_are_refused_with_what_to_do(cohor
     assert not list(tmp_path.iterdir())
 
 
+def test_a_share_of_the_start_stays_in_what_is_kept(cohort, tmp_path, small_bundle):
+    held = load_bundle(small_bundle, "cpu").network.state_dict()
+    network, recipe = load_bundle(small_bundle, "cpu").spec.network, replace(ONCE, start_share=0.25)
+    net = train(cohort, tmp_path, network, recipe, start=small_bundle).state_dict()
+    trained = torch.load(tmp_path / "checkpoint.pt", weights_only=True)["average"]
+    name = "head.fused.weight"
+    assert torch.allclose(net[name], 0.75 * trained[name] + 0.25 * held[name])
+    assert not torch.equal(trained[name], held[name])
+    with pytest.raises(RecipeError, match="start_share keeps what pretrained weights brought"):
+        train(cohort, tmp_path / "other", network, recipe)
+
+
 def test_norms_of_mri_never_see_cases_without_mri(cohort, tmp_path):
     cases, validation = load_cohort(cohort, "train"), load_cohort(cohort, "validation")
     bare = replace(cases, channels=np.zeros_like(cases.channels))
