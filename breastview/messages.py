@@ -268,7 +268,7 @@ TEXTS: dict[str, str] = {
     "scope.us_covered": "Colour covers this ultrasound image, as Doppler or elastography do: "
     "mark the lesion on a plain one.",
     "scope.missing_channel": "The model needs {channel}, which is not here.",
-    "scope.simulated_note": "Trained and validated on simulated patients only: "
+    "scope.simulated_note": "Validated on simulated patients only: "
     "software verification, not clinical evidence.",
     "scope.own_note": "{note}",
     "scope.simulated_only": "This model was validated on simulated patients only; this case is not simulated.",

@@ -10,7 +10,7 @@ import pandas as pd
 from breastview.fusion.spec import Scope
 
 FEWEST = 100  # malignant, and benign, lesions below which a bundle is for research only
-SIMULATED = "Trained and validated on simulated patients only: software verification, not clinical evidence."
+SIMULATED = "Validated on simulated patients only: software verification, not clinical evidence."
 
 
 def is_simulated(about: pd.DataFrame) -> np.ndarray:

@@ -83,7 +83,7 @@ def test_result_json_says_what_the_result_says(reviewed):
     assert told["files"] == ["report.pdf", "us_heatmap.png", "mri_heatmap.png"]
     assert told["lesions"][0]["probability"] == result.lesions[0].probability
     assert set(told["lesions"][0]) >= {"probability_us", "probability_mri", "weight_us", "weight_mri"}
-    assert told["scope"].startswith("Trained and validated on simulated patients only")
+    assert told["scope"].startswith("Validated on simulated patients only")
     assert told["metrics"]["fused"]["auc"] == {"value": 0.5, "low": 0.4, "high": 0.6, "n": 100}
 
 

@@ -164,7 +164,7 @@ def test_the_reading_comes_with_its_numbers_and_what_they_are_worth():
         "MRI alone 0.82, weight 0.60",
         "TEST, untrained (0123456789ab)",
         "scope: from the age of 30",
-        "Trained and validated on simulated patients only: software verification, not clinical evidence.",
+        "Validated on simulated patients only: software verification, not clinical evidence.",
         "AUC 0.91 (0.88–0.94), n = 400",
         "CPU",
         "DEMONSTRATION model: no clinical evidence",
