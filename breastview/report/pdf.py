@@ -311,7 +311,8 @@ class _Page:
         lines = [
             self._p("– " + self._say(reason)) for reason in (*reading.eligibility.reasons, *reading.cautions)
         ]
-        return [*lines, Spacer(1, 3), self._p(self._worth(spec, reading), self._muted)]
+        head = [self._p(self._text("No fused probability:"))] if reading.us_only else []
+        return [*head, *lines, Spacer(1, 3), self._p(self._worth(spec, reading), self._muted)]
 
     def _numbers(self, reading: Reading) -> list[Any]:
         text = self._text

@@ -194,6 +194,7 @@ def test_ultrasound_alone_is_called_so_and_comes_with_what_it_is_worth_by_itself
     (text,) = pages(content(reading=alone, images=PLAIN, spec=spec))
     for expected in (
         "Probability of malignancy (ultrasound alone): 0.61",
+        "No fused probability:",
         "There is no MRI: no fused probability.",
         "Ultrasound alone: validated on 77 labelled stills.",
         "For research only",

@@ -193,6 +193,7 @@ def test_without_mri_the_panel_shows_what_ultrasound_alone_tells_and_what_that_i
     assert alone.us_only and alone.probability is None
     assert panel.bars["fused"][2].text() == "–"
     assert panel.bars["us"][2].text() == f"{alone.probability_us:.2f}"
+    assert panel.bars["us"][0].text() == "US"
     assert "Ultrasound alone. No fused probability:" in panel.told.text()
     assert say("scope.no_mri") in panel.told.text()
     assert "validated on 77 stills" in panel.worth.text() and "n = 77" in panel.worth.text()

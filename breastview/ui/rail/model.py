@@ -197,7 +197,8 @@ class ModelPresenter(QObject):
             "us": reading.probability_us if reading else None,
             "mri": reading.probability_mri if reading else None,
         }
-        weights = {"us": reading.weight_us, "mri": reading.weight_mri} if reading else {}
+        weighed = reading if reading is not None and not reading.us_only else None
+        weights = {"us": weighed.weight_us, "mri": weighed.weight_mri} if weighed else {}
         for name, (title, bar, label) in panel.bars.items():
             value = values[name]
             bar.setValue(round(1000 * (value or 0)))
