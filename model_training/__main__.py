@@ -273,14 +273,13 @@ def _folds_of(runs: Sequence[Path]) -> list[str]:
     return [split.removeprefix("fold ") for split in splits.values()]
 
 
-_MADE = {"simulated": "cohort simulate C", "stills": "cohort stills STILLS C --fold 1/5"}  # by source
-
-
 def _commands(trunk: str, folds: Sequence[str], sources: set[str]) -> str:
     """How such a bundle is made anew."""
     chosen = [f" --fold {fold}" if fold else "" for fold in folds]
     runs = [f"R{number + 1}" if len(folds) > 1 else "R" for number in range(len(folds))]
-    commands = [command for source, command in _MADE.items() if source in sources]
+    own_parts = " --fold K/N" if not any(folds) else ""  # which one, no manifest tells
+    made = {"simulated": "cohort simulate C", "stills": f"cohort stills STILLS C{own_parts}"}
+    commands = [command for source, command in made.items() if source in sources]
     commands += [f"train C {run} --trunk {trunk}{own}" for run, own in zip(runs, chosen, strict=True)]
     commands.append(f"export C {' '.join(runs)} B{chosen[0] if len(folds) == 1 else ''}")
     return "; ".join(f"python -m model_training {command}" for command in commands)

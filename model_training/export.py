@@ -72,11 +72,11 @@ def export_bundle(
     validation = Answered.of_all(nets, [first.validation], inputs) if len(members) == 1 else test
     (validation, lone_validation), (test, lone_test) = _parted(validation, test, mri)
     heads = {head: Head.chosen(head, validation) for head in HEADS}
-    metrics = {name: head.metrics(test, name) for name, head in heads.items()}
+    metrics = {name: head.metrics(test) for name, head in heads.items()}
     scales = _mean_scales(nets, members, inputs)
     if len(lone_test):
         heads[US_ONLY] = Head.chosen("us", lone_validation)
-        metrics[US_ONLY] = heads[US_ONLY].metrics(lone_test, "us")
+        metrics[US_ONLY] = heads[US_ONLY].metrics(lone_test)
         scales[US_ONLY] = us_scale(nets, lone_validation.samples, inputs.size_px)
     known = test.samples
     best = {"best_possible_auc": evaluate.best_possible(known.label, known.best)} if _has_best(known) else {}
@@ -210,24 +210,25 @@ class Answered:
 
 @dataclass(frozen=True)
 class Head:
-    """How one head's logits become a probability and a call."""
+    """How the logits of the head called `name` become a probability and a call."""
 
+    name: str
     temperature: float
     point: float
 
     @classmethod
-    def chosen(cls, head: str, validation: Answered) -> Head:
+    def chosen(cls, name: str, validation: Answered) -> Head:
         """Temperature, and Youden's point, on the validation cases that the head sees; the temperature by the
         optimal reader's answers where these are known."""
-        samples, logits = validation.samples, validation.logits[head]
-        malignant, _ = _seen(samples.posterior[:, BEST.index(f"best_{head}")], logits)
+        samples, logits = validation.samples, validation.logits[name]
+        malignant, _ = _seen(samples.posterior[:, BEST.index(f"best_{name}")], logits)
         label, logits = _seen(samples.label, logits)
         temperature = evaluate.fit_temperature(malignant, logits)
-        return cls(temperature, evaluate.youden_point(label, evaluate.calibrated(logits, temperature)))
+        return cls(name, temperature, evaluate.youden_point(label, evaluate.calibrated(logits, temperature)))
 
-    def metrics(self, test: Answered, head: str) -> dict[str, Metric]:
+    def metrics(self, test: Answered) -> dict[str, Metric]:
         """Figures on the test cases that the head sees; over patients where a patient has several."""
-        samples, logits = test.samples, test.logits[head]
+        samples, logits = test.samples, test.logits[self.name]
         label, seen_logits = _seen(samples.label, logits)
         patients, _ = _seen(samples.patient, logits)
         repeated = len(set(patients)) < len(patients)

@@ -99,7 +99,7 @@ def measure_all(bundle: Bundle, samples: Samples, team: Team | None = None) -> F
     found = measure_pairs(bundle, samples.take(has), team=team) if has.any() else {}
     if not has.all():
         lone = samples.take(~has)
-        found["us_only"] = _figures(lone, *_us_answers(bundle, lone))
+        found[US_ONLY] = _figures(lone, *_us_answers(bundle, lone))
     return found
 
 
