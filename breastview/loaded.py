@@ -15,11 +15,11 @@ from breastview.imaging.load import load_frames
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.messages import Message
 from breastview.progress import Progress, silent
-from breastview.records.values import Lesion, ReviewRecord
+from breastview.records.values import ReviewRecord
 from breastview.registration.motion import load_corrected
 from breastview.registration.parameters import PhaseMotion
 from breastview.registration.plane import UsPlane, known_plane
-from breastview.registration.skin import Body, find_body, side_of
+from breastview.registration.skin import Body, find_body
 
 Item = TypeVar("Item", ScannedFrames, ScannedVolume)
 Loaded = TypeVar("Loaded", FrameStack, Volume)
@@ -39,10 +39,6 @@ class LoadedCase:
         """The planes of the US images that have a scale, their own or the reader's."""
         known = {key: known_plane(stack, record.calibrated_mm(key)) for key, stack in self.stacks.items()}
         return {key: plane for key, plane in known.items() if plane is not None}
-
-    def mri_side(self, lesion: Lesion) -> str | None:
-        """The side, "R" or "L", on which a lesion's MRI mark lies; None where that cannot be told."""
-        return side_of(lesion.mri.point_mm, self.body) if lesion.mri and self.body else None
 
 
 def load_case(

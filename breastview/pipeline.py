@@ -20,6 +20,7 @@ from breastview.language import Language
 from breastview.loaded import LoadedCase, load_case
 from breastview.messages import Message, message, render
 from breastview.progress import Progress, silent
+from breastview.records.expected import mri_side
 from breastview.records.values import ReviewRecord, new_record
 from breastview.registration.exchange import RegisteredImages, registered_images
 from breastview.registration.files import export_registration, import_registration, suggested_name
@@ -192,7 +193,7 @@ def read_lesions(
         names = channel_volumes(loaded.case.volumes)
         volumes = {name: loaded.volumes[v.key] for name, v in names.items() if v.key in loaded.volumes}
         given = model_input(spec, record, lesion, loaded.stacks.get(key), planes.get(key), volumes)
-        side = loaded.mri_side(lesion)
+        side = mri_side(lesion, loaded.body)
         eligibility = check_scope(spec, loaded.case, record, lesion, planes.get(key), side, given)
         if not can_compute(given) or not (eligibility.allows_reading or override):
             readings[lesion.lesion_id] = refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
@@ -209,7 +210,7 @@ def report_content(
 ) -> ReportContent:
     """Everything that the report says. A reading that another model made is not printed under this name."""
     readings = {key: reading for key, reading in readings.items() if reading.is_from(spec)}
-    sides = {lesion.lesion_id: loaded.mri_side(lesion) for lesion in record.lesions}
+    sides = {lesion.lesion_id: mri_side(lesion, loaded.body) for lesion in record.lesions}
     planes = loaded.planes(record)
     return build_content(
         loaded.case,

@@ -10,7 +10,7 @@ from breastview.registration.grade import Grade, grade_of
 from breastview.registration.parameters import Method, Point2, RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.region import Region, region_of
-from breastview.registration.skin import Body
+from breastview.registration.skin import Body, side_of
 from breastview.registration.start import (
     ExpectedPlace,
     expected_place,
@@ -18,6 +18,11 @@ from breastview.registration.start import (
     start_of_estimate,
     usual_angles_deg,
 )
+
+
+def mri_side(lesion: Lesion, body: Body | None) -> str | None:
+    """The side of a lesion's MRI mark by the body's midline: "R" or "L", None where that cannot be told."""
+    return side_of(lesion.mri.point_mm, body) if lesion.mri and body else None
 
 
 def told_place(lesion: Lesion, body: Body | None) -> ExpectedPlace | None:

@@ -22,7 +22,7 @@ from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane, known_plane
-from breastview.registration.skin import Body, side_of
+from breastview.registration.skin import Body
 from breastview.review.actions import Action, KeepReading
 from breastview.review.history import Review
 from breastview.review.state import Part, ReviewState, open_state
@@ -309,12 +309,6 @@ class Session(QObject):
             return None
         parameters, plane = self._glance or self.registration, self.plane
         return (parameters, plane) if parameters is not None and plane is not None else None
-
-    def mri_side(self, lesion: Lesion) -> str | None:
-        """The side of a lesion's MRI mark by the body's midline: "R", "L", or None."""
-        if lesion.mri is None or self.body is None:
-            return None
-        return side_of(lesion.mri.point_mm, self.body)
 
     def tell(self, told: Message) -> None:
         """Show a sentence where errors are shown."""

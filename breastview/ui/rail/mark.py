@@ -12,7 +12,7 @@ from breastview.imaging.geometry import lps_text
 from breastview.language import Language
 from breastview.messages import message
 from breastview.records.concordance import Verdict, same_lesion, us_size_mm
-from breastview.records.expected import told_place
+from breastview.records.expected import mri_side, told_place
 from breastview.records.values import Lesion, Side
 from breastview.review.actions import (
     AddLesion,
@@ -155,7 +155,11 @@ class MarkPresenter(QObject):
         session = self._session
         plane = session.plane_of(lesion.us.frames_key) if lesion and lesion.us else None
         told = lesion and same_lesion(
-            session.state.record, lesion, plane, session.mri_side(lesion), told_place(lesion, session.body)
+            session.state.record,
+            lesion,
+            plane,
+            mri_side(lesion, session.body),
+            told_place(lesion, session.body),
         )
         self._panel.same.setVisible(bool(told))
         if told:
@@ -185,7 +189,7 @@ class MarkPresenter(QObject):
         panel.right.setChecked(bool(lesion and lesion.side is Side.RIGHT))
         panel.left.setChecked(bool(lesion and lesion.side is Side.LEFT))
         panel.sides.setExclusive(True)
-        computed = self._session.mri_side(lesion) if lesion else None
+        computed = mri_side(lesion, self._session.body) if lesion else None
         names = {"R": text("Right"), "L": text("Left")}
         told = ""
         if lesion and computed and lesion.side is None:

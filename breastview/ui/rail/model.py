@@ -17,6 +17,7 @@ from breastview.jobs.tasks import Ticket
 from breastview.language import Language
 from breastview.messages import message
 from breastview.progress import Progress
+from breastview.records.expected import mri_side
 from breastview.registration.motion import load_corrected
 from breastview.review.actions import RevealModel
 from breastview.review.state import Part
@@ -128,7 +129,8 @@ class ModelPresenter(QObject):
             return
         state, loaded = session.state, dict(session.volumes)
         key = lesion.us.frames_key if lesion.us else ""
-        stack, plane, side = session.stacks.get(key), session.plane_of(key), session.mri_side(lesion)
+        stack, plane = session.stacks.get(key), session.plane_of(key)
+        side = mri_side(lesion, session.body)
 
         ticket = Ticket("model")
 
