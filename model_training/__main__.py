@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -75,6 +76,9 @@ Criteria = Annotated[Path, typer.Option(help="Who is in the study (TOML)")]
 Trunk = Annotated[str, typer.Option(help=", ".join(TRUNKS))]
 Modalities = Annotated[str, typer.Option(help="us, mri, or both")]
 Separate = Annotated[bool, typer.Option("--separate", help="A trunk of its own for each modality")]
+OwnUsOnly = Annotated[
+    bool, typer.Option("--own-us-only", help="A stem and batch norms of their own for US without MRI")
+]
 Fold = Annotated[str, typer.Option(help="Fold to train, as 1/5; without it the cohort's own parts")]
 Start = Annotated[Path | None, typer.Option(help="Bundle, or run of pretrain, whose weights to start from")]
 Size = Annotated[
@@ -188,6 +192,7 @@ def train(
     modalities: Modalities = "both",
     fusion: Annotated[str, typer.Option(help=", ".join(FUSIONS))] = "weighted",
     separate: Separate = False,
+    own_us_only: OwnUsOnly = False,
     recipe: Annotated[
         str, typer.Option(help="demonstration, paper, small, or a TOML file")
     ] = "demonstration",
@@ -196,7 +201,7 @@ def train(
     imagenet: ImageNet = None,
 ) -> None:
     """Train on a cached cohort, with torchrun in several processes; a killed run goes on where it was."""
-    network = _network(trunk, modalities, separate, fusion)
+    network = replace(_network(trunk, modalities, separate, fusion), own_us_only=own_us_only)
     how = read_recipe(recipe)
     training, validation = _parts(cohort_folder, fold, TRAINING)
     run_training(training, validation, run, network, how, start, imagenet, _split_name(fold))

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from breastview.fusion.network import Maps, mri_tensor
-from breastview.fusion.spec import MODALITIES
+from breastview.fusion.spec import MODALITIES, US_ONLY
 from model_training.augment import augmented
 from model_training.cohort.samples import Samples
 from model_training.recipe import Recipe
@@ -22,10 +22,10 @@ class Batch:
     """This process's share of a batch.
 
     `known` and `present`, bool (n, modality), say what a case has and what of that the fusion is shown.
-    `inputs` (known, channel, size, size) by modality are those of the cases that have it; what no case of all
-    shares has is not among them. By head: `target` (n, 2) are the probabilities of both classes to be learned
-    from that; `weight` (n,) sums to 1 over the shares of all processes: losses are weighted sums.
-    `outline` (n, 1, size, size), where it is known, is the share of each pixel that is lesion.
+    `inputs` (known, channel, size, size) by trunk are those of the cases that have what it looks at; what no
+    case of all shares has is not among them. By head: `target` (n, 2) are the probabilities of both classes
+    to be learned from that; `weight` (n,) sums to 1 over the shares of all processes: losses are weighted
+    sums. `outline` (n, 1, size, size), where it is known, is the share of each pixel that is lesion.
     """
 
     inputs: Maps
@@ -44,19 +44,23 @@ def batches(
     epoch: int,
     team: Team,
     device: torch.device,
+    own_us_only: bool = False,
 ) -> Iterator[Batch]:
     """An epoch's batches, the same for one seed and epoch however many processes share them; a rest of
-    fewer than two cases, or fewer than processes, is left out, and so is a batch without these modalities."""
+    fewer than two cases, or fewer than processes, is left out, and so is a batch without these modalities.
+
+    With `own_us_only` cases without MRI come in batches of their own, for a trunk of their own.
+    """
     rng = np.random.default_rng([recipe.seed, epoch])
     order = rng.permutation(showings(samples, recipe))
     channels = mri_channels(samples, recipe.mri)
+    lone = ~has_mri(samples, recipe.mri) if own_us_only else np.zeros(len(samples), bool)
     all_known = known(samples, modalities, recipe.mri)
     malignant = samples.posterior if recipe.soft_labels else np.repeat(samples.label[:, None], 3, axis=1)
     balance = class_weights(samples.label) if recipe.class_weighted else np.ones(2)
-    for start in range(0, len(order), recipe.batch):
-        cases, turns = order[start : start + recipe.batch].T
+    for cases, turns in _parted(order, lone, recipe.batch, rng):
         if len(cases) < max(2, team.size):
-            return
+            continue
         has = all_known[cases]
         if not has.any():
             continue
@@ -72,8 +76,9 @@ def batches(
         there = torch.from_numpy(has[own]).to(device)
         seen = tuple(name for name, column in zip(modalities, has.T, strict=True) if column.any())
         given = inputs(us, mri, shown[own], seen, size_px, device)
+        trunks = {"us": US_ONLY} if lone[cases[0]] else {}
         yield Batch(
-            inputs={name: x[there[:, modalities.index(name)]] for name, x in given.items()},
+            inputs={trunks.get(name, name): x[there[:, modalities.index(name)]] for name, x in given.items()},
             known=there,
             present=torch.from_numpy(present[own]).to(device),
             target={
@@ -83,6 +88,17 @@ def batches(
             weight={name: _shares(x)[own].to(device) for name, x in weights.items()},
             outline=None if outline is None else sized(outline, size_px).to(device),
         )
+
+
+def _parted(
+    order: np.ndarray, lone: np.ndarray, size: int, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Cases and turns of each batch of showings (n, 2), of cases that are `lone` or of others, in an order
+    drawn anew where there are both."""
+    kinds = [kind for kind in (order[~lone[order[:, 0]]], order[lone[order[:, 0]]]) if len(kind)]
+    parts = [kind[start : start + size] for kind in kinds for start in range(0, len(kind), size)]
+    for number in rng.permutation(len(parts)) if len(kinds) > 1 else range(len(parts)):
+        yield parts[number][:, 0], parts[number][:, 1]
 
 
 def showings(samples: Samples, recipe: Recipe) -> np.ndarray:

@@ -38,13 +38,18 @@ _SHARING = {
     True: "convolutions shared by both modalities, own stems and batch norms",
     False: "one trunk a modality",
 }
+_OWN_US_ONLY = {True: "a stem and batch norms of its own for ultrasound without MRI; ", False: ""}
 _FUSING = {
     "weighted": "softmax-weighted fusion",
     "gate": "fusion by softmax weights and a gate on the features",
     "fixed": "fusion by equal weights",
     "concatenation": "features side by side",
 }
-_IMAGES = {"us": "ultrasound image", "mri": "MRI image"}
+_IMAGES = {
+    "us": "ultrasound image",
+    US_ONLY: "ultrasound image that has no MRI beside it",
+    "mri": "MRI image",
+}
 _PLANES = {"registered": "resampled into the US plane", "native": "on its acquired planes"}
 
 
@@ -62,6 +67,7 @@ def card_parts(spec: ModelSpec) -> tuple[Part, ...]:
     """What the card says."""
     network = (
         f"Network: {spec.network.trunk}, {_SHARING[spec.network.shared]}, {_FUSING[spec.network.fusion]}; "
+        f"{_OWN_US_ONLY[spec.network.own_us_only]}"
         f"{spec.input.size_px}² px; MRI {_PLANES[spec.input.mri_input]}; weights kept as int8."
     )
     scope = (

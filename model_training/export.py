@@ -141,7 +141,7 @@ def _add_checks(
     """Put into a network what it can check; returns the points from which it doubts."""
     fit = fit_likeness(net, member.validation, inputs.size_px, inputs.mri_input)
     seen = has_mri(member.test, inputs.mri_input).any()
-    measurable = [name for name in fit.thresholds if name == "us" or seen]
+    measurable = [name for name in fit.thresholds if name != "mri" or seen]
     net.likeness = nn.ModuleDict({name: fit.networks[name] for name in measurable})
     points = {f"{name}_unlike": fit.thresholds[name] for name in measurable}
     if check is None:
@@ -270,7 +270,7 @@ def cam_scales(
 
 
 def us_scale(nets: Sequence[FusionNetwork], samples: Samples, size_px: int, count: int = 100) -> float:
-    """The same for the US head alone, mean of the networks'."""
+    """The same for the US head where there is no MRI, mean of the networks'."""
     first = samples.take(np.arange(min(count, len(samples))))
     return float(np.mean([_shown_as_one(_us_peaks(net, first, size_px)) for net in nets]))
 
@@ -280,7 +280,7 @@ def _us_peaks(net: FusionNetwork, samples: Samples, size_px: int) -> list[float]
     for case in range(len(samples)):
         us, _ = _pair(samples, case, size_px, "registered")
         with torch.no_grad():
-            maps = {"us": net.trunk("us", us)}
+            maps = {"us": net.trunk(net.us_only, us)}
         peaks.append(float(grad_cam(net.head, maps, "us")["us"].max()))
     return peaks
 

@@ -11,7 +11,7 @@ from torchvision.models import ResNet50_Weights, ResNet101_Weights
 
 from breastview.fusion.bundle import file_hash, load_bundle
 from breastview.fusion.network import IN_CHANNELS, FusionNetwork
-from breastview.fusion.spec import NetworkSpec
+from breastview.fusion.spec import US_ONLY, NetworkSpec
 from model_training.recipe import SIMSIAM
 from model_training.run_folder import CHECKPOINT, SETTINGS, load_average, log_lines, read_settings
 
@@ -56,7 +56,7 @@ def _from_bundle(net: FusionNetwork, network: NetworkSpec, start: Path) -> str:
     held = bundle.spec.network
     _check_fits(held, network, f"the bundle {start}")
     kept = bundle.network.state_dict()  # checks are made anew, when the trunks stand
-    net.load_state_dict({name: _share(name, kept[name], held, network) for name in net.state_dict()})
+    net.load_state_dict({name: _share(name, _kept(kept, name), held, network) for name in net.state_dict()})
     part = "" if network.modalities == held.modalities else f"{network.modalities[0]} of "
     return f"{part}{bundle.spec.name}, weights {bundle.spec.weights_sha256[:12]}"
 
@@ -69,7 +69,7 @@ def _from_pretrained(net: FusionNetwork, network: NetworkSpec, run: Path) -> str
         raise StartError(f"{run} has no whole epoch yet: let pretrain end")
     _check_fits(replace(made.network, fusion=network.fusion), network, f"the run {run}")
     kept = load_average(run, made.network).trunks.state_dict()
-    net.trunks.load_state_dict({name: kept[name] for name in net.trunks.state_dict()})
+    net.trunks.load_state_dict({name: _kept(kept, name) for name in net.trunks.state_dict()})
     cases = f"{made.cases.split}, sha256 {made.cases.train_sha256[:12]}"
     weights = f"epoch {done[-1]['epoch']}, sha256 {file_hash([run / CHECKPOINT])[:12]}"
     return f"SimSiam without labels (cases: {cases}; weights: {weights}), begun from {made.started_from}"
@@ -79,10 +79,17 @@ def _check_fits(held: NetworkSpec, network: NetworkSpec, holder: str) -> None:
     """Raises StartError unless `holder`'s network is the one to be trained, or holds its only modality."""
     checks = {name: getattr(network, name) for name in ("checks_registration", "checks_likeness")}
     same = replace(held, **checks)
+    if network.own_us_only or len(network.modalities) == 1:
+        same = replace(same, own_us_only=network.own_us_only)  # begins as the trunk of US, or falls away
     if len(network.modalities) == 1 and set(network.modalities) <= set(held.modalities):
         same = replace(same, modalities=network.modalities, shared=network.shared)
     if same != network:
         raise StartError(f"{holder} holds {held}, to be trained is {network}")
+
+
+def _kept(kept: dict[str, torch.Tensor], name: str) -> torch.Tensor:
+    """A weight; where the trunk for US without MRI is new, that of the trunk for US."""
+    return kept[name] if name in kept else kept[name.replace(f"{US_ONLY}.", "us.", 1)]
 
 
 def _share(name: str, value: torch.Tensor, held: NetworkSpec, network: NetworkSpec) -> torch.Tensor:
@@ -99,9 +106,9 @@ def _from_imagenet(net: FusionNetwork, network: NetworkSpec, source: str) -> str
         raise StartError(f"there are no ImageNet weights for the trunk {network.trunk}")
     weights = _IMAGENET[network.trunk]
     state = _downloaded(weights) if source == DOWNLOAD else _read(Path(source))
-    for modality in network.modalities:
+    for name, trunk in net.trunks.items():
         try:
-            net.trunks[modality].load_state_dict(trunk_state(state, IN_CHANNELS[modality]))
+            trunk.load_state_dict(trunk_state(state, IN_CHANNELS[name]))
         except (RuntimeError, KeyError) as error:
             raise StartError(f"{source} does not hold torchvision's {network.trunk}") from error
     return f"ImageNet (torchvision {weights})" if source == DOWNLOAD else f"ImageNet ({Path(source).name})"

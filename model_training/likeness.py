@@ -9,8 +9,8 @@ import torch
 from sklearn.model_selection import GroupKFold
 from torch import nn
 
-from breastview.fusion.network import FusionNetwork, Likeness, texture
-from breastview.fusion.spec import Metric
+from breastview.fusion.network import FusionNetwork, Likeness, modality_of, texture
+from breastview.fusion.spec import MODALITIES, Metric
 from model_training.batches import known
 from model_training.cohort.samples import Samples
 from model_training.evaluate import proportion
@@ -24,7 +24,7 @@ LEAST_SPREAD = 1e-3  # of a feature, as a share of the mean one: what never chan
 
 @dataclass(frozen=True, eq=False)
 class Likenesses:
-    """A fitted `Likeness` by modality, and the unlikeness from which a crop is doubted."""
+    """A fitted `Likeness` by trunk, and the unlikeness from which a crop is doubted."""
 
     networks: nn.ModuleDict
     thresholds: dict[str, float]
@@ -33,7 +33,7 @@ class Likenesses:
 def fit_likeness(
     net: FusionNetwork, validation: Samples, size_px: int, mri: str = "registered"
 ) -> Likenesses:
-    """Fit each modality of which there are enough cases."""
+    """Fit each trunk that sees enough cases."""
     networks, thresholds = nn.ModuleDict(), {}
     for name, (textures, patients) in _textures(net, validation, size_px, mri).items():
         if len(textures) >= LEAST_CASES and len(set(patients)) >= FOLDS:
@@ -48,7 +48,7 @@ def unlike_metrics(
     size_px: int,
     mri: str = "registered",
 ) -> dict[str, Metric]:
-    """How many of the crops are doubted, by modality that is checked and there, with Wilson's interval."""
+    """How many of the crops are doubted, by trunk that is checked and sees any, with Wilson's interval."""
     found = {}
     for name, (textures, _) in _textures(net, samples, size_px, mri).items():
         if name in thresholds and len(textures):
@@ -84,11 +84,16 @@ def _statistics(textures: torch.Tensor) -> Likeness:
 def _textures(
     net: FusionNetwork, samples: Samples, size_px: int, mri: str
 ) -> dict[str, tuple[torch.Tensor, np.ndarray]]:
-    """Textures (n, features) of the cases that have a modality, and whose they are."""
+    """Textures (n, features) of the cases that a trunk sees, and whose they are."""
     net.eval()
-    parts: dict[str, list[torch.Tensor]] = {name: [] for name in net.head.modalities}
-    for _, given in exact_inputs(net, samples, size_px, mri=mri):
+    has = dict(zip(MODALITIES, known(samples, MODALITIES, mri).T, strict=True))
+    parts: dict[str, list[tuple[torch.Tensor, np.ndarray]]] = {name: [] for name in net.trunks}
+    for cases, given in exact_inputs(net, samples, size_px, mri=mri):
         for name, x in given.items():
-            parts[name].append(texture(net.first(name, x)))
-    has = dict(zip(parts, known(samples, tuple(parts), mri).T, strict=True))
-    return {name: (torch.cat(own)[has[name]], samples.patient[has[name]]) for name, own in parts.items()}
+            there = has[modality_of(name)][cases]
+            parts[name].append((texture(net.first(name, x))[there], samples.patient[cases][there]))
+    return {
+        name: (torch.cat([x for x, _ in own]), np.concatenate([whose for _, whose in own]))
+        for name, own in parts.items()
+        if own
+    }

@@ -233,7 +233,7 @@ def attention(networks: Sequence[FusionNetwork], us: np.ndarray) -> np.ndarray:
     cams = []
     for network in networks:
         with torch.no_grad():
-            maps = {"us": network.trunk("us", image)}
+            maps = {"us": network.trunk(network.us_only, image)}
         cams.append(grad_cam(network.head, maps, "us")["us"].cpu().numpy())
     cam = np.mean(cams, axis=0)
     return ndimage.zoom(cam, us.shape[-1] / cam.shape[-1], order=1, grid_mode=True, mode="nearest")

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from breastview.fusion.network import FusionNetwork, Maps
-from model_training.batches import inputs, known, mri_channels, mri_images
+from breastview.fusion.network import CLASSES, FusionNetwork, Maps, modality_of
+from breastview.fusion.spec import US_ONLY
+from model_training.batches import has_mri, inputs, known, mri_channels, mri_images
 from model_training.cohort.samples import Samples
 from model_training.team import Team
 
@@ -57,28 +58,35 @@ def predict(
     device = next(net.parameters()).device
     modalities = net.head.modalities
     has = known(samples, modalities, mri)
-    parts: dict[str, list[np.ndarray]] = {}
+    heads = ("fused", *modalities, *((f"{name}_alone" for name in modalities) if alone else ()))
+    whole = {name: np.full((len(samples), CLASSES), np.nan, np.float32) for name in heads}
     for cases, given in exact_inputs(net, samples, size_px, batch, mri):
-        maps = {name: net.trunk(name, x) for name, x in given.items()}
+        maps = {modality_of(name): net.trunk(name, x) for name, x in given.items()}
         logits = net.head(maps, torch.from_numpy(has[cases]).to(device))
         if alone:
             logits |= {f"{name}_alone": net.head({name: x})["fused"] for name, x in maps.items()}
         for name, x in logits.items():
-            parts.setdefault(name, []).append(x.float().cpu().numpy())
+            whole[name][cases] = x.float().cpu().numpy()
     seen: dict[str, np.ndarray] = {"fused": np.asarray(has.any(axis=1))}
     for name, own in zip(modalities, has.T, strict=True):
         seen |= {name: own, f"{name}_alone": own}
-    whole = {name: np.concatenate(pieces) for name, pieces in parts.items()}
-    return {name: np.where(seen[name][:, None], x, np.nan).astype(np.float32) for name, x in whole.items()}
+    return {name: np.where(seen[name][:, None], x, np.float32(np.nan)) for name, x in whole.items()}
 
 
 def exact_inputs(
     net: FusionNetwork, samples: Samples, size_px: int, batch: int = 64, mri: str = "registered"
 ) -> Iterator[tuple[np.ndarray, Maps]]:
-    """Places of cases, int (n,), and variant 0 of each as the network is given it, on its device."""
+    """Places of cases, int (n,), and variant 0 of each as the network is given it, by trunk, on its
+    device."""
     device, channels = next(net.parameters()).device, mri_channels(samples, mri)
-    for start in range(0, len(samples), batch):
-        cases = np.arange(start, min(start + batch, len(samples)))
-        images = mri_images(samples, mri, cases, np.zeros_like(cases))
-        modalities = net.head.modalities
-        yield cases, inputs(samples.us[cases, 0], images, channels[cases], modalities, size_px, device)
+    lone = ~has_mri(samples, mri) if US_ONLY in net.trunks else np.zeros(len(samples), bool)
+    for trunk, kind in (("us", ~lone), (US_ONLY, lone)):
+        modalities = net.head.modalities if trunk == "us" else ("us",)
+        for cases in _in_turn(np.flatnonzero(kind), batch):
+            images = mri_images(samples, mri, cases, np.zeros_like(cases))
+            given = inputs(samples.us[cases, 0], images, channels[cases], modalities, size_px, device)
+            yield cases, {trunk if name == "us" else name: x for name, x in given.items()}
+
+
+def _in_turn(cases: np.ndarray, batch: int) -> Iterator[np.ndarray]:
+    return (cases[start : start + batch] for start in range(0, len(cases), batch))

@@ -177,6 +177,8 @@ def check_fits(recipe: Recipe, network: NetworkSpec) -> None:
     """Raises RecipeError where this recipe cannot train this network with labels."""
     if recipe.strategy == SIMSIAM:
         raise RecipeError("simsiam learns without labels: give this recipe to pretrain")
+    if network.own_us_only and len(network.modalities) < len(MODALITIES):
+        raise RecipeError("a trunk for US without MRI stands beside those of both modalities: train both")
     if recipe.strategy == "staged" and network.shared and len(network.modalities) == len(MODALITIES):
         raise RecipeError(
             "staged training would overwrite the first modality's convolutions with the second's: "

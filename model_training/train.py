@@ -18,8 +18,8 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 from torch.utils.tensorboard import SummaryWriter
 
-from breastview.fusion.network import FusionNetwork
-from breastview.fusion.spec import NetworkSpec
+from breastview.fusion.network import FusionNetwork, modality_of
+from breastview.fusion.spec import US_ONLY, NetworkSpec
 from model_training import run_folder
 from model_training.batches import Batch, batches, known, showings
 from model_training.cohort.samples import Samples
@@ -165,7 +165,8 @@ def _epoch(
     modes(state.net, epoch, recipe)
     steps = math.ceil(len(showings(training, recipe)) / recipe.batch)
     losses = []
-    given = batches(training, epoch.modalities, recipe, epoch.size_px, number, team, device)
+    own_us_only = US_ONLY in state.net.trunks
+    given = batches(training, epoch.modalities, recipe, epoch.size_px, number, team, device, own_us_only)
     for step, batch in enumerate(given):
         share = epoch.begin + (epoch.end - epoch.begin) * step / steps
         _set_rates(state.optimiser, recipe.rate * schedule(share, recipe.warm_up), epoch.trunk_rate)
@@ -208,7 +209,7 @@ def _step(state: State, batch: Batch, epoch: Epoch, recipe: Recipe, team: Team) 
         torch.set_grad_enabled(epoch.trunk_rate > 0),
         torch.autocast(device.type, _DTYPES.get(recipe.precision), enabled=recipe.precision in _DTYPES),
     ):
-        maps = {name: state.net.trunk(name, x) for name, x in batch.inputs.items()}
+        maps = {modality_of(name): state.net.trunk(name, x) for name, x in batch.inputs.items()}
     there = dict(zip(epoch.modalities, batch.known.T, strict=True))
     maps = {name: placed(x.float(), there[name]) for name, x in maps.items()}
     loss = _loss(state.net, maps, batch, epoch, recipe)

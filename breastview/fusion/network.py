@@ -8,47 +8,57 @@ import torch
 import torchvision
 from torch import nn
 
-from breastview.fusion.spec import CHANNELS, MODALITIES, NetworkSpec
+from breastview.fusion.spec import CHANNELS, MODALITIES, US_ONLY, NetworkSpec
 
 CLASSES = 2
-IN_CHANNELS = {"us": 1, "mri": 2 * len(CHANNELS)}  # MRI: each channel with its presence mask
+IN_CHANNELS = {"us": 1, US_ONLY: 1, "mri": 2 * len(CHANNELS)}  # MRI: each channel with its presence mask
 Maps = dict[str, torch.Tensor]
 
 
 class FusionNetwork(nn.Module):
-    """`trunk(modality, x) → maps`, `head(maps) → logits`; prediction and explanation use this one split.
+    """`trunk(name, x) → maps`, `head(maps) → logits`; prediction and explanation use this one split.
 
-    A modality that is absent is left out of `maps`: it is masked, never imputed.
+    A modality that is absent is left out of `maps`: it is masked, never imputed. There is a trunk a modality,
+    and one more for US without MRI where the spec asks for it: such pictures come from elsewhere, and look
+    otherwise (Chang et al., Domain-specific batch normalization, CVPR 2019).
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
-        self.trunks = nn.ModuleDict({name: _TRUNKS[spec.trunk](name, spec) for name in spec.modalities})
+        names = (*spec.modalities, *((US_ONLY,) if spec.own_us_only else ()))
+        self.trunks = nn.ModuleDict({name: _TRUNKS[spec.trunk](name, spec) for name in names})
         if spec.shared and len(spec.modalities) == len(MODALITIES):
             share_convolutions(self.trunks["us"], self.trunks["mri"])
+        if spec.own_us_only:
+            share_convolutions(self.trunks["us"], self.trunks[US_ONLY])
         self.agreement = Agreement() if spec.checks_registration else None
         self.first_layers, features = _FIRST[spec.trunk]
         self.likeness = nn.ModuleDict({name: Likeness(2 * features) for name in spec.checks_likeness})
         self.head = Head(_FEATURES[spec.trunk], spec.fusion, spec.modalities)
 
-    def trunk(self, modality: str, x: torch.Tensor) -> torch.Tensor:
+    @property
+    def us_only(self) -> str:
+        """The trunk for US without MRI."""
+        return US_ONLY if US_ONLY in self.trunks else "us"
+
+    def trunk(self, name: str, x: torch.Tensor) -> torch.Tensor:
         """Feature maps (n, features, h, w) of one modality's input (n, channels, size, size)."""
-        return self.rest(modality, self.first(modality, x))
+        return self.rest(name, self.first(name, x))
 
-    def first(self, modality: str, x: torch.Tensor) -> torch.Tensor:
+    def first(self, name: str, x: torch.Tensor) -> torch.Tensor:
         """The maps of a trunk's first stage, from which `rest` goes on."""
-        return self._layers(modality)[: self.first_layers](x)
+        return self._layers(name)[: self.first_layers](x)
 
-    def rest(self, modality: str, first: torch.Tensor) -> torch.Tensor:
+    def rest(self, name: str, first: torch.Tensor) -> torch.Tensor:
         """Feature maps as of `trunk`, from the maps of its first stage."""
-        return self._layers(modality)[self.first_layers :](first)
+        return self._layers(name)[self.first_layers :](first)
 
-    def unlikeness(self, modality: str, first: torch.Tensor) -> torch.Tensor:
-        """How far (n,) first maps of one modality are from those that `likeness` was fitted to."""
-        return self.likeness[modality](texture(first))
+    def unlikeness(self, name: str, first: torch.Tensor) -> torch.Tensor:
+        """How far (n,) first maps of one trunk are from those that `likeness` was fitted to."""
+        return self.likeness[name](texture(first))
 
-    def _layers(self, modality: str) -> nn.Sequential:
-        layers = self.trunks[modality]
+    def _layers(self, name: str) -> nn.Sequential:
+        layers = self.trunks[name]
         assert isinstance(layers, nn.Sequential)
         return layers
 
@@ -116,7 +126,7 @@ class Agreement(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        channels = sum(IN_CHANNELS.values()) + 2
+        channels = sum(IN_CHANNELS[name] for name in MODALITIES) + 2
         for width in (24, 48, 64):
             layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
             layers.append(nn.AdaptiveAvgPool2d(4) if width == 64 else nn.MaxPool2d(2))
@@ -198,6 +208,11 @@ _TRUNKS: dict[str, Callable[[str, NetworkSpec], nn.Module]] = {
 }
 _FEATURES = {"resnet101": 2048, "resnet50": 2048, "cnn": 128}
 _FIRST = {"resnet101": (5, 256), "resnet50": (5, 256), "cnn": (4, 32)}  # layers of the first stage, features
+
+
+def modality_of(trunk: str) -> str:
+    """The modality that a trunk looks at."""
+    return "us" if trunk == US_ONLY else trunk
 
 
 def share_convolutions(source: nn.Module, target: nn.Module) -> None:

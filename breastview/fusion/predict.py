@@ -11,14 +11,14 @@ import torch
 
 from breastview.fusion.bundle import Bundle, load_bundle
 from breastview.fusion.explain import MALIGNANT, grad_cam
-from breastview.fusion.network import MODALITIES, FusionNetwork, Maps, mri_tensor
+from breastview.fusion.network import MODALITIES, FusionNetwork, Maps, modality_of, mri_tensor
 from breastview.fusion.preprocess import ModelInput
 from breastview.fusion.reading import Eligibility, Heatmap, Reading, refusal
 from breastview.fusion.spec import US_ONLY, ModelSpec, read_spec
 from breastview.imaging.geometry import frozen
 from breastview.messages import Message, message
 
-_UNLIKE = {"us": "model.unlike_us", "mri": "model.unlike_mri"}
+_UNLIKE = {"us": "model.unlike_us", US_ONLY: "model.unlike_us", "mri": "model.unlike_mri"}
 
 
 def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: bool = False) -> Reading:
@@ -29,8 +29,8 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
         return refusal(spec, given.lesion_id, given.input_sha256, eligibility, bundle.device_name)
     us_head = US_ONLY if eligibility.us_only and not override else "us"
     if us_head == US_ONLY:
-        inputs = {"us": inputs["us"]}
-    fused = "fused" if len(inputs) == len(MODALITIES) else next(iter(inputs))
+        inputs = {bundle.network.us_only: inputs["us"]}
+    fused = "fused" if len(inputs) == len(MODALITIES) else modality_of(next(iter(inputs)))
     firsts = [_first(network, inputs) for network in bundle.networks]
     answers = [_answer(*pair, fused) for pair in zip(bundle.networks, firsts, strict=True)]
     logits, share, cams = (_mean(parts) for parts in zip(*answers, strict=True))
@@ -58,14 +58,14 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
 
 @torch.no_grad()
 def _first(network: FusionNetwork, inputs: Maps) -> Maps:
-    """First maps by modality: the answer and the doubt about the crop's likeness both begin with them."""
+    """First maps by trunk: the answer and the doubt about the crop's likeness both begin with them."""
     return {name: network.first(name, x) for name, x in inputs.items()}
 
 
 def _answer(network: FusionNetwork, first: Maps, fused: str) -> tuple[Maps, Maps, Maps]:
     """One network's logits (1, 2) by head; by modality its weight, and raw Grad-CAM (h, w) of `fused`."""
     with torch.no_grad():
-        maps = {name: network.rest(name, x) for name, x in first.items()}
+        maps = {modality_of(name): network.rest(name, x) for name, x in first.items()}
         logits = network.head(maps)
         weights = network.head.weights({name: x.mean(dim=(2, 3)) for name, x in maps.items()})[0]
     return logits, dict(zip(maps, weights, strict=True)), grad_cam(network.head, maps, fused)

@@ -19,7 +19,7 @@ MRI_INPUTS = ("registered", "native")
 
 
 MODALITIES = ("us", "mri")
-US_ONLY = "us_only"  # the US head where there is no MRI: its own temperature, point, scale and figures
+US_ONLY = "us_only"  # US where there is no MRI: its own temperature, point, scale, figures, and perhaps trunk
 
 
 class Channel(StrEnum):
@@ -58,15 +58,16 @@ class InputSpec:
 @dataclass(frozen=True)
 class NetworkSpec:
     """Which network. `trunk`: one of `TRUNKS`; `shared`: one set of convolutions for both `modalities`;
-    `fusion`: one of `FUSIONS`; `checks_registration`: whether it can tell that US and MRI do not show the
-    same place; `checks_likeness`: of which modalities it can tell that a crop is unlike those it was measured
-    on."""
+    `fusion`: one of `FUSIONS`; `own_us_only`: a stem and batch norms of their own for US without MRI;
+    `checks_registration`: whether it can tell that US and MRI do not show the same place; `checks_likeness`:
+    for which trunks it can tell that a crop is unlike those it was measured on."""
 
     trunk: str = "resnet101"
     shared: bool = True
     dilated: bool = True
     fusion: str = "weighted"
     modalities: tuple[str, ...] = ("us", "mri")
+    own_us_only: bool = False
     checks_registration: bool = False
     checks_likeness: tuple[str, ...] = ()
 
@@ -133,8 +134,9 @@ class ModelSpec:
     `temperature` divides logits, a modality; `cam_scale` is the raw Grad-CAM value shown as 1, a modality.
     `us_scope` is what US alone was validated for, on lesions without MRI; None where it was not.
     `operating_point` is a probability for each head, and for "registration" the one from which US and MRI are
-    said not to show the same place; for "us_unlike" and "mri_unlike" it is the distance from which a crop is
-    said to be unlike the measured ones. `members` networks answer together, by the mean of their logits.
+    said not to show the same place; for each trunk's name with "_unlike" it is the distance from which a
+    crop is said to be unlike the measured ones. `members` networks answer together, by the mean of their
+    logits.
     """
 
     name: str

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from breastview.fusion.network import FusionNetwork, Head, mri_tensor
+from breastview.fusion.network import FusionNetwork, Head, modality_of, mri_tensor
 from breastview.fusion.spec import TRUNKS, NetworkSpec
 from tests.fusion.examples import SPEC, network
 
@@ -81,6 +81,17 @@ def test_shared_convolutions_stay_shared_through_a_training_step():
     optimiser.step()
     assert not torch.equal(before, net.trunks["us"][4].weight)
     assert torch.equal(net.trunks["mri"][4].weight, net.trunks["us"][4].weight)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_us_without_mri_has_a_stem_and_norms_of_its_own_where_asked_for(shared):
+    plain = shapes_only(NetworkSpec("cnn", shared=shared))
+    net = shapes_only(NetworkSpec("cnn", shared=shared, own_us_only=True))
+    assert (plain.us_only, net.us_only) == ("us", "us_only") and "us_only" not in plain.trunks
+    pairs = zip(convolutions(net, "us"), convolutions(net, "us_only"), strict=True)
+    assert [own is other for own, other in pairs] == [False] + [True] * 4
+    assert all(a is not b for a, b in zip(norms(net, "us"), norms(net, "us_only"), strict=True))
+    assert modality_of("us_only") == "us" and modality_of("mri") == "mri"
 
 
 def test_separate_trunks_share_nothing():

@@ -231,3 +231,26 @@ def test_an_image_that_is_not_there_is_not_doubted():
     for likeness in model.network.likeness.values():
         likeness.usual.fill_(1e-6)
     assert read(model, replace(given(), mri=None), YES).cautions == (UNLIKE["us"],)
+
+
+def test_ultrasound_alone_has_its_own_trunk_and_its_own_doubt_where_the_bundle_has_them():
+    network = replace(DOUBTING.network, own_us_only=True, checks_likeness=("us", "us_only", "mri"))
+    points = {**DOUBTING.operating_point, "us_only_unlike": 3.0}
+    worth = {"unlike": {**DOUBTING.metrics["unlike"], "us_only": Metric(0.5, 0.4, 0.6, 100)}}
+    spec = replace(DOUBTING, network=network, operating_point=points, metrics=worth, temperature={})
+    model = bundle(spec=spec)
+    for norm in (x for x in model.network.trunks["us_only"] if isinstance(x, torch.nn.BatchNorm2d)):
+        norm.bias.data += 1.0
+    for name, likeness in model.network.likeness.items():
+        likeness.usual.fill_(1e-6 if name == "us_only" else 1e12)
+    case = given()
+    image = torch.from_numpy(np.array(case.us))[None]
+    with torch.no_grad():
+        own, other = (
+            model.network.head({"us": model.network.trunk(name, image)})["us"][0].softmax(dim=0)[1]
+            for name in ("us_only", "us")
+        )
+    alone, paired = read(model, case, ALONE), read(model, case, YES)
+    assert alone.probability_us == pytest.approx(float(own), abs=1e-6) != float(other)
+    assert paired.probability_us == pytest.approx(float(other), abs=1e-6)
+    assert alone.cautions == (message("model.unlike_us", flagged=50),) and not paired.cautions

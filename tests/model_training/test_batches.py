@@ -66,6 +66,24 @@ def test_a_trunk_is_given_only_the_cases_that_have_its_modality(samples):
     assert not list(batches(bare, ("mri",), RECIPE, 8, 0, Team(), CPU))
 
 
+def test_for_a_trunk_of_their_own_cases_without_mri_come_apart_and_all_come(samples):
+    lone = np.arange(12) % 3 == 0
+    few = replace(samples, channels=samples.channels & ~lone[:, None])
+    given = list(batches(few, BOTH, RECIPE, SIDE_PX, 0, Team(), CPU, own_us_only=True))
+    assert sorted((*batch.inputs, len(batch.known)) for batch in given) == [
+        ("us", "mri", 3),
+        ("us", "mri", 5),
+        ("us_only", 4),
+    ]
+    shown = torch.cat([x for batch in given for name, x in batch.inputs.items() if name != "mri"])
+    assert len(torch.unique(shown.reshape(12, -1), dim=0)) == 12
+    places = [
+        next(place for place, batch in enumerate(one) if "us_only" in batch.inputs)
+        for one in (list(batches(few, BOTH, RECIPE, 8, n, Team(), CPU, own_us_only=True)) for n in range(9))
+    ]
+    assert len(set(places)) > 1
+
+
 def test_a_source_that_is_repeated_is_shown_as_often_and_otherwise_each_time(samples):
     about = samples.about.assign(source=["few", *["many"] * 11])
     few = replace(samples, about=about)

@@ -201,20 +201,45 @@ def test_lesions_without_mri_make_a_scope_of_ultrasound_alone(exported, tmp_path
     assert whole.us_scope is None
 
 
+def test_us_without_mri_learns_and_answers_by_its_own_trunk_where_it_has_one(tmp_path):
+    network = NetworkSpec("cnn", own_us_only=True)
+    recipe = Recipe(stages=((SIDE_PX, 2),), batch=6, threads=1)
+    parts = []
+    for part in ("train", "validation", "test"):
+        samples = load_cohort(write_cohort(tmp_path / "cohort", cases=140), part)
+        lone = np.arange(140) < 60
+        parts.append(replace(samples, channels=samples.channels & ~lone[:, None]))
+    net = train(*parts[:2], tmp_path / "run", network, recipe)
+    own, us = (net.trunks[name] for name in ("us_only", "us"))
+    assert not torch.equal(own[1].running_mean, us[1].running_mean) and own[4] is us[4]
+    spec = export_bundle([Member(tmp_path / "run", *parts[1:])], tmp_path / "own", "Ward", {}, InputSpec())
+    opened = load_bundle(tmp_path / "own", "cpu").network
+    assert spec.network.checks_likeness == ("us", "mri", "us_only")
+    assert {"us_unlike", "us_only_unlike"} <= set(spec.operating_point)
+    assert (spec.metrics["unlike"]["us"].n, spec.metrics["unlike"]["us_only"].n) == (80, 60)
+    logits = predict(opened, parts[2], SIDE_PX)
+    picture = torch.from_numpy(parts[2].us[:60, 0].astype(np.float32))
+    with torch.no_grad():
+        direct = opened.head({"us": opened.trunk("us_only", picture)})["us"].numpy()
+    assert logits["us"][:60] == pytest.approx(direct, abs=1e-5) and np.isnan(logits["mri"][:60]).all()
+    assert "ultrasound image that has no MRI beside it" in (tmp_path / "own" / "CARD.md").read_text("utf-8")
+
+
 def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog, monkeypatch):
     caplog.set_level(logging.INFO)
     monkeypatch.delattr("model_training.__main__.train_check")  # nothing is registered that it could check
     own = tmp_path / "own.toml"
+    network = ["--trunk", "cnn", "--separate", "--fusion", "gate", "--own-us-only"]
     own.write_text('stages = [[8, 1], [16, 1]]\nbatch = 3\nthreads = 1\nmri = "native"\n')
     cohort, run, bundle = str(write_cohort(tmp_path / "c", 4)), str(tmp_path / "r"), tmp_path / "b"
     for command in (
-        ["train", cohort, run, "--trunk", "cnn", "--separate", "--fusion", "gate", "--recipe", str(own)],
+        ["train", cohort, run, *network, "--recipe", str(own)],
         ["export", cohort, run, str(bundle)],
     ):
         result = CliRunner().invoke(app, command)
         assert result.exit_code == 0, result.output
     spec = read_spec(bundle)
-    assert spec.network == NetworkSpec(trunk="cnn", shared=False, fusion="gate")
+    assert spec.network == NetworkSpec(trunk="cnn", shared=False, fusion="gate", own_us_only=True)
     assert (spec.input.size_px, spec.input.mri_input, spec.training["recipe"]["batch"]) == (16, "native", 3)
     assert load_bundle(bundle, "cpu").device_name == "CPU"
     told = [record.getMessage() for record in caplog.records if record.name == "model_training.train"]

@@ -89,6 +89,26 @@ def test_a_bundle_that_checks_its_inputs_starts_a_network_that_does_not_yet(smal
     assert all(torch.equal(value, wanted[name]) for name, value in started.state_dict().items())
 
 
+def test_a_trunk_for_us_without_mri_begins_as_that_of_us_and_falls_away_where_there_is_one_modality(
+    small_bundle, tmp_path
+):
+    held = load_bundle(small_bundle, "cpu").spec
+    network = replace(held.network, own_us_only=True)
+    net, _ = initial(network, start=small_bundle)
+    own, us = (net.trunks[name].state_dict() for name in ("us_only", "us"))
+    assert all(torch.equal(value, us[name]) for name, value in own.items())
+    assert net.trunks["us_only"][1] is not net.trunks["us"][1]
+    torch.nn.init.normal_(net.trunks["us_only"][0].weight)
+    inputs = (np.zeros((1, channels, 32, 32), np.float32) for channels in (1, len(CHANNELS)))
+    save_bundle(tmp_path / "own", replace(held, network=network), [net], *inputs)
+    again, _ = initial(network, start=tmp_path / "own")
+    assert torch.equal(again.trunks["us_only"][0].weight, net.trunks["us_only"][0].weight)
+    alone, _ = initial(replace(held.network, modalities=("us",), shared=True), start=tmp_path / "own")
+    assert list(alone.trunks) == ["us"] and torch.equal(alone.trunks["us"][1].weight, us["1.weight"])
+    with pytest.raises(StartError, match="own_us_only=True"):
+        initial(held.network, start=tmp_path / "own")
+
+
 def test_an_ensemble_starts_nothing(small_bundle, tmp_path):
     held = load_bundle(small_bundle, "cpu")
     inputs = (np.zeros((1, channels, 32, 32), np.float32) for channels in (1, len(CHANNELS)))
