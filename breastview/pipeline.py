@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import msgspec
 from breastview.errors import RecordError, ReportError
 from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.eligibility import can_compute, check_scope
-from breastview.fusion.reading import Reading, refusal
+from breastview.fusion.preprocess import ModelInput
+from breastview.fusion.reading import Eligibility, Reading, refusal
 from breastview.fusion.spec import Metric, ModelSpec, read_spec
 from breastview.imaging.case import ScannedCase
 from breastview.imaging.load import load_frames
@@ -21,7 +22,7 @@ from breastview.loaded import LoadedCase, load_case
 from breastview.messages import Message, message, render
 from breastview.progress import Progress, silent
 from breastview.records.expected import mri_side
-from breastview.records.values import ReviewRecord, new_record
+from breastview.records.values import Lesion, ReviewRecord, new_record
 from breastview.registration.exchange import RegisteredImages, registered_images
 from breastview.registration.files import export_registration, import_registration, suggested_name
 from breastview.registration.plane import UsPlane, us_plane
@@ -186,23 +187,36 @@ def read_lesions(
     progress: Progress = silent,
 ) -> dict[str, Reading]:
     """A reading for each lesion; a refusal with its reasons where the case is outside the scope."""
-    planes = loaded.planes(record)
-    readings: dict[str, Reading] = {}
-    for lesion in record.lesions:
-        key = lesion.us.frames_key if lesion.us else ""
-        names = channel_volumes(loaded.case.volumes)
-        volumes = {name: loaded.volumes[v.key] for name, v in names.items() if v.key in loaded.volumes}
-        given = model_input(spec, record, lesion, loaded.stacks.get(key), planes.get(key), volumes)
-        side = mri_side(lesion, loaded.body)
-        eligibility = check_scope(spec, loaded.case, record, lesion, planes.get(key), side, given)
-        if not can_compute(given) or not (eligibility.allows_reading or override):
-            readings[lesion.lesion_id] = refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
-            continue
+
+    def ask(given: ModelInput, eligibility: Eligibility) -> Reading:
         progress(None, message("doing.model"))
         from breastview.fusion.predict import read_request  # torch only when there is something to read
 
-        readings[lesion.lesion_id] = read_request(bundle_folder, device, given, eligibility, override)
-    return readings
+        return read_request(bundle_folder, device, given, eligibility, override)
+
+    return {one.lesion_id: read_lesion(loaded, record, one, spec, ask, override) for one in record.lesions}
+
+
+def read_lesion(
+    loaded: LoadedCase,
+    record: ReviewRecord,
+    lesion: Lesion,
+    spec: ModelSpec,
+    ask: Callable[[ModelInput, Eligibility], Reading],
+    override: bool = False,
+) -> Reading:
+    """What the model says of one lesion when it is asked; a refusal with its reasons where it must not be, or
+    where there is nothing to compute from."""
+    key = lesion.us.frames_key if lesion.us else ""
+    plane = loaded.planes(record).get(key)
+    names = channel_volumes(loaded.case.volumes)
+    volumes = {name: loaded.volumes[v.key] for name, v in names.items() if v.key in loaded.volumes}
+    given = model_input(spec, record, lesion, loaded.stacks.get(key), plane, volumes)
+    side = mri_side(lesion, loaded.body)
+    eligibility = check_scope(spec, loaded.case, record, lesion, plane, side, given)
+    if not can_compute(given) or not (eligibility.allows_reading or override):
+        return refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
+    return ask(given, eligibility)
 
 
 def report_content(

@@ -8,16 +8,17 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QMessageBox, QProgressBar, QSlider
 
 from breastview.errors import ModelError
-from breastview.fusion.assemble import channel_volumes, model_input
-from breastview.fusion.eligibility import can_compute, check_scope
-from breastview.fusion.reading import Reading, refusal
+from breastview.fusion.assemble import channel_volumes
+from breastview.fusion.preprocess import ModelInput
+from breastview.fusion.reading import Eligibility, Reading
 from breastview.fusion.spec import ModelSpec, read_spec
 from breastview.jobs.process import WorkerProcess
 from breastview.jobs.tasks import Ticket
 from breastview.language import Language
+from breastview.loaded import LoadedCase
 from breastview.messages import message
+from breastview.pipeline import read_lesion
 from breastview.progress import Progress
-from breastview.records.expected import mri_side
 from breastview.registration.motion import load_corrected
 from breastview.review.actions import RevealModel
 from breastview.review.state import Part
@@ -127,25 +128,24 @@ class ModelPresenter(QObject):
         except ModelError as error:
             session.tell(error.message)
             return
-        state, loaded = session.state, dict(session.volumes)
-        key = lesion.us.frames_key if lesion.us else ""
-        stack, plane = session.stacks.get(key), session.plane_of(key)
-        side = mri_side(lesion, session.body)
+        state, body = session.state, session.body
+        stacks, here = dict(session.stacks), dict(session.volumes)
 
         ticket = Ticket("model")
 
         def work(progress: Progress) -> Reading:
             volumes = {
-                name: loaded.get(v.key) or load_corrected(state.record.motions, v, progress)
-                for name, v in channel_volumes(state.case.volumes).items()
+                v.key: here.get(v.key) or load_corrected(state.record.motions, v, progress)
+                for v in channel_volumes(state.case.volumes).values()
             }
-            given = model_input(spec, state.record, lesion, stack, plane, volumes)
-            eligibility = check_scope(spec, state.case, state.record, lesion, plane, side, given)
-            if not can_compute(given) or not (eligibility.allows_reading or override):
-                return refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
-            progress(None, message("doing.model"))
-            request = (READ, self._bundle, "auto", given, eligibility, override)
-            return self._worker.call(*request, cancelled=ticket.cancelled.is_set)
+
+            def ask(given: ModelInput, eligibility: Eligibility) -> Reading:
+                progress(None, message("doing.model"))
+                request = (READ, self._bundle, "auto", given, eligibility, override)
+                return self._worker.call(*request, cancelled=ticket.cancelled.is_set)
+
+            loaded = LoadedCase(state.case, stacks, volumes, body, ())
+            return read_lesion(loaded, state.record, lesion, spec, ask, override)
 
         session.tasks.start(ticket.kind, work, session.take_reading, ticket=ticket)
 
