@@ -162,7 +162,7 @@ TEXTS: dict[str, str] = {
     "snap.unsteady": "Parts of the picture speak for other places in reach: up to {mm} mm apart.",
     "snap.outside": "Only {percent} % of the picture would lie in the body that the MRI covers.",
     "snap.skin": "The skin would lie {mm} mm from the probe's face.",
-    "snap.landmarks": "The landmarks would fit worse: {after} mm apart instead of {before} mm.",
+    "snap.parted": "The correspondences would fit worse: {after} mm apart instead of {before} mm.",
     "doing.motion": "Looking for motion, phase {done} / {count}",
     "motion.search": "Correct DCE motion",
     "motion.undo": "DCE as acquired",

@@ -56,6 +56,13 @@ def us_outline(lesion: Lesion, plane: UsPlane) -> Outline:
     return Outline(left, top, right, bottom)
 
 
+def outline_on(lesion: Lesion | None, frames_key: str | None, frame: int, plane: UsPlane) -> Outline | None:
+    """The lesion's US box in mm of the plane of a frame; None where it is not marked on that frame."""
+    if lesion is None or lesion.us is None or (lesion.us.frames_key, lesion.us.frame) != (frames_key, frame):
+        return None
+    return us_outline(lesion, plane)
+
+
 def us_size_mm(lesion: Lesion, plane: UsPlane) -> tuple[float, float]:
     """(width, height) of the lesion's US box in mm."""
     assert lesion.us is not None

@@ -112,6 +112,15 @@ def estimate(
     return replace(found, stretch=calibration(len(pairs), len(contours), found.click_mm))
 
 
+def errors_of_a_pose(found: Estimate) -> np.ndarray:
+    """Covariance (n, n) in mm² of how the looks miss a pose that follows the map at the start: by hands and
+    matches as the estimate has them, and by what the population deforms on the way from there."""
+    looks, start = found.looks, replace(found.start, covariance_mm2=np.zeros((3, 3)))
+    kernel = _kernel(start, found.population, looks.us_mm, looks.us_mm)
+    deformed = np.einsum("ki,klij,lj->kl", looks.along, kernel, looks.along)
+    return deformed + looks.match + found.click_mm**2 * looks.own
+
+
 def _learn(looks: Looks, start: Start, population: Population, judged: bool) -> Estimate:
     """The posterior, under the click error that is expected once the looks are seen, if they can tell it."""
     if not len(looks.seen):

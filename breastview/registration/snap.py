@@ -1,8 +1,9 @@
 """Snap: a better pose by intensity, from the present one. It proposes and says why not; a reader accepts.
 
-Poses within the reach of the present one are scattered, the best of them climb LC2 from coarse to fine, and
-what they reach is offered only if it explains the picture better, stands out from what the other starts
-reached, would be found in most parts of the picture too, and contradicts nothing that is known otherwise.
+Poses within the reach of the present one are scattered, the best of them climb from coarse to fine what LC2
+and the correspondences say together, and what they reach is offered only if it explains the picture better,
+stands out from what the other starts reached, would be found in most parts of the picture too, and
+contradicts nothing that is known otherwise.
 """
 
 from __future__ import annotations
@@ -12,27 +13,33 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from scipy.stats import qmc
+from scipy.stats import chi2, qmc
 
 from breastview.errors import RegistrationError
 from breastview.imaging.case import Role, RoleChoice
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.messages import Message, message
 from breastview.progress import Progress, silent
-from breastview.registration.landmarks import residuals_mm
+from breastview.registration.agreement import correspondence_residuals_mm, rms_mm
+from breastview.registration.estimate import errors_of_a_pose, estimate
 from breastview.registration.lc2 import Lc2, MriBlock, UsPatches, mri_block, us_patches
+from breastview.registration.outline import Outline
 from breastview.registration.parameters import Method, RegistrationParameters
 from breastview.registration.plane import us_plane
+from breastview.registration.region import unsure_start
 from breastview.registration.transform import us_to_mri, with_matrix
+from breastview.registration.warp import warped
 
 REACH = 10.0  # mm along and degrees about each axis of the US plane
 MARGIN_MM = 16.0  # of MRI around the picture: the reach, and what turning adds
 PULL = 0.01 / 36  # share of the picture that a mm² or deg² away from the present pose must explain
 SCATTERED = 4096
+SIFTED = 16  # times as many are drawn where correspondences tell which are worth a look
 STARTS = 32  # how many of the scattered climb
 FINALISTS = 20  # and how many of those to the top
 BATCH = 32
 DOUBT = 0.008  # how much less of the picture a pose explains that is e times less likely the true one
+TRUST = 4.0  # in correspondences: a false place explains a picture more often than `DOUBT` has it
 APART = 4.0  # mm or degrees along one axis between starts
 # Step, blur and patch in mm of what is looked at: first broad shapes, then margins and broad shapes together.
 BROAD, MARGINS = (2.0, 1.0, 12.0), (1.25, 0.6, 5.0)
@@ -43,11 +50,12 @@ LEAST_MM, LEAST_GAIN = 1.0, 0.02  # beyond the spread; share of the picture
 LEAST_SHARE = 0.22
 MOST_SPREAD_MM = 3.5  # of what explains the whole picture nearly as well
 MOST_UNSTEADY_MM = 5.0  # of what explains the picture best when its blocks are drawn anew
+HELD_UNSTEADY_MM = 2.8  # the same where correspondences hold all of it together
 BLOCK_MM, DRAWS = 10.0, 300
 EDGE = 0.1  # mm or degrees
 LEAST_SEEN = 0.7  # of the picture in the body
 MOST_GAP_MM, MORE_GAP_MM = 10.0, 4.0  # from skin to face, and how much it may grow
-CLICK_MM = 2.0
+PARTED = 0.99  # of correspondences that fit part less
 # What tells tissues apart and is not distorted. A DCE volume that stands alone has no phase.
 _COMPARED = (
     (Role.T1WI, (None,)),
@@ -95,11 +103,14 @@ def propose_snap(
     volumes: Sequence[Volume],
     present: RegistrationParameters,
     calibration: tuple[float, float] | None = None,
+    lesion: Outline | None = None,
     progress: Progress = silent,
 ) -> SnapProposal:
-    """Look for the pose within `REACH` of the present one that explains a US frame best.
+    """Look for the pose within `REACH` of the present one that explains a US frame best and parts its
+    correspondences least.
 
-    `volumes` are all regressed on at once (see `snap_volumes`). The same input gives the same answer.
+    `volumes` are all regressed on at once (see `snap_volumes`). What was taken on the `lesion` shares an
+    error. The same input gives the same answer.
 
     Raises:
         RegistrationError: the US image has no scale, or there is no volume.
@@ -114,7 +125,8 @@ def propose_snap(
     matrix = us_to_mri(present)
     block = mri_block(volumes, matrix, near[0].points_mm, MARGIN_MM)
     pivot = near[0].points_mm.reshape(-1, 3).mean(axis=0)
-    rough, sharp = _Landscape(far, block, pivot), _Landscape(near, block, pivot)
+    known = _known(present, lesion)
+    rough, sharp = (_Landscape(looks, block, pivot, known) for looks in (far, near))
     peaks = _search(rough, sharp, progress)
     move, spread_mm = _weighed(peaks, sharp)
     found = with_matrix(present, matrix @ _matrix(move, pivot)).remade(Method.MANUAL)
@@ -136,22 +148,66 @@ def _is_of(role: RoleChoice, kind: tuple[Role, tuple[int | None, ...]]) -> bool:
     return role.role is kind[0] and role.phase in kind[1]
 
 
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What correspondences tell: `along` (n, 3) · the new place of `us_mm` (n, 3), both in the present US
+    frame, should be `seen` (n,); `sure` (n, n) makes of what it misses independent errors of SD 1."""
+
+    us_mm: np.ndarray
+    along: np.ndarray
+    seen: np.ndarray
+    sure: np.ndarray
+
+    def missed(self, placed: np.ndarray) -> np.ndarray:
+        """By how many SD placements (m, n, 3) of `us_mm` miss, (m, n)."""
+        return ((placed * self.along).sum(axis=2) - self.seen) @ self.sure.T
+
+
+def _known(present: RegistrationParameters, lesion: Outline | None) -> _Known | None:
+    """The correspondences with the errors that the estimate takes them to have, and with those of any pose
+    away from the lesion; None where there is none."""
+    us_mm = lesion.middle_mm if lesion is not None else present.middle_mm
+    if us_mm is None or not present.correspondences:
+        return None
+    start = unsure_start(present, us_mm)
+    found = estimate(present.placed, present.contours, start, lesion=lesion)
+    looks = found.looks
+    origin = (np.array(present.centre_mm) - start.mri_mm) @ start.turn
+    return _Known(
+        us_mm=warped(present.warp, looks.us_mm),
+        along=present.scale * looks.along,
+        seen=looks.seen - looks.along @ origin,
+        sure=np.linalg.inv(np.linalg.cholesky(errors_of_a_pose(found))),
+    )
+
+
 class _Landscape:
-    """Height over moves: the share explained less the pull toward the present pose.
+    """Height over moves: the share explained less the pull toward the present pose and what is `known`.
 
     Moves (n, 6) are mm along the US plane's axes, then a rotation vector in degrees about `pivot`.
     """
 
-    def __init__(self, looks: Sequence[UsPatches], block: MriBlock, pivot: np.ndarray) -> None:
+    def __init__(
+        self, looks: Sequence[UsPatches], block: MriBlock, pivot: np.ndarray, known: _Known | None = None
+    ) -> None:
         """`looks` at the same picture count alike."""
-        self.block = block
+        self.block, self._known = block, known
         self._pivot = pivot
         self._looks = [(look.points_mm, Lc2(look, block)) for look in looks]
 
+    @property
+    def knows(self) -> bool:
+        """Whether correspondences tell something of the pose."""
+        return self._known is not None
+
     def placed(self, moves: np.ndarray, look: int = 0) -> np.ndarray:
         """The samples of a look after each move, (n, row, column, 3)."""
+        return self._moved(self._looks[look][0], moves)
+
+    def _moved(self, points_mm: np.ndarray, moves: np.ndarray) -> np.ndarray:
+        """Points (row, column, 3) after each move, (n, row, column, 3)."""
         turns = Rotation.from_rotvec(np.deg2rad(moves[:, 3:])).as_matrix()
-        turned = (self._looks[look][0] - self._pivot) @ np.swapaxes(turns, 1, 2)[:, None]
+        turned = (points_mm - self._pivot) @ np.swapaxes(turns, 1, 2)[:, None]
         return turned + (self._pivot + moves[:, :3])[:, None, None]
 
     def explained(self, moves: np.ndarray) -> np.ndarray:
@@ -161,12 +217,28 @@ class _Landscape:
 
     def height(self, moves: np.ndarray) -> np.ndarray:
         """Height (n,)."""
-        return self.explained(moves) - PULL * (moves**2).sum(axis=1)
+        return self.explained(moves) - self.cost(moves)
+
+    def cost(self, moves: np.ndarray) -> np.ndarray:
+        """What a move must explain to be worth it, a share of the picture (n,)."""
+        pull = PULL * (moves**2).sum(axis=1)
+        return pull if self._known is None else pull + (self._parting(moves) ** 2).sum(axis=1)
 
     def residuals(self, moves: np.ndarray) -> np.ndarray:
-        """Residuals (n, samples + 6) whose squares sum to 1 − height."""
+        """Residuals (n, samples + 6 + looks at what is known) whose squares sum to 1 − height."""
         left = [lc2.residuals(self.placed(moves, k)) for k, (_, lc2) in enumerate(self._looks)]
-        return np.concatenate([*(part / np.sqrt(len(left)) for part in left), np.sqrt(PULL) * moves], axis=1)
+        parts = [*(part / np.sqrt(len(left)) for part in left), np.sqrt(PULL) * moves]
+        return np.concatenate(parts if self._known is None else [*parts, self._parting(moves)], axis=1)
+
+    def missed(self, moves: np.ndarray) -> np.ndarray:
+        """By how many SD what is known is missed, (n, looks at it)."""
+        if self._known is None:
+            return np.zeros((len(moves), 0))
+        return self._known.missed(self._moved(self._known.us_mm[None], moves)[:, 0])
+
+    def _parting(self, moves: np.ndarray) -> np.ndarray:
+        """The same as residuals whose squares are shares: e times less likely, `TRUST` times `DOUBT`."""
+        return np.sqrt(TRUST * DOUBT / 2) * self.missed(moves)
 
     def left_by_block(self, moves: np.ndarray) -> np.ndarray:
         """Share of the picture's detail that is left unexplained in each block of `BLOCK_MM`, (n, blocks)."""
@@ -183,7 +255,7 @@ class _Landscape:
 
 def _search(rough: _Landscape, sharp: _Landscape, progress: Progress) -> list[_Peak]:
     """The peaks that the starts reach."""
-    scattered = np.concatenate([np.zeros((1, 6)), _scattered()])
+    scattered = np.concatenate([np.zeros((1, 6)), _scattered(rough)])
     heights = []
     for first in range(0, len(scattered), BATCH):
         progress(0.3 * first / len(scattered), message("doing.snap"))
@@ -202,10 +274,13 @@ def _search(rough: _Landscape, sharp: _Landscape, progress: Progress) -> list[_P
     return peaks
 
 
-def _scattered() -> np.ndarray:
-    """Moves spread evenly over the reach, (n, 6), always the same."""
+def _scattered(landscape: _Landscape) -> np.ndarray:
+    """Moves (n, 6) spread evenly over the reach, always the same; where something is known, over that part of
+    the reach that agrees with it best."""
     sequence = qmc.Halton(6, scramble=True, rng=np.random.default_rng(0))
-    return (2 * sequence.random(SCATTERED) - 1) * REACH
+    drawn = (2 * sequence.random(SCATTERED * (SIFTED if landscape.knows else 1)) - 1) * REACH
+    parted = (landscape.missed(drawn) ** 2).sum(axis=1)
+    return drawn[np.sort(np.argsort(parted, kind="stable")[:SCATTERED])]
 
 
 def _distinct(moves: np.ndarray, heights: np.ndarray, apart: float, count: int) -> list[np.ndarray]:
@@ -272,7 +347,7 @@ def _unsteady_mm(peaks: Sequence[_Peak], landscape: _Landscape) -> float:
     left = landscape.left_by_block(moves)
     blocks = left.shape[1]
     draws = np.random.default_rng(0).multinomial(blocks, np.full(blocks, 1 / blocks), DRAWS)
-    winners = np.argmin(draws @ left.T + PULL * (moves**2).sum(axis=1), axis=1)
+    winners = np.argmin(draws @ left.T + landscape.cost(moves), axis=1)
     shares = np.bincount(winners, minlength=len(moves)) / DRAWS
     return _spread_mm(landscape.placed(moves), shares)
 
@@ -304,25 +379,28 @@ def _judge(
     placed = sharp.placed(both)
     moved_mm = float(np.linalg.norm(placed[1] - placed[0], axis=-1).mean())
     reasons = [
-        *_of_measure(before, after, moved_mm, *spreads_mm),
+        *_of_measure(before, after, moved_mm, spreads_mm[0]),
+        *_of_rivals(*spreads_mm, HELD_UNSTEADY_MM if sharp.knows else MOST_UNSTEADY_MM),
         *((message("snap.at_edge"),) if np.abs(move).max() > REACH - EDGE else ()),
         *_of_body(sharp.block, placed),
-        *_of_landmarks(found, present),
+        *_of_correspondences(found, present, sharp.missed(both)),
     ]
     return SnapProposal(found, before, after, moved_mm, *spreads_mm, tuple(reasons))
 
 
-def _of_measure(
-    before: float, after: float, moved_mm: float, spread_mm: float, unsteady_mm: float
-) -> Iterator[Message]:
-    """Whether the picture is explained, better than before, and in one place only."""
+def _of_measure(before: float, after: float, moved_mm: float, spread_mm: float) -> Iterator[Message]:
+    """Whether the picture is explained, and better than before."""
     if after < LEAST_SHARE:
         yield message("snap.weak")
     if after - before < LEAST_GAIN or moved_mm < spread_mm + LEAST_MM:
         yield message("snap.stays")
+
+
+def _of_rivals(spread_mm: float, unsteady_mm: float, most_unsteady_mm: float) -> Iterator[Message]:
+    """Whether the picture is explained in one place only."""
     if spread_mm > MOST_SPREAD_MM:
         yield message("snap.rival", mm=round(2 * spread_mm))
-    elif unsteady_mm > MOST_UNSTEADY_MM:
+    elif unsteady_mm > most_unsteady_mm:
         yield message("snap.unsteady", mm=round(2 * unsteady_mm))
 
 
@@ -346,10 +424,12 @@ def _gap_mm(block: MriBlock, placed: np.ndarray) -> float:
     return float(np.abs(depths_mm[np.argmax(body, axis=0)]).mean())
 
 
-def _of_landmarks(found: RegistrationParameters, present: RegistrationParameters) -> Iterator[Message]:
-    """Whether the landmark pairs would part by more than clicks explain."""
-    before, after = (
-        np.sqrt(np.mean(np.square(residuals_mm(p, present.placed) or 0.0))) for p in (present, found)
-    )
-    if after > max(before, CLICK_MM):
-        yield message("snap.landmarks", before=round(float(before), 1), after=round(float(after), 1))
+def _of_correspondences(
+    found: RegistrationParameters, present: RegistrationParameters, missed: np.ndarray
+) -> Iterator[Message]:
+    """Whether the correspondences would part by more than their errors explain; `missed` (present and found,
+    looks at them) in SD."""
+    before2, after2 = (missed**2).sum(axis=1)
+    if after2 > max(before2, chi2.ppf(PARTED, max(missed.shape[1], 1))):
+        apart = [rms_mm(correspondence_residuals_mm(p)) or 0.0 for p in (present, found)]
+        yield message("snap.parted", before=round(apart[0], 1), after=round(apart[1], 1))

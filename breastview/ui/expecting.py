@@ -12,7 +12,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from breastview.messages import Message, message
-from breastview.records.concordance import us_outline
+from breastview.records.concordance import outline_on
 from breastview.records.expected import lesion_region, start_of, told_place
 from breastview.records.values import Lesion
 from breastview.registration.agreement import Agreement, agreement
@@ -65,8 +65,8 @@ class Expecting(QObject):
     @property
     def outline(self) -> Outline | None:
         """The lesion's mark on the hung frame, in mm."""
-        lesion, plane = self._marked_here(), self._session.plane
-        return us_outline(lesion, plane) if lesion is not None and plane is not None else None
+        session, plane = self._session, self._session.plane
+        return outline_on(session.lesion, session.us_key, session.us_frame, plane) if plane else None
 
     @property
     def start(self) -> Start | None:

@@ -10,7 +10,9 @@ from breastview.imaging.volume import FrameStack
 from breastview.messages import Message, message
 from breastview.pipeline import images_registered
 from breastview.progress import Progress
+from breastview.records.concordance import outline_on
 from breastview.registration.motion import load_corrected
+from breastview.registration.outline import Outline
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.snap import SnapProposal, is_compared, propose_snap, snap_volumes
@@ -23,13 +25,17 @@ KIND = "snap"
 
 @dataclass(frozen=True, eq=False)
 class SnapRequest:
-    """Where a search starts: its answer is true only as long as this is the registration in the window."""
+    """Where a search starts: its answer is true only as long as this is the registration in the window.
+
+    `lesion` is its mark on the frame, if something was placed.
+    """
 
     frames_key: str
     frame: int
     stack: FrameStack
     plane: UsPlane
     present: RegistrationParameters
+    lesion: Outline | None
 
 
 class Snapping(QObject):
@@ -59,7 +65,7 @@ class Snapping(QObject):
         key, present = session.us_key, session.registration
         if registered is None or stack is None or key is None or present is None:
             return
-        request = SnapRequest(key, session.us_frame, stack, registered[1], present)
+        request = SnapRequest(key, session.us_frame, stack, registered[1], present, self._outline())
         state, loaded = session.state, dict(session.volumes)
 
         def work(progress: Progress) -> SnapProposal:
@@ -70,7 +76,7 @@ class Snapping(QObject):
                 [loaded.get(v.key) or load_corrected(motions, v, progress) for v in wanted]
             )
             spacing_mm = request.plane.spacing_mm
-            return propose_snap(stack, request.frame, volumes, present, spacing_mm, progress)
+            return propose_snap(stack, request.frame, volumes, present, spacing_mm, request.lesion, progress)
 
         session.tasks.start(KIND, work, self._take)
         self.request, self.proposal, self.told = request, None, None
@@ -112,8 +118,15 @@ class Snapping(QObject):
 
     def _is_true(self, request: SnapRequest) -> bool:
         session = self._session
-        hung = (session.us_key, session.us_frame, session.registration, session.plane)
-        return hung == (request.frames_key, request.frame, request.present, request.plane)
+        hung = (session.us_key, session.us_frame, session.registration, session.plane, self._outline())
+        return hung == (request.frames_key, request.frame, request.present, request.plane, request.lesion)
+
+    def _outline(self) -> Outline | None:
+        """The lesion's mark on the hung frame, if something was placed that may lie on it."""
+        session, plane, present = self._session, self._session.plane, self._session.registration
+        if plane is None or present is None or not present.correspondences:
+            return None
+        return outline_on(session.lesion, session.us_key, session.us_frame, plane)
 
     def _forget(self, why: Message | None) -> None:
         self.cancel()

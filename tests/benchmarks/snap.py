@@ -3,6 +3,10 @@
 `snap_rigid`: the picture is taken of the undeformed prone patient, so that one rigid pose is the truth.
 `snap_deformed`: the patient's own still, pressed and supine; the truth is its map, at the lesion. Both start
 from poses spread evenly over all that are up to 10 mm and 10° off. The Mattes rows begin at the same starts.
+
+`…_1pair`: the lesion's middle was clicked in both images before, and the start moved onto it, its turn as it
+was. A click misses by `CLICK_MM` along each axis of both images, and the images show the lesion apart by
+`BLURRED` of its size.
 """
 
 from __future__ import annotations
@@ -28,12 +32,15 @@ from breastview.phantom.machine import picture
 from breastview.phantom.maps import Grid
 from breastview.phantom.patient import SimulatedPatient, simulate
 from breastview.phantom.scanner import scan
-from breastview.registration.parameters import RegistrationParameters
+from breastview.registration.landmarks import fit_landmarks
+from breastview.registration.outline import BLURRED, Outline
+from breastview.registration.parameters import LandmarkPair, RegistrationParameters
 from breastview.registration.snap import REACH, STARTS, propose_snap
 from breastview.registration.transform import angles_deg, map_points, to_us_plane, us_to_mri, with_matrix
 
 OFF_MM, OFF_DEG = 10.0, 10.0
 CLOSE_MM = 3.0
+CLICK_MM = 1.5
 BINS, LEVELS = (
     32,
     ((20, 2.0), (10, 1.0), (5, 0.5)),
@@ -70,6 +77,7 @@ class SnapCase:
     lesion_mm: np.ndarray
     us_mm: np.ndarray
     prone_mm: np.ndarray
+    radius_mm: float
 
     def start(self, rng: np.random.Generator) -> RegistrationParameters:
         """A pose up to `OFF_MM` and `OFF_DEG` off, spread evenly over the balls of shifts and of turns."""
@@ -78,6 +86,20 @@ class SnapCase:
         move = np.eye(4)
         move[:3, :3], move[:3, 3] = turn, pivot - turn @ pivot + _in_ball(rng, OFF_MM)
         return with_matrix(self.truth, us_to_mri(self.truth) @ move)
+
+    @property
+    def outline(self) -> Outline:
+        """The lesion's mark."""
+        x, y, _ = (float(c) for c in self.lesion_us_mm)
+        return Outline(x - self.radius_mm, y - self.radius_mm, x + self.radius_mm, y + self.radius_mm)
+
+    def clicked(self, start: RegistrationParameters, rng: np.random.Generator) -> RegistrationParameters:
+        """A start that was moved onto a pair clicked at the lesion's middle."""
+        x, y = self.lesion_us_mm[:2] + rng.normal(0, CLICK_MM, 2)
+        shown = self.lesion_mm + rng.normal(0, self.outline.shared_mm, 3)
+        r, a, s = shown + rng.normal(0, CLICK_MM, 3)
+        pair = LandmarkPair((float(x), float(y)), (float(r), float(a), float(s)))
+        return fit_landmarks([pair], start).parameters
 
     def missed_mm(self, pose: RegistrationParameters) -> tuple[float, float]:
         """How far a pose misses the lesion's centre, and the picture on average."""
@@ -124,8 +146,10 @@ def _case(
     us_mm = stills.plane_points(size_mm)[::8, ::8].reshape(-1, 3)
     prone = probe.to_prone(us_mm)
     seen = np.concatenate([prone, map_points(truth, us_mm)])
-    lesion = patient.lesion.centre_mm
-    return SnapCase(stack, _mri(patient, seen), truth, probe.to_us(lesion[None])[0], lesion, us_mm, prone)
+    lesion, radius_mm = patient.lesion.centre_mm, patient.lesion.radius_mm
+    return SnapCase(
+        stack, _mri(patient, seen), truth, probe.to_us(lesion[None])[0], lesion, us_mm, prone, radius_mm
+    )
 
 
 def _mri(patient: SimulatedPatient, seen: np.ndarray) -> tuple[Volume, ...]:
@@ -197,8 +221,8 @@ def _in_ball(rng: np.random.Generator, radius: float) -> np.ndarray:
 def snap_rows(
     cases: int, seed: int, mattes: bool = True, spread: Callable[..., Iterable[Any]] = map
 ) -> dict[str, Row]:
-    """`snap_…`, `snap_…_start` and `nmi_…` for the truths rigid and deformed, on patients `seed` … `seed` +
-    `cases` − 1; the `nmi` rows only if `mattes`.
+    """`snap_…`, `snap_…_start`, the same with a pair, and `nmi_…` for the truths rigid and deformed, on
+    patients `seed` … `seed` + `cases` − 1; the `nmi` rows only if `mattes`.
 
     Errors are at the lesion's centre, `plane_mean_mm` over the picture; seconds are of one core. Of snap they
     are those of the offered, and `all_…` those of every proposal. `offered` is a share; `offered_worse`
@@ -206,9 +230,13 @@ def snap_rows(
     """
     rows: dict[str, Row] = {}
     for truth, make in (("rigid", rigid_case), ("deformed", deformed_case)):
-        tried = list(spread(partial(_try, make, mattes), range(seed, seed + cases)))
+        both = list(spread(partial(_try, make, mattes), range(seed, seed + cases)))
+        tried, paired = [one for one, _ in both], [other for _, other in both]
         rows[f"snap_{truth}"] = _snap_row(tried)
         rows[f"snap_{truth}_start"] = _row([t.start_mm for t in tried])
+        clicks = {"click_mm": CLICK_MM, "apart_of_size": BLURRED}
+        rows[f"snap_{truth}_1pair"] = _snap_row(paired) | clicks
+        rows[f"snap_{truth}_1pair_start"] = _row([t.start_mm for t in paired]) | clicks
         if mattes:
             rows[f"nmi_{truth}"] = _row([t.mattes_mm for t in tried], [t.mattes_s for t in tried])
     return rows
@@ -226,14 +254,17 @@ class _Tried:
     mattes_s: float
 
 
-def _try(make: Callable[[int], SnapCase], mattes: bool, number: int) -> _Tried:
-    return _tried(make(number), number, mattes)
-
-
-def _tried(case: SnapCase, number: int, mattes: bool) -> _Tried:
+def _try(make: Callable[[int], SnapCase], mattes: bool, number: int) -> tuple[_Tried, _Tried]:
+    """Without and with a pair."""
+    case = make(number)
     start = case.start(np.random.default_rng([number, _STREAM, 1]))
+    clicked = case.clicked(start, np.random.default_rng([number, _STREAM, 2]))
+    return _tried(case, start, mattes), _tried(case, clicked, mattes=False)
+
+
+def _tried(case: SnapCase, start: RegistrationParameters, mattes: bool) -> _Tried:
     begun_s = time.process_time()
-    proposal = propose_snap(case.stack, 0, case.volumes, start)
+    proposal = propose_snap(case.stack, 0, case.volumes, start, lesion=case.outline)
     snapped_s = time.process_time()
     rival = mattes_registration(case, start) if mattes else start
     return _Tried(

@@ -13,15 +13,31 @@ from breastview.imaging.case import PixelScale, Role, RoleChoice
 from breastview.imaging.geometry import apply, frozen
 from breastview.imaging.volume import FrameStack, Sector, Volume
 from breastview.messages import message
+from breastview.registration.estimate import errors_of_a_pose, estimate
+from breastview.registration.landmarks import residuals_mm
 from breastview.registration.lc2 import mri_block, us_patches
-from breastview.registration.parameters import LandmarkPair, RegistrationParameters
+from breastview.registration.outline import Outline
+from breastview.registration.parameters import Contour, ContourKind, LandmarkPair, RegistrationParameters
 from breastview.registration.plane import us_plane
-from breastview.registration.snap import MARGIN_MM, NEAR, _Landscape, propose_snap, snap_volumes
+from breastview.registration.region import unsure_start
+from breastview.registration.snap import (
+    DOUBT,
+    MARGIN_MM,
+    NEAR,
+    REACH,
+    TRUST,
+    _known,
+    _Landscape,
+    _scattered,
+    propose_snap,
+    snap_volumes,
+)
 from breastview.registration.transform import map_points, moved, turned, us_to_mri
 
 TRUTH = RegistrationParameters((10.0, -40.0, 20.0), (4.0, -6.0, 3.0))
 STEP_MM, ROWS, COLUMNS = 0.2, 140, 150
 SECTOR = Sector(10, 12, 10 + COLUMNS, 12 + ROWS)
+LESION = Outline(-9.0, 5.0, 9.0, 23.0)
 MIDDLE = np.array([[0.0, 14.0]])
 
 
@@ -69,6 +85,18 @@ def missed_mm(pose: RegistrationParameters) -> float:
     return float(np.linalg.norm(map_points(pose, MIDDLE) - map_points(TRUTH, MIDDLE)))
 
 
+def pair_of(pose: RegistrationParameters, x: float, y: float, **changes) -> LandmarkPair:
+    """A pair that a pose fits."""
+    return LandmarkPair((x, y), tuple(map(float, map_points(pose, np.array([x, y])))), **changes)
+
+
+def landscape(still, mri, present, lesion=None) -> _Landscape:
+    looks = [us_patches(still, 0, us_plane(still), (), *look) for look in NEAR]
+    block = mri_block([mri], us_to_mri(present), looks[0].points_mm, MARGIN_MM)
+    pivot = looks[0].points_mm.reshape(-1, 3).mean(axis=0)
+    return _Landscape(looks, block, pivot, _known(present, lesion))
+
+
 @pytest.fixture(scope="module")
 def proposal(still, mri):
     return propose_snap(still, 0, [mri], lost())
@@ -91,15 +119,13 @@ def test_the_same_input_gives_the_same_pose(still, mri, proposal):
 
 
 def test_what_its_blocks_leave_is_what_the_whole_picture_leaves(still, mri):
-    looks = [us_patches(still, 0, us_plane(still), (), *look) for look in NEAR]
-    block = mri_block([mri], us_to_mri(lost()), looks[0].points_mm, MARGIN_MM)
-    landscape = _Landscape(looks, block, looks[0].points_mm.reshape(-1, 3).mean(axis=0))
+    ways = landscape(still, mri, lost())
     moves = np.array([[0.0, 0, 0, 0, 0, 0], [3.0, -2, 1, 4, 0, -5]])
-    left = landscape.left_by_block(moves)
+    left = ways.left_by_block(moves)
     assert left.shape[1] > 8
-    squares = (landscape.residuals(moves)[:, :-6] ** 2).sum(axis=1)  # the last six are the pull
+    squares = (ways.residuals(moves)[:, :-6] ** 2).sum(axis=1)  # the last six are the pull
     assert left.sum(axis=1) == pytest.approx(squares, rel=1e-5)
-    assert left.sum(axis=1) == pytest.approx(1 - landscape.explained(moves), abs=0.002)  # but for the ridge
+    assert left.sum(axis=1) == pytest.approx(1 - ways.explained(moves), abs=0.002)  # but for the ridge
 
 
 def test_a_place_that_one_part_alone_speaks_for_is_unsteady(monkeypatch, still, mri, proposal):
@@ -119,14 +145,89 @@ def test_a_pose_out_of_reach_is_not_offered(still, mri):
     assert not proposal.offered
 
 
-def test_landmarks_that_would_part_speak_against_it(still, mri):
-    seen = tuple(
-        LandmarkPair((x, y), tuple(map(float, map_points(lost(), np.array([[x, y]]))[0])))
-        for x, y in ((-10.0, 10.0), (10.0, 12.0), (0.0, 24.0))
-    )
-    proposal = propose_snap(still, 0, [mri], replace(lost(), landmarks=seen))
-    assert "snap.landmarks" in codes(proposal)
+@pytest.fixture
+def few(monkeypatch):
+    """A search with few starts."""
+    for name, count in (("SCATTERED", 512), ("STARTS", 6), ("FINALISTS", 4)):
+        monkeypatch.setattr(f"breastview.registration.snap.{name}", count)
+
+
+def test_pairs_that_the_picture_contradicts_hold_it_where_they_are(monkeypatch, few, still, mri):
+    seen = tuple(pair_of(lost(), x, y, weight=9.0) for x, y in ((-10.0, 10.0), (10.0, 12.0), (0.0, 24.0)))
+    present = replace(lost(), landmarks=seen)
+    proposal = propose_snap(still, 0, [mri], present)
+    assert max(residuals_mm(proposal.parameters, seen)) < 2.5
     assert proposal.parameters.landmarks == seen
+    monkeypatch.setattr("breastview.registration.snap.TRUST", 0.0)
+    proposal = propose_snap(still, 0, [mri], present)
+    assert max(residuals_mm(proposal.parameters, seen)) > 6.0
+    assert "snap.parted" in codes(proposal)
+
+
+def test_a_true_pair_brings_a_pose_that_its_start_left_far_behind(few, still, mri):
+    astray = moved(TRUTH, (0.0, 0.0, 9.0))
+    proposal = propose_snap(still, 0, [mri], replace(astray, landmarks=(pair_of(TRUTH, 0.0, 14.0),)))
+    assert missed_mm(proposal.parameters) < 1.0 and proposal.offered
+
+
+def test_what_nobody_placed_changes_nothing(few, still, mri):
+    guess = pair_of(moved(TRUTH, (4.0, 0.0, 0.0)), 0.0, 14.0, predicted=True)
+    found = propose_snap(still, 0, [mri], replace(lost(), landmarks=(guess,)), lesion=LESION)
+    assert replace(found, parameters=replace(found.parameters, landmarks=())) == propose_snap(
+        still, 0, [mri], lost()
+    )
+
+
+def test_residuals_of_what_is_placed_belong_to_the_height(still, mri):
+    present = replace(lost(), landmarks=(pair_of(TRUTH, 2.0, 12.0),))
+    moves = np.array([[0.0, 0, 0, 0, 0, 0], [3.0, -2, 1, 4, 0, -5]])
+    ways = landscape(still, mri, present)
+    assert (ways.residuals(moves) ** 2).sum(axis=1) == pytest.approx(1 - ways.height(moves), abs=0.002)
+    less = landscape(still, mri, lost()).height(moves) - ways.height(moves)
+    assert less == pytest.approx(TRUST * DOUBT / 2 * (ways.missed(moves) ** 2).sum(axis=1))
+    assert less.min() > 0.005
+
+
+def test_a_pair_is_missed_by_what_a_move_leaves_of_it_in_standard_deviations(still, mri):
+    present = replace(lost(), landmarks=(pair_of(moved(lost(), (3.0, 0.0, 0.0)), 0.0, 14.0),))
+    found = estimate(present.placed, (), unsure_start(present, (0.0, 14.0)))
+    x, y, z = np.sqrt(np.diag(errors_of_a_pose(found)))
+    ways = landscape(still, mri, present)
+    across = ways.missed(np.array([[0.0, 0, 0, 0, 0, 0], [3.0, 0, 0, 0, 0, 0], [3.0, 0, 4.0, 0, 0, 0]]))
+    assert np.abs(across).max(axis=1) == pytest.approx([3.0 / x, 0.0, 4.0 / z], rel=0.05, abs=1e-6)
+    assert y > z, "a click in the US plane says nothing across it"
+
+
+def test_what_lies_on_the_lesion_shares_its_error_and_weighs_less(still, mri):
+    present = replace(lost(), landmarks=(pair_of(TRUTH, 0.0, 14.0),))
+    alone, shared = (
+        (landscape(still, mri, present, lesion).missed(np.zeros((1, 6))) ** 2).sum()
+        for lesion in (None, LESION)
+    )
+    assert 0.2 * alone < shared < 0.8 * alone
+
+
+def test_a_surface_holds_across_itself_alone(still, mri):
+    places = np.array([[x, 4.0] for x in (-12.0, -6.0, 0.0, 6.0, 12.0)])
+    sheet = np.array([[x, 4.0, z] for x in np.arange(-30, 31, 3) for z in np.arange(-15, 16, 3)])
+    skin = Contour(
+        ContourKind.SURFACE,
+        tuple(map(tuple, places.tolist())),
+        tuple(map(tuple, map_points(lost(), sheet).tolist())),
+    )
+    ways = landscape(still, mri, replace(lost(), contours=(skin,)))
+    along, across = (ways.missed(np.array([[*shift, 0, 0, 0]])) for shift in ((4.0, 0, 4.0), (0, 4.0, 0)))
+    assert np.abs(along).max() < 0.05
+    assert (across**2).sum() > 1.0
+
+
+def test_where_something_is_placed_the_starts_gather_around_it(still, mri):
+    ways = landscape(still, mri, replace(lost(), landmarks=(pair_of(TRUTH, 0.0, 14.0),)))
+    even, gathered = _scattered(landscape(still, mri, lost())), _scattered(ways)
+    assert even.shape == gathered.shape and np.abs(gathered).max() <= REACH
+    farthest = [np.sqrt((ways.missed(moves) ** 2).sum(axis=1)).max() for moves in (even, gathered)]
+    assert farthest[1] < farthest[0] / 3
+    assert np.abs(gathered[:, 3:]).max(axis=0) == pytest.approx([REACH] * 3, abs=0.5), "turns stay open"
 
 
 def test_a_picture_of_nothing_is_not_offered(still, mri):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,9 +14,10 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QToolButton
 
 from breastview.language import Language
 from breastview.messages import message
+from breastview.records.concordance import us_outline
 from breastview.records.store import read
 from breastview.registration import snap
-from breastview.registration.parameters import Method
+from breastview.registration.parameters import LandmarkPair, Method
 from breastview.registration.transform import moved
 from breastview.review.registering import SetRegistration
 from breastview.ui import snapping
@@ -297,6 +299,19 @@ def test_a_search_is_cancelled(qtbot, session, view, panel, lose, quick_snap):
     assert not session.tasks.busy and session.registration == lost and view.error == ""
 
 
+def test_a_search_knows_the_lesion_that_was_clicked(application, session, record, panel, quick_snap):
+    (lesion,) = record.lesions
+    session.show_us(lesion.us.frames_key, lesion.us.frame)
+    outline = us_outline(lesion, session.plane)
+    pair = LandmarkPair(outline.middle_mm, lesion.mri.point_mm)
+    for placed, known in (((), None), ((pair,), outline)):
+        pose = replace(moved(session.registration, ELSEWHERE), landmarks=placed)
+        session.dispatch(SetRegistration(lesion.us.frames_key, lesion.us.frame, pose))
+        push(panel.snap.search)
+        assert application.snapping.request.lesion == known
+        push(panel.snap.cancel)
+
+
 def test_a_change_of_the_registration_ends_the_search_from_it(qtbot, session, view, panel, lose, quick_snap):
     lose(FOUND, ELSEWHERE)
     press(view, "S")
@@ -373,7 +388,7 @@ def test_what_another_program_s_file_leaves_open_is_said(qtbot, session, panel, 
 
 def test_a_search_that_found_nothing_is_no_loss_when_the_pose_moves(session, view, panel, application, lose):
     present = lose(FOUND)
-    request = SnapRequest(session.us_key, session.us_frame, session.stack, session.plane, present)
+    request = SnapRequest(session.us_key, session.us_frame, session.stack, session.plane, present, None)
     proposal = SimpleNamespace(parameters=present, offered=False, reasons=(message("snap.stays"),))
     application.snapping.request = request
     application.snapping.proposal = proposal
