@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel
 
 from breastview.records.values import BiRads, Side
 from breastview.registration.parameters import LandmarkPair, Method
@@ -13,6 +14,7 @@ from breastview.registration.start import start_from_mri_mark
 from breastview.registration.transform import map_points
 from breastview.review.registering import AddLandmark, SetRegistration
 from breastview.ui.panes.canvas import Tool
+from breastview.ui.rail.view import RailView
 from tests.imaging.dicom_files import dce_series, save_all, us_still
 from tests.ui.conftest import say
 from tests.ui.hands import click, drag, enter, press, push, texts, wheel
@@ -269,3 +271,26 @@ def test_without_a_model_the_review_goes_on(session, marked, view, panels):
     press(view, "Ctrl+4")
     assert "no model" in texts(view.rail)
     assert not panels["model"].run.isEnabled()
+
+
+def test_a_state_that_wrapped_keeps_its_room_until_a_step_is_opened(qtbot):
+    rail = RailView([("one", "One", QLabel("panel")), ("two", "Two", QLabel("other"))])
+    qtbot.addWidget(rail)
+    rail.resize(220, 400)
+    rail.show()
+    qtbot.waitExposed(rail)
+    panel = next(label for label in rail.findChildren(QLabel) if label.text() == "panel")
+
+    def top() -> int:
+        QApplication.processEvents()
+        return panel.y()
+
+    rail.set_state("one", "side only")
+    short = top()
+    rail.set_state("one", "landmarks, seen to ±6 mm · ⚠ marks 12 mm apart · ⚠ scale 1.12")
+    long = top()
+    rail.set_state("one", "side only")
+    assert short < long == top()
+    rail.open("two")
+    rail.open("one")
+    assert top() == short

@@ -68,6 +68,7 @@ class RailView(QWidget):
         for key, panel in self._panels.items():
             panel.setVisible(key == name)
             self._heads[key].setChecked(key == name)
+            self._states[key].setMinimumHeight(0)
         for key, foot in self._feet.items():
             foot.setVisible(key == name)
         self.opened.emit(name)
@@ -78,9 +79,12 @@ class RailView(QWidget):
         return next(name for name, head in self._heads.items() if head.isChecked())
 
     def set_state(self, name: str, sentence: str, role: str = "muted") -> None:
-        """Say in one line what a step holds."""
+        """Say in one line what a step holds. If it takes two, the room stays until a step is opened: what
+        lies below must not move to and fro under a hand that drags."""
         label = self._states[name]
         label.setText(sentence)
+        if label.isVisible():
+            label.setMinimumHeight(max(label.minimumHeight(), label.heightForWidth(label.width())))
         label.setVisible(bool(sentence))
         label.setProperty("role", role)
         label.style().unpolish(label)
