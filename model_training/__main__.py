@@ -259,7 +259,7 @@ def export(
         members.append(Member(run, validation, test))
     sources = set(members[0].test.about["source"])
     told = {
-        "command": _commands(made.network.trunk, folds, sources),
+        "command": _commands(made.network, folds, sources),
         "commit": commit,
         "seed": made.recipe.seed,
         "split": ", ".join(_split_name(own) for own in folds),
@@ -278,14 +278,16 @@ def _folds_of(runs: Sequence[Path]) -> list[str]:
     return [split.removeprefix("fold ") for split in splits.values()]
 
 
-def _commands(trunk: str, folds: Sequence[str], sources: set[str]) -> str:
-    """How such a bundle is made anew."""
+def _commands(network: NetworkSpec, folds: Sequence[str], sources: set[str]) -> str:
+    """How such a bundle is made anew, by a recipe that stands on the card."""
     chosen = [f" --fold {fold}" if fold else "" for fold in folds]
     runs = [f"R{number + 1}" if len(folds) > 1 else "R" for number in range(len(folds))]
     own_parts = " --fold K/N" if not any(folds) else ""  # which one, no manifest tells
     made = {"simulated": "cohort simulate C", "stills": f"cohort stills STILLS C{own_parts}"}
     commands = [command for source, command in made.items() if source in sources]
-    commands += [f"train C {run} --trunk {trunk}{own}" for run, own in zip(runs, chosen, strict=True)]
+    options = f"--trunk {network.trunk} --fusion {network.fusion}"
+    options += " --separate" * (not network.shared) + " --own-us-only" * network.own_us_only
+    commands += [f"train C {run} {options}{own}" for run, own in zip(runs, chosen, strict=True)]
     commands.append(f"export C {' '.join(runs)} B{chosen[0] if len(folds) == 1 else ''}")
     return "; ".join(f"python -m model_training {command}" for command in commands)
 
