@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from scipy.stats import chi2, qmc
+from scipy.stats import qmc
 
 from breastview.errors import RegistrationError
 from breastview.imaging.case import Role, RoleChoice
@@ -55,7 +55,7 @@ BLOCK_MM, DRAWS = 10.0, 300
 EDGE = 0.1  # mm or degrees
 LEAST_SEEN = 0.7  # of the picture in the body
 MOST_GAP_MM, MORE_GAP_MM = 10.0, 4.0  # from skin to face, and how much it may grow
-PARTED = 0.99  # of correspondences that fit part less
+MOST_PARTED_MM = 3.0  # of the correspondences: a false place parts them more often than clicks do
 # What tells tissues apart and is not distorted. A DCE volume that stands alone has no phase.
 _COMPARED = (
     (Role.T1WI, (None,)),
@@ -383,7 +383,7 @@ def _judge(
         *_of_rivals(*spreads_mm, HELD_UNSTEADY_MM if sharp.knows else MOST_UNSTEADY_MM),
         *((message("snap.at_edge"),) if np.abs(move).max() > REACH - EDGE else ()),
         *_of_body(sharp.block, placed),
-        *_of_correspondences(found, present, sharp.missed(both)),
+        *_of_correspondences(found, present),
     ]
     return SnapProposal(found, before, after, moved_mm, *spreads_mm, tuple(reasons))
 
@@ -424,12 +424,8 @@ def _gap_mm(block: MriBlock, placed: np.ndarray) -> float:
     return float(np.abs(depths_mm[np.argmax(body, axis=0)]).mean())
 
 
-def _of_correspondences(
-    found: RegistrationParameters, present: RegistrationParameters, missed: np.ndarray
-) -> Iterator[Message]:
-    """Whether the correspondences would part by more than their errors explain; `missed` (present and found,
-    looks at them) in SD."""
-    before2, after2 = (missed**2).sum(axis=1)
-    if after2 > max(before2, chi2.ppf(PARTED, max(missed.shape[1], 1))):
-        apart = [rms_mm(correspondence_residuals_mm(p)) or 0.0 for p in (present, found)]
-        yield message("snap.parted", before=round(apart[0], 1), after=round(apart[1], 1))
+def _of_correspondences(found: RegistrationParameters, present: RegistrationParameters) -> Iterator[Message]:
+    """Whether the correspondences would fit worse than hands explain."""
+    before, after = (rms_mm(correspondence_residuals_mm(p)) or 0.0 for p in (present, found))
+    if after > max(before, MOST_PARTED_MM):
+        yield message("snap.parted", before=round(before, 1), after=round(after, 1))
