@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from breastview.fusion.network import Maps, mri_tensor
+from breastview.fusion.network import Maps, modality_of, mri_tensor
 from breastview.fusion.spec import MODALITIES, US_ONLY
 from model_training.augment import augmented
 from model_training.cohort.samples import Samples
@@ -54,7 +54,7 @@ def batches(
     rng = np.random.default_rng([recipe.seed, epoch])
     order = rng.permutation(showings(samples, recipe))
     channels = mri_channels(samples, recipe.mri)
-    lone = ~has_mri(samples, recipe.mri) if own_us_only else np.zeros(len(samples), bool)
+    lone = seen_apart(samples, recipe.mri, own_us_only)
     all_known = known(samples, modalities, recipe.mri)
     malignant = samples.posterior if recipe.soft_labels else np.repeat(samples.label[:, None], 3, axis=1)
     balance = class_weights(samples.label) if recipe.class_weighted else np.ones(2)
@@ -75,10 +75,10 @@ def batches(
         us, mri, outline = varied(samples, cases[own], turns[own], recipe, epoch)
         there = torch.from_numpy(has[own]).to(device)
         seen = tuple(name for name, column in zip(modalities, has.T, strict=True) if column.any())
-        given = inputs(us, mri, shown[own], seen, size_px, device)
-        trunks = {"us": US_ONLY} if lone[cases[0]] else {}
+        us_trunk = US_ONLY if lone[cases[0]] else "us"
+        given = inputs(us, mri, shown[own], seen, size_px, device, us_trunk)
         yield Batch(
-            inputs={trunks.get(name, name): x[there[:, modalities.index(name)]] for name, x in given.items()},
+            inputs={name: x[there[:, modalities.index(modality_of(name))]] for name, x in given.items()},
             known=there,
             present=torch.from_numpy(present[own]).to(device),
             target={
@@ -114,11 +114,12 @@ def inputs(
     modalities: tuple[str, ...],
     size_px: int,
     device: torch.device,
+    us_trunk: str = "us",
 ) -> Maps:
-    """Network inputs by modality from US (n, 1, h, w), MRI (n, channel, h, w) and its channels' presence."""
+    """Network inputs by trunk from US (n, 1, h, w), MRI (n, channel, h, w) and its channels' presence."""
     made: Maps = {}
     if "us" in modalities:
-        made["us"] = sized(us, size_px).to(device)
+        made[us_trunk] = sized(us, size_px).to(device)
     if "mri" in modalities:
         there = torch.from_numpy(channels)
         made["mri"] = mri_tensor(sized(mri, size_px) * there[:, :, None, None], there).to(device)
@@ -146,6 +147,11 @@ def mri_channels(samples: Samples, mri: str) -> np.ndarray:
 def has_mri(samples: Samples, mri: str) -> np.ndarray:
     """Which cases have any MRI channel, bool (n,)."""
     return np.asarray(np.any(mri_channels(samples, mri), axis=1))
+
+
+def seen_apart(samples: Samples, mri: str, own_us_only: bool) -> np.ndarray:
+    """Which cases a trunk for US without MRI looks at, bool (n,): none where there is no such trunk."""
+    return ~has_mri(samples, mri) if own_us_only else np.zeros(len(samples), bool)
 
 
 def known(samples: Samples, modalities: tuple[str, ...], mri: str) -> np.ndarray:

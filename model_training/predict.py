@@ -9,7 +9,7 @@ import torch
 
 from breastview.fusion.network import CLASSES, FusionNetwork, Maps, modality_of
 from breastview.fusion.spec import US_ONLY
-from model_training.batches import has_mri, inputs, known, mri_channels, mri_images
+from model_training.batches import inputs, known, mri_channels, mri_images, seen_apart
 from model_training.cohort.samples import Samples
 from model_training.team import Team
 
@@ -79,13 +79,13 @@ def exact_inputs(
     """Places of cases, int (n,), and variant 0 of each as the network is given it, by trunk, on its
     device."""
     device, channels = next(net.parameters()).device, mri_channels(samples, mri)
-    lone = ~has_mri(samples, mri) if US_ONLY in net.trunks else np.zeros(len(samples), bool)
+    lone = seen_apart(samples, mri, US_ONLY in net.trunks)
     for trunk, kind in (("us", ~lone), (US_ONLY, lone)):
         modalities = net.head.modalities if trunk == "us" else ("us",)
         for cases in _in_turn(np.flatnonzero(kind), batch):
             images = mri_images(samples, mri, cases, np.zeros_like(cases))
-            given = inputs(samples.us[cases, 0], images, channels[cases], modalities, size_px, device)
-            yield cases, {trunk if name == "us" else name: x for name, x in given.items()}
+            us = samples.us[cases, 0]
+            yield cases, inputs(us, images, channels[cases], modalities, size_px, device, trunk)
 
 
 def _in_turn(cases: np.ndarray, batch: int) -> Iterator[np.ndarray]:

@@ -12,13 +12,11 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from breastview.messages import Message, message
-from breastview.records.concordance import outline_on
 from breastview.records.expected import lesion_region, start_of, told_place
 from breastview.records.values import Lesion
 from breastview.registration.agreement import Agreement, agreement
 from breastview.registration.estimate import Start
 from breastview.registration.grade import Grade, grade_of, lacking
-from breastview.registration.outline import Outline
 from breastview.registration.parameters import Method, Point2, Point3
 from breastview.registration.region import Region, region_around, region_of, unsure_start
 from breastview.registration.transform import Pivot, pivot_us_mm
@@ -60,13 +58,8 @@ class Expecting(QObject):
     @property
     def us_mm(self) -> Point2 | None:
         """The middle of the lesion's mark on the hung frame, (x, y) mm."""
-        return self.outline.middle_mm if self.outline is not None else None
-
-    @property
-    def outline(self) -> Outline | None:
-        """The lesion's mark on the hung frame, in mm."""
-        session, plane = self._session, self._session.plane
-        return outline_on(session.lesion, session.us_key, session.us_frame, plane) if plane else None
+        outline = self._session.outline
+        return outline.middle_mm if outline is not None else None
 
     @property
     def start(self) -> Start | None:
@@ -101,7 +94,7 @@ class Expecting(QObject):
         if start is None and not present.correspondences:
             return None
         point_mm = lesion.mri.point_mm
-        return self._known("mri", lambda: region_around(present, point_mm, start, self.outline))
+        return self._known("mri", lambda: region_around(present, point_mm, start, self._session.outline))
 
     @property
     def grade(self) -> Grade | None:
@@ -109,7 +102,7 @@ class Expecting(QObject):
         present = self._session.registration
         if present is None:
             return None
-        return grade_of(present, self.region, self._mark_mm, self.outline)
+        return grade_of(present, self.region, self._mark_mm, self._session.outline)
 
     @property
     def lacking(self) -> Message | None:
@@ -117,7 +110,7 @@ class Expecting(QObject):
         present = self._session.registration
         if present is None:
             return message("review.no_registration")
-        return lacking(present, self.region, self._mark_mm, self.outline)
+        return lacking(present, self.region, self._mark_mm, self._session.outline)
 
     @property
     def _mark_mm(self) -> Point3 | None:
@@ -135,13 +128,13 @@ class Expecting(QObject):
         start = self.start or (unsure_start(present, middle) if middle is not None else None)
         if start is None:
             return None
-        outline = self.outline
+        outline = self._session.outline
         return self._known("agreement", lambda: agreement(present.placed, present.contours, start, outline))
 
     def partner(self, us_mm: Point2) -> Region | None:
         """Where a place of the US plane is expected in the MRI."""
         present = self._session.registration
-        return None if present is None else region_of(present, us_mm, self.start, self.outline)
+        return None if present is None else region_of(present, us_mm, self.start, self._session.outline)
 
     def _marked_here(self) -> Lesion | None:
         session, lesion = self._session, self._session.lesion

@@ -18,8 +18,10 @@ from breastview.jobs.tasks import Tasks, Ticket
 from breastview.messages import Message
 from breastview.progress import Progress
 from breastview.records.autosave import Autosaver
+from breastview.records.concordance import outline_on
 from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, ReviewRecord
+from breastview.registration.outline import Outline
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane, known_plane
 from breastview.registration.skin import Body
@@ -289,6 +291,12 @@ class Session(QObject):
     def plane(self) -> UsPlane | None:
         """Millimetres of the hung US image, or None while it has no scale."""
         return self.plane_of(self.us_key) if self.us_key else None
+
+    @property
+    def outline(self) -> Outline | None:
+        """The chosen lesion's mark in mm of the hung US image; None where it is not marked there."""
+        plane = self.plane
+        return outline_on(self.lesion, self.us_key, self.us_frame, plane) if plane else None
 
     def plane_of(self, key: str) -> UsPlane | None:
         """Millimetres of a US image, or None while it is not loaded or has no scale."""

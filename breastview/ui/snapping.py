@@ -10,7 +10,6 @@ from breastview.imaging.volume import FrameStack
 from breastview.messages import Message, message
 from breastview.pipeline import images_registered
 from breastview.progress import Progress
-from breastview.records.concordance import outline_on
 from breastview.registration.motion import load_corrected
 from breastview.registration.outline import Outline
 from breastview.registration.parameters import RegistrationParameters
@@ -123,10 +122,8 @@ class Snapping(QObject):
 
     def _outline(self) -> Outline | None:
         """The lesion's mark on the hung frame, if something was placed that may lie on it."""
-        session, plane, present = self._session, self._session.plane, self._session.registration
-        if plane is None or present is None or not present.correspondences:
-            return None
-        return outline_on(session.lesion, session.us_key, session.us_frame, plane)
+        present = self._session.registration
+        return self._session.outline if present is not None and present.correspondences else None
 
     def _forget(self, why: Message | None) -> None:
         self.cancel()

@@ -62,7 +62,7 @@ class CorrespondencesPresenter(QObject):
             return
         us_mm = self._expecting.us_mm or present.middle_mm or (0.0, 0.0)
         bend = self._panel.bend.isChecked()
-        start, outline = self._expecting.start, self._expecting.outline
+        start, outline = self._expecting.start, self._session.outline
         self._session.dispatch(FitCorrespondences(key, frame, us_mm, start, bend, outline))
 
     def show(self, present: RegistrationParameters | None) -> None:
