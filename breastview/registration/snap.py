@@ -21,25 +21,20 @@ from breastview.imaging.volume import FrameStack, Volume
 from breastview.messages import Message, message
 from breastview.progress import Progress, silent
 from breastview.registration.agreement import correspondence_residuals_mm, rms_mm
-from breastview.registration.estimate import errors_of_a_pose, estimate
-from breastview.registration.lc2 import Lc2, MriBlock, UsPatches, mri_block, us_patches
+from breastview.registration.landscape import DOUBT, Landscape, known_of
+from breastview.registration.lc2 import MriBlock, mri_block, us_patches
 from breastview.registration.outline import Outline
 from breastview.registration.parameters import Method, RegistrationParameters
 from breastview.registration.plane import us_plane
-from breastview.registration.region import unsure_start
 from breastview.registration.transform import us_to_mri, with_matrix
-from breastview.registration.warp import warped
 
 REACH = 10.0  # mm along and degrees about each axis of the US plane
 MARGIN_MM = 16.0  # of MRI around the picture: the reach, and what turning adds
-PULL = 0.01 / 36  # share of the picture that a mm² or deg² away from the present pose must explain
 SCATTERED = 4096
 SIFTED = 16  # times as many are drawn where correspondences tell which are worth a look
 STARTS = 32  # how many of the scattered climb
 FINALISTS = 20  # and how many of those to the top
 BATCH = 32
-DOUBT = 0.008  # how much less of the picture a pose explains that is e times less likely the true one
-TRUST = 4.0  # in correspondences: a false place explains a picture more often than `DOUBT` has it
 APART = 4.0  # mm or degrees along one axis between starts
 # Step, blur and patch in mm of what is looked at: first broad shapes, then margins and broad shapes together.
 BROAD, MARGINS = (2.0, 1.0, 12.0), (1.25, 0.6, 5.0)
@@ -51,7 +46,7 @@ LEAST_SHARE = 0.22
 MOST_SPREAD_MM = 3.5  # of what explains the whole picture nearly as well
 MOST_UNSTEADY_MM = 5.0  # of what explains the picture best when its blocks are drawn anew
 HELD_UNSTEADY_MM = 2.8  # the same where correspondences hold all of it together
-BLOCK_MM, DRAWS = 10.0, 300
+DRAWS = 300
 EDGE = 0.1  # mm or degrees
 LEAST_SEEN = 0.7  # of the picture in the body
 MOST_GAP_MM, MORE_GAP_MM = 10.0, 4.0  # from skin to face, and how much it may grow
@@ -125,8 +120,8 @@ def propose_snap(
     matrix = us_to_mri(present)
     block = mri_block(volumes, matrix, near[0].points_mm, MARGIN_MM)
     pivot = near[0].points_mm.reshape(-1, 3).mean(axis=0)
-    known = _known(present, lesion)
-    rough, sharp = (_Landscape(looks, block, pivot, known) for looks in (far, near))
+    known = known_of(present, lesion)
+    rough, sharp = (Landscape(looks, block, pivot, known) for looks in (far, near))
     peaks = _search(rough, sharp, progress)
     move, spread_mm = _weighed(peaks, sharp)
     found = with_matrix(present, matrix @ _matrix(move, pivot)).remade(Method.MANUAL)
@@ -148,112 +143,7 @@ def _is_of(role: RoleChoice, kind: tuple[Role, tuple[int | None, ...]]) -> bool:
     return role.role is kind[0] and role.phase in kind[1]
 
 
-@dataclass(frozen=True, eq=False)
-class _Known:
-    """What correspondences tell: `along` (n, 3) · the new place of `us_mm` (n, 3), both in the present US
-    frame, should be `seen` (n,); `sure` (n, n) makes of what it misses independent errors of SD 1."""
-
-    us_mm: np.ndarray
-    along: np.ndarray
-    seen: np.ndarray
-    sure: np.ndarray
-
-    def missed(self, placed: np.ndarray) -> np.ndarray:
-        """By how many SD placements (m, n, 3) of `us_mm` miss, (m, n)."""
-        return ((placed * self.along).sum(axis=2) - self.seen) @ self.sure.T
-
-
-def _known(present: RegistrationParameters, lesion: Outline | None) -> _Known | None:
-    """The correspondences with the errors that the estimate takes them to have, and with those of any pose
-    away from the lesion; None where there is none."""
-    us_mm = lesion.middle_mm if lesion is not None else present.middle_mm
-    if us_mm is None or not present.correspondences:
-        return None
-    start = unsure_start(present, us_mm)
-    found = estimate(present.placed, present.contours, start, lesion=lesion)
-    looks = found.looks
-    origin = (np.array(present.centre_mm) - start.mri_mm) @ start.turn
-    return _Known(
-        us_mm=warped(present.warp, looks.us_mm),
-        along=present.scale * looks.along,
-        seen=looks.seen - looks.along @ origin,
-        sure=np.linalg.inv(np.linalg.cholesky(errors_of_a_pose(found))),
-    )
-
-
-class _Landscape:
-    """Height over moves: the share explained less the pull toward the present pose and what is `known`.
-
-    Moves (n, 6) are mm along the US plane's axes, then a rotation vector in degrees about `pivot`.
-    """
-
-    def __init__(
-        self, looks: Sequence[UsPatches], block: MriBlock, pivot: np.ndarray, known: _Known | None = None
-    ) -> None:
-        """`looks` at the same picture count alike."""
-        self.block, self._known = block, known
-        self._pivot = pivot
-        self._looks = [(look.points_mm, Lc2(look, block)) for look in looks]
-
-    @property
-    def knows(self) -> bool:
-        """Whether correspondences tell something of the pose."""
-        return self._known is not None
-
-    def placed(self, moves: np.ndarray, look: int = 0) -> np.ndarray:
-        """The samples of a look after each move, (n, row, column, 3)."""
-        return self._moved(self._looks[look][0], moves)
-
-    def _moved(self, points_mm: np.ndarray, moves: np.ndarray) -> np.ndarray:
-        """Points (row, column, 3) after each move, (n, row, column, 3)."""
-        turns = Rotation.from_rotvec(np.deg2rad(moves[:, 3:])).as_matrix()
-        turned = (points_mm - self._pivot) @ np.swapaxes(turns, 1, 2)[:, None]
-        return turned + (self._pivot + moves[:, :3])[:, None, None]
-
-    def explained(self, moves: np.ndarray) -> np.ndarray:
-        """Share explained (n,), mean of the looks."""
-        shares = [lc2.explained(self.placed(moves, k)) for k, (_, lc2) in enumerate(self._looks)]
-        return np.mean(shares, axis=0)
-
-    def height(self, moves: np.ndarray) -> np.ndarray:
-        """Height (n,)."""
-        return self.explained(moves) - self.cost(moves)
-
-    def cost(self, moves: np.ndarray) -> np.ndarray:
-        """What a move must explain to be worth it, a share of the picture (n,)."""
-        pull = PULL * (moves**2).sum(axis=1)
-        return pull if self._known is None else pull + (self._parting(moves) ** 2).sum(axis=1)
-
-    def residuals(self, moves: np.ndarray) -> np.ndarray:
-        """Residuals (n, samples + 6 + looks at what is known) whose squares sum to 1 − height."""
-        left = [lc2.residuals(self.placed(moves, k)) for k, (_, lc2) in enumerate(self._looks)]
-        parts = [*(part / np.sqrt(len(left)) for part in left), np.sqrt(PULL) * moves]
-        return np.concatenate(parts if self._known is None else [*parts, self._parting(moves)], axis=1)
-
-    def missed(self, moves: np.ndarray) -> np.ndarray:
-        """By how many SD what is known is missed, (n, looks at it)."""
-        if self._known is None:
-            return np.zeros((len(moves), 0))
-        return self._known.missed(self._moved(self._known.us_mm[None], moves)[:, 0])
-
-    def _parting(self, moves: np.ndarray) -> np.ndarray:
-        """The same as residuals whose squares are shares: e times less likely, `TRUST` times `DOUBT`."""
-        return np.sqrt(TRUST * DOUBT / 2) * self.missed(moves)
-
-    def left_by_block(self, moves: np.ndarray) -> np.ndarray:
-        """Share of the picture's detail that is left unexplained in each block of `BLOCK_MM`, (n, blocks)."""
-        corner_mm = self._looks[0][0].min(axis=(0, 1))
-        left: dict[tuple[int, ...], np.ndarray] = {}
-        for k, (points_mm, lc2) in enumerate(self._looks):
-            block = ((points_mm - corner_mm) // BLOCK_MM).astype(int).reshape(-1, 3)[:, :2]
-            squares = lc2.residuals(self.placed(moves, k)) ** 2 / len(self._looks)
-            for name in np.unique(block, axis=0):
-                inside = squares[:, (block == name).all(axis=1)].sum(axis=1)
-                left[tuple(name)] = left.get(tuple(name), 0.0) + inside
-        return np.stack(list(left.values()), axis=1)
-
-
-def _search(rough: _Landscape, sharp: _Landscape, progress: Progress) -> list[_Peak]:
+def _search(rough: Landscape, sharp: Landscape, progress: Progress) -> list[_Peak]:
     """The peaks that the starts reach."""
     scattered = np.concatenate([np.zeros((1, 6)), _scattered(rough)])
     heights = []
@@ -274,7 +164,7 @@ def _search(rough: _Landscape, sharp: _Landscape, progress: Progress) -> list[_P
     return peaks
 
 
-def _scattered(landscape: _Landscape) -> np.ndarray:
+def _scattered(landscape: Landscape) -> np.ndarray:
     """Moves (n, 6) spread evenly over the reach, always the same; where something is known, over that part of
     the reach that agrees with it best."""
     sequence = qmc.Halton(6, scramble=True, rng=np.random.default_rng(0))
@@ -294,7 +184,7 @@ def _distinct(moves: np.ndarray, heights: np.ndarray, apart: float, count: int) 
     return kept
 
 
-def _climb(landscape: _Landscape, move: np.ndarray, steps: int) -> np.ndarray:
+def _climb(landscape: Landscape, move: np.ndarray, steps: int) -> np.ndarray:
     """Levenberg–Marquardt with numeric derivatives, several dampings tried at once, within the reach."""
     damping, height = 1e-2, landscape.height(move[None])[0]
     for _ in range(steps):
@@ -320,13 +210,13 @@ def _climb(landscape: _Landscape, move: np.ndarray, steps: int) -> np.ndarray:
     return move
 
 
-def _slope(landscape: _Landscape, move: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _slope(landscape: Landscape, move: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Derivative of the residuals (samples, 6), and the residuals."""
     here, *there = landscape.residuals(move + np.concatenate([np.zeros((1, 6)), np.diag(NUDGE)]))
     return (np.array(there) - here).T / NUDGE, here
 
 
-def _weighed(peaks: Sequence[_Peak], landscape: _Landscape) -> tuple[np.ndarray, float]:
+def _weighed(peaks: Sequence[_Peak], landscape: Landscape) -> tuple[np.ndarray, float]:
     """The mean of the peaks' moves (6,), and how far they spread the picture in mm; higher peaks weigh more.
 
     Peaks nearly as high as the highest are nearly as likely the true one: their mean errs less than any.
@@ -337,7 +227,7 @@ def _weighed(peaks: Sequence[_Peak], landscape: _Landscape) -> tuple[np.ndarray,
     return weights @ moves, _spread_mm(landscape.placed(moves), weights)
 
 
-def _unsteady_mm(peaks: Sequence[_Peak], landscape: _Landscape) -> float:
+def _unsteady_mm(peaks: Sequence[_Peak], landscape: Landscape) -> float:
     """How far the picture spreads over the peaks that win when its blocks are drawn anew with replacement.
 
     A block bootstrap (Künsch, Ann Stat 17:1217, 1989). A pose that a few blocks alone speak for loses in
@@ -371,7 +261,7 @@ def _judge(
     present: RegistrationParameters,
     move: np.ndarray,
     spreads_mm: tuple[float, float],
-    sharp: _Landscape,
+    sharp: Landscape,
 ) -> SnapProposal:
     """Measure the pose found against the present one, and let every part of the gate speak."""
     both = np.stack([np.zeros(6), move])

@@ -15,19 +15,16 @@ from breastview.imaging.volume import FrameStack, Sector, Volume
 from breastview.messages import message
 from breastview.registration.estimate import errors_of_a_pose, estimate
 from breastview.registration.landmarks import residuals_mm
+from breastview.registration.landscape import DOUBT, TRUST, Landscape, known_of
 from breastview.registration.lc2 import mri_block, us_patches
 from breastview.registration.outline import Outline
 from breastview.registration.parameters import Contour, ContourKind, LandmarkPair, RegistrationParameters
 from breastview.registration.plane import us_plane
 from breastview.registration.region import unsure_start
 from breastview.registration.snap import (
-    DOUBT,
     MARGIN_MM,
     NEAR,
     REACH,
-    TRUST,
-    _known,
-    _Landscape,
     _scattered,
     propose_snap,
     snap_volumes,
@@ -90,11 +87,11 @@ def pair_of(pose: RegistrationParameters, x: float, y: float, **changes) -> Land
     return LandmarkPair((x, y), tuple(map(float, map_points(pose, np.array([x, y])))), **changes)
 
 
-def landscape(still, mri, present, lesion=None) -> _Landscape:
+def landscape(still, mri, present, lesion=None) -> Landscape:
     looks = [us_patches(still, 0, us_plane(still), (), *look) for look in NEAR]
     block = mri_block([mri], us_to_mri(present), looks[0].points_mm, MARGIN_MM)
     pivot = looks[0].points_mm.reshape(-1, 3).mean(axis=0)
-    return _Landscape(looks, block, pivot, _known(present, lesion))
+    return Landscape(looks, block, pivot, known_of(present, lesion))
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +155,7 @@ def test_pairs_that_the_picture_contradicts_hold_it_where_they_are(monkeypatch, 
     proposal = propose_snap(still, 0, [mri], present)
     assert max(residuals_mm(proposal.parameters, seen)) < 2.5
     assert proposal.parameters.landmarks == seen
-    monkeypatch.setattr("breastview.registration.snap.TRUST", 0.0)
+    monkeypatch.setattr("breastview.registration.landscape.TRUST", 0.0)
     proposal = propose_snap(still, 0, [mri], present)
     assert max(residuals_mm(proposal.parameters, seen)) > 6.0
     assert "snap.parted" in codes(proposal)
