@@ -28,8 +28,10 @@ WASH_OUT_ABOVE, PERSISTENT_BELOW = 0.12, -0.3
 _GROSS, _LOBES, _CORNERS = 3, 5, 6  # waves of an outline: those of any, and those that grow with the look
 _SPIKES = 36
 _GROSS_WAVE, _LOBE_WAVE, _CORNER_WAVE = 2.0, 4.0, 6.0  # radians of wave a radian of outline
-_LOBED, _ANGULAR, _SPICULATED = 0.15, 0.15, 0.9  # of the radius, at full look
-_LOW, _TALL = 0.95, 1.05  # height on US against that of the body, at look 0 and 1
+_LOBED, _ANGULAR, _SPICULATED = 0.15, 0.15, 0.75  # of the radius, at full look
+_LONGEST = 1.1  # of the radius: no spicule is longer
+_LOW, _TALL = 0.85, 1.2  # height on US against that of the body, at look 0 and 1
+_LOOKS = (-0.4, 1.4)  # on US
 _REACH = 2.2  # of the radius: beyond it the level is the distance to a sphere
 
 
@@ -66,8 +68,9 @@ class Outline:
 class Lesion:
     """One lesion in prone LPS space.
 
-    `axes` are relative to `radius_mm` along the columns of `frame` (3, 3). `look_us` and `look_mri`, 0…1, say
-    how malignant it looks; `adc` is in 10⁻³ mm²/s; `texture` is noise for the tissue inside.
+    `axes` are relative to `radius_mm` along the columns of `frame` (3, 3). `look_us`, about 0…1, and
+    `look_mri`, 0…1, say how malignant it looks; `adc` is in 10⁻³ mm²/s; `texture` is noise for the tissue
+    inside.
     """
 
     centre_mm: np.ndarray
@@ -103,7 +106,7 @@ class Lesion:
     @property
     def stiffness(self) -> float:
         """How much the lesion keeps its shape when the breast is pressed, 0…1: cancers keep it."""
-        return 0.4 + 0.6 * self.look_us
+        return 0.4 + 0.6 * float(np.clip(self.look_us, 0, 1))
 
     @property
     def extent_mm(self) -> tuple[float, float, float]:
@@ -118,7 +121,7 @@ def make_lesion(
     """Grow a lesion at a place; one without mass follows a segment toward the nipple."""
     family = str(rng.choice(list(FAMILIES), p=list(FAMILIES.values())))
     axes = _axes(rng, family)
-    look_us, look_mri = _look(evidence.us), _look(evidence.mri)
+    look_us, look_mri = _look_us(evidence.us), _look_mri(evidence.mri)
     toward = np.asarray(nipple_mm, float) - centre_mm
     turn = Rotation.align_vectors([toward], [[1.0, 0.0, 0.0]])[0].as_matrix()
     frame = turn if family == "non-mass" else Rotation.random(random_state=rng).as_matrix()
@@ -140,8 +143,14 @@ def make_lesion(
     )
 
 
-def _look(evidence: float) -> float:
-    """How malignant it looks, 0…1: a monotone function of the evidence, so that none of it is lost."""
+def _look_us(evidence: float) -> float:
+    """How malignant it looks on US: in proportion to the evidence, so that lesions at the far ends, clearly
+    benign or clearly malignant, do not look alike; 0…1 for nine of ten."""
+    return float(np.clip(0.5 + evidence / 3, *_LOOKS))
+
+
+def _look_mri(evidence: float) -> float:
+    """How malignant it looks in MRI, 0…1; ADC and curve follow the evidence itself."""
     return float(1 / (1 + np.exp(-1.7 * evidence)))
 
 
@@ -153,10 +162,10 @@ def _axes(rng: np.random.Generator, family: str) -> np.ndarray:
 
 def _outline(rng: np.random.Generator, look: float, sharpness: float, stretch: np.ndarray) -> Outline:
     """Smooth and oval at a low look, lobulated in the middle, angular and spiculated at a high one."""
-    rough = look**1.2 * float(np.exp(rng.normal(0, 0.25)))
+    rough = max(0.0, look) ** 1.2 * float(np.exp(rng.normal(0, 0.12)))
     counts = [_GROSS, _LOBES, _CORNERS]
     lengths = np.repeat([_GROSS_WAVE, _LOBE_WAVE, _CORNER_WAVE], counts)
-    spiky = _SPICULATED * max(0.0, 2 * look - 1)
+    spiky = min(_SPICULATED * max(0.0, 2 * look - 1), _LONGEST)
     return Outline(
         waves=(_unit(rng, len(lengths)) * lengths[:, None]).astype(np.float32),
         phases=rng.uniform(0, 2 * np.pi, len(lengths)).astype(np.float32),

@@ -34,6 +34,16 @@ class Patch:
     look: float
     rng: np.random.Generator
 
+    @property
+    def rising(self) -> float:
+        """What grows with the look: nothing below 0."""
+        return max(0.0, self.look)
+
+    @property
+    def falling(self) -> float:
+        """What fades with the look: nothing above 1."""
+        return max(0.0, 1 - self.look)
+
     def fill(self, echo: np.ndarray | float, attenuation: float, edge_mm: float) -> None:
         """Put tissue inside the outline; it blends into what was there over `edge_mm`."""
         share = expit(-self.level / (0.5 * edge_mm))
@@ -44,7 +54,7 @@ class Patch:
     def dense(self, low: float, high: float) -> float:
         """Attenuation from `low` to `high`; a large lesion is not as dense throughout as a small one."""
         thick_mm = 2 * max(0.0, -float(self.level.min()))
-        more = self.between(low, high) * self.chance(0.2) - low
+        more = self.between(low, high) * self.chance(0.1) - low
         return low + more * THICK_MM / max(THICK_MM, thick_mm)
 
     def rim(self, echo: float, impedance: float, at_mm: float, width_mm: float) -> None:
@@ -54,7 +64,7 @@ class Patch:
         self.impedance[:] += impedance * layer
 
     def between(self, low: float, high: float) -> float:
-        """From `low` at look 0 to `high` at look 1, geometrically."""
+        """From `low` at look 0 to `high` at look 1 and beyond both, geometrically."""
         return float(low ** (1 - self.look) * high**self.look)
 
     def chance(self, spread: float) -> float:
@@ -77,7 +87,7 @@ def draw_lesion(
     if near is None:
         return
     grain = lesion.texture.at(points[near].reshape(-1, 3)).reshape(level[near].shape)
-    ragged = (level[near] + 0.45 * lesion.look_us * grain).astype(np.float32)
+    ragged = (level[near] + 0.45 * max(0.0, lesion.look_us) * grain).astype(np.float32)
     echo, impedance, attenuation = (values[near] for values in maps)
     FAMILIES[lesion.family](Patch(echo, impedance, attenuation, ragged, grain, lesion.look_us, rng))
 
@@ -92,47 +102,43 @@ def _box(mask: np.ndarray) -> tuple[slice, slice] | None:
 
 def _mass(patch: Patch) -> None:
     """Homogeneous in a thin capsule … markedly hypoechoic, uneven, haloed, ill-defined, shadowing."""
-    look = patch.look
-    halo = 0.8 * look**1.5 * patch.chance(0.3) * expit(1.5 * patch.grain + 0.5)
+    halo = 0.8 * patch.rising**1.5 * patch.chance(0.3) * expit(1.5 * patch.grain + 0.5)
     patch.echo[:] *= 1 + halo * np.exp(-np.square((patch.level - 1.2) / 1.4))
-    echo = patch.between(0.25, 0.12) * patch.chance(0.2) * np.exp((0.12 + 0.33 * look) * patch.grain)
-    patch.fill(echo, patch.dense(0.5, 1.7), 0.5 + 0.9 * look)
-    capsule = (1 - look) ** 2 * patch.chance(0.3)
+    echo = patch.between(0.25, 0.12) * patch.chance(0.1) * np.exp((0.12 + 0.33 * patch.rising) * patch.grain)
+    patch.fill(echo, patch.dense(0.5, 1.7), 0.5 + 0.9 * patch.look)
+    capsule = patch.falling**2 * patch.chance(0.3)
     patch.rim(0.3 * capsule, 0.22 * capsule, 0.15, 0.14)
-    _foci(patch, 4.0 * look**2)
+    _foci(patch, 4.0 * patch.rising**2)
 
 
 def _cystic(patch: Patch) -> None:
     """Simple cyst … complicated, with echoes and a level … complex, with a thick wall and a solid part."""
-    look = patch.look
     fluid = patch.between(0.006, 0.12) * patch.chance(0.3)
     down = np.linspace(0, 1, len(patch.level))[:, None]
-    sediment = expit((down - patch.rng.uniform(0.45, 0.65)) * 60) * 4 * look * (1 - look)
+    sediment = expit((down - patch.rng.uniform(0.45, 0.65)) * 60) * 4 * patch.rising * patch.falling
     patch.fill(fluid * (1 + 2.5 * sediment), patch.between(0.02, 0.3), 0.2)
-    wall_mm = 0.12 + 0.8 * look
+    wall_mm = 0.12 + 0.8 * patch.rising
     patch.rim(0.5 * patch.chance(0.3), 0.08, 0.1 + wall_mm / 3, wall_mm)
-    solid = expit(4 * (patch.grain + 3.4 * look - 4.0)) * expit(-(patch.level + 0.2) / 0.15)
+    solid = expit(4 * (patch.grain + 3.4 * patch.look - 4.0)) * expit(-(patch.level + 0.2) / 0.15)
     patch.echo[:] += 0.3 * solid
     patch.attenuation[:] += 0.5 * solid
 
 
 def _non_mass(patch: Patch) -> None:
     """An ill-defined darker area … darker, with bright foci and some shadow."""
-    look = patch.look
     share = expit(-(patch.level + 0.8 * patch.grain) / 0.9)
-    left = patch.between(0.5, 0.22) * patch.chance(0.2) * np.exp(0.3 * patch.grain)
+    left = patch.between(0.5, 0.22) * patch.chance(0.1) * np.exp(0.3 * patch.grain)
     patch.echo[:] *= 1 - share * (1 - left)
-    patch.attenuation[:] += share * (1.0 * look * patch.chance(0.2) - 0.1)
-    _foci(patch, 14.0 * look**1.5)
+    patch.attenuation[:] += share * (1.0 * patch.look * patch.chance(0.1) - 0.1)
+    _foci(patch, 14.0 * patch.rising**1.5)
 
 
 def _fatty(patch: Patch) -> None:
     """Bright fat with a small oil cyst … dark with a shadow: fat necrosis, and what mimics it."""
-    look = patch.look
-    echo = patch.between(1.0, 0.17) * patch.chance(0.2) * np.exp((0.25 + 0.2 * look) * patch.grain)
-    patch.fill(echo, patch.dense(0.55, 1.6), 0.6 + 0.5 * look)
-    core_mm = float(patch.level.min()) * (patch.rng.uniform(0.35, 0.7) + 0.3 * look)
-    oil = (1 - look) * expit((core_mm - patch.level - 0.4 * patch.grain) / 0.2)
+    echo = patch.between(1.0, 0.17) * patch.chance(0.1) * np.exp((0.25 + 0.2 * patch.rising) * patch.grain)
+    patch.fill(echo, patch.dense(0.55, 1.6), 0.6 + 0.5 * patch.look)
+    core_mm = float(patch.level.min()) * (patch.rng.uniform(0.35, 0.7) + 0.3 * patch.look)
+    oil = min(patch.falling, 1.0) * expit((core_mm - patch.level - 0.4 * patch.grain) / 0.2)
     patch.echo[:] *= 1 - 0.9 * oil
     patch.attenuation[:] *= 1 - 0.8 * oil
 
