@@ -57,6 +57,12 @@ def test_a_malignant_look_is_spiculated_and_a_benign_one_is_not():
     assert not lesion(-2.0, 0.0).outlines["us"].spike_lengths.any()
 
 
+def test_lesions_that_look_clearly_benign_or_clearly_malignant_on_us_differ_among_themselves():
+    benign, rather, doubtful, likely, malignant = (lesion(e, 0.0).look_us for e in (-2.5, -1.5, 0, 1.5, 2.5))
+    steps = np.diff([benign, rather, doubtful, likely, malignant])
+    assert steps.min() > 0.5 * steps.max()
+
+
 def test_the_level_is_negative_inside_and_grows_by_the_distance():
     grown = lesion(-2.0, -2.0)
     away = np.array([0.0, 0.3, 30.0, 40.0])[:, None] * grown.frame[:, 0]
