@@ -119,7 +119,10 @@ class SnapPresenter(QObject):
         assert request is not None
         explained = text("The MRI explains {before:.0f} % of the picture, then {after:.0f} %.")
         moves = text("Moves {mm:.1f} mm, turns {deg:.1f}°.")
-        worth = text("In simulated breasts under a probe half of the offers were worse: compare first.")
+        worth = text(
+            "Of 63 simulated breasts under a probe, no points placed, 5 got such an offer: 2 then had the "
+            "lesion within 3 mm, 3 did not, and 1 of these 3 was worse than before. Compare first."
+        )
         return "\n".join(
             (
                 explained.format(before=100 * proposal.before, after=100 * proposal.after),
