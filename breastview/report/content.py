@@ -171,10 +171,12 @@ def _registration(
 
 
 def _described(parameters: RegistrationParameters, grade: Grade, apart: float | None) -> RegistrationContent:
+    """What is printed of a registration. What points alone would tell is nothing to print beside lines and
+    surfaces, which turned the plane too."""
     pairs = parameters.placed
     notes: tuple[Message, ...] = ()
     left_out = None
-    if pairs:
+    if pairs and not parameters.contours:
         fit = fit_landmarks(pairs, parameters)
         notes = fit.notes
         left_out = max(fit.left_out_mm) if fit.left_out_mm else None

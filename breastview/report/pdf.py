@@ -232,7 +232,7 @@ class _Page:
             words.append(text("marks {mm:.0f} mm apart").format(mm=item.marks_apart_mm))
         if item.scale != 1.0:
             words.append(text("scale {scale:.2f}").format(scale=item.scale))
-        return "; ".join(words) + "".join(" " + self._say(note) for note in item.notes)
+        return ". ".join(filter(None, ["; ".join(words), " ".join(self._say(note) for note in item.notes)]))
 
     def _images(self, images: tuple[KeyImage, ...], beside: list[Any]) -> list[Any]:
         """Images in rows; `beside` fills the cell that the last row leaves free, or follows the images."""

@@ -12,7 +12,14 @@ import pytest
 from breastview.imaging.case import Patient, Role, RoleChoice, ScannedCase, ScannedFrames, ScannedVolume
 from breastview.messages import message
 from breastview.records.values import CaseIdentity, FrameRegistration, Lesion, MriMark, ReviewRecord, UsMark
-from breastview.registration.parameters import LandmarkPair, Method, PhaseMotion, RegistrationParameters
+from breastview.registration.parameters import (
+    Contour,
+    ContourKind,
+    LandmarkPair,
+    Method,
+    PhaseMotion,
+    RegistrationParameters,
+)
 from breastview.registration.plane import UsPlane
 from breastview.report.content import Note, build_content
 
@@ -83,6 +90,19 @@ def test_landmarks_bring_their_residual_and_the_honest_error():
     assert registration.rms_mm == pytest.approx(1.0)
     assert registration.left_out_mm > 2.0
     assert "registration.plane_only" in [note.code for note in registration.notes]
+
+
+def test_beside_lines_and_surfaces_nothing_is_printed_of_what_points_alone_would_tell():
+    pair = LandmarkPair((0.0, 5.0), (0.0, 5.0, 0.0))
+    flat = ((-9.0, 0.0, -4.0), (9.0, 0.0, -4.0), (0.0, 0.0, 4.0))
+    skin = Contour(ContourKind.SURFACE, ((-9.0, 0.0), (9.0, 0.0)), flat)
+    fitted = RegistrationParameters(
+        (0.0, 0.0, 0.0), method=Method.LANDMARKS, landmarks=(pair,), contours=(skin,)
+    )
+    alone = content_of(parameters=replace(fitted, contours=()), planes={"us": PLANE}).lesions[0].registration
+    assert [note.code for note in alone.notes] == ["registration.position_only"]
+    both = content_of(parameters=fitted, planes={"us": PLANE}).lesions[0].registration
+    assert both.contours == 1 and both.notes == () and both.left_out_mm is None
 
 
 def test_an_unregistered_lesion_has_no_registration():
