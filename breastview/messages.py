@@ -251,7 +251,10 @@ TEXTS: dict[str, str] = {
     "concordance.side_not_computed": "The side could not be computed from the MRI.",
     "concordance.no_scale": "The ultrasound image has no scale.",
     "concordance.no_registration": "Ultrasound and MRI are not registered.",
-    "concordance.match": "The marks are one lesion, as far as side, place and size tell.",
+    "concordance.place_untold": "Only the marks themselves tell the place: give clock face and distance, or place "
+    "points, lines or surfaces.",
+    "concordance.match": "The marks are one lesion, as far as side and place tell.",
+    "concordance.open": "It is open whether the marks are one lesion.",
     "concordance.doubtful": "It is doubtful that the marks are one lesion.",
     "concordance.no_correlate": "The marks are not one lesion.",
     "concordance.report_elsewhere": "The report's words lead {mm} mm away from the MRI mark, farther than "

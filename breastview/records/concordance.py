@@ -10,7 +10,7 @@ import numpy as np
 from breastview.messages import Message, message
 from breastview.records.values import Lesion, ReviewRecord, UsMark
 from breastview.registration.outline import Outline
-from breastview.registration.parameters import Point2
+from breastview.registration.parameters import Method, Point2
 from breastview.registration.plane import UsPlane
 from breastview.registration.region import Region, region_of
 from breastview.registration.transform import map_points
@@ -23,13 +23,14 @@ class Verdict(StrEnum):
     """Whether the two marks are one lesion."""
 
     MATCH = "match"
+    OPEN = "open"  # nothing against it, and too little was told to compare
     DOUBTFUL = "doubtful"
     NO_CORRELATE = "no_correlate"
 
 
 @dataclass(frozen=True)
 class Concordance:
-    """The verdict, and every reason against a match."""
+    """The verdict, and every reason against a match; of an open one, what is missing."""
 
     verdict: Verdict
     reasons: tuple[Message, ...]
@@ -139,6 +140,8 @@ def same_lesion(
 
     A side that differs, or a registration that puts the marks far apart, makes them no correlates; a place
     that the correspondences or the report's words (`reported`) hardly allow, or another size, is doubtful.
+    Marks match where the side is confirmed and words or correspondences bear the place out: a plane that was
+    put onto the MRI mark, or laid there by hand, says nothing of whether that is the lesion.
     """
     if lesion.us is None or lesion.mri is None:
         return None
@@ -151,8 +154,27 @@ def same_lesion(
         doubts.append(message("concordance.report_elsewhere", mm=_away_mm(reported, place)))
     if plane is not None:
         doubts += _doubts_of_images(record, lesion, plane, place)
-    verdict = Verdict.NO_CORRELATE if against else Verdict.DOUBTFUL if doubts else Verdict.MATCH
-    return Concordance(verdict, (*against, *doubts))
+    if against or doubts:
+        return Concordance(Verdict.NO_CORRELATE if against else Verdict.DOUBTFUL, (*against, *doubts))
+    missing = _not_compared(record, lesion, mri_side, reported)
+    return Concordance(Verdict.OPEN if missing else Verdict.MATCH, missing)
+
+
+def _not_compared(
+    record: ReviewRecord, lesion: Lesion, mri_side: str | None, reported: Region | None
+) -> tuple[Message, ...]:
+    """What nothing was told of that a match rests on."""
+    assert lesion.us is not None
+    parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
+    found = parameters is not None and (parameters.correspondences or parameters.method is Method.TRUTH)
+    missing = []
+    if lesion.side is None:
+        missing.append(message("concordance.side_unconfirmed"))
+    elif mri_side is None:
+        missing.append(message("concordance.side_not_computed"))
+    if reported is None and not found:
+        missing.append(message("concordance.place_untold"))
+    return tuple(missing)
 
 
 def _doubts_of_images(

@@ -16,11 +16,12 @@ from breastview.records.concordance import (
     us_size_mm,
 )
 from breastview.records.values import FrameRegistration, Lesion, MriMark, ReviewRecord, Side, UsMark
-from breastview.registration.parameters import LandmarkPair, RegistrationParameters
+from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.region import Region
 from tests.records.examples import MRI, RECORD, STILL
 
+OPEN = ["concordance.place_untold"]
 PLANE = UsPlane(origin_px=(100.0, 0.0), spacing_mm=(0.2, 0.1))
 POSE = RegistrationParameters((50.0, -100.0, 20.0))
 MARK = UsMark(STILL, 0, left=120.0, top=60.0, right=160.0, bottom=90.0)  # centre 4 mm lateral, 15 mm deep
@@ -118,7 +119,23 @@ def verdict(lesion: Lesion, pose=POSE, mri_side="L", reported=None) -> tuple[Ver
 
 def test_marks_that_agree_in_side_place_and_size_are_one_lesion():
     sized = replace(AGREES, mri=MriMark(MRI, (54.0, -85.0, 20.0), (5.0, 6.0, 5.0)))
-    assert verdict(AGREES) == verdict(sized) == (Verdict.MATCH, [])
+    known = replace(POSE, method=Method.TRUTH)
+    assert verdict(AGREES, known) == verdict(sized, known) == (Verdict.MATCH, [])
+
+
+def test_it_is_open_while_neither_words_nor_correspondences_tell_the_place():
+    assert verdict(AGREES) == verdict(AGREES, None) == (Verdict.OPEN, OPEN)
+    assert verdict(AGREES, replace(POSE, method=Method.MRI_MARK)) == (Verdict.OPEN, OPEN)
+
+
+def test_it_is_open_while_the_side_is_not_confirmed_or_not_known():
+    region = Region(np.array(AGREES.mri.point_mm), np.eye(3) * 100.0)
+    unsaid = replace(AGREES, side=None)
+    assert verdict(unsaid, reported=region) == (Verdict.OPEN, ["concordance.side_unconfirmed"])
+    assert verdict(AGREES, mri_side=None, reported=region) == (
+        Verdict.OPEN,
+        ["concordance.side_not_computed"],
+    )
 
 
 def test_there_is_no_verdict_while_a_mark_is_missing():

@@ -98,10 +98,20 @@ def test_the_wrong_side_is_warned_of_until_it_is_right(session, marked, panels, 
     push(panel.right)
     assert session.lesion.side is Side.RIGHT
     assert panel.side_told.text() == "⚠ The MRI mark lies on the other side: Left."
+    assert panel.same.text() == "⚠ " + say("concordance.no_correlate")
+    assert panel.same.property("role") == "caution" and "⚠ L1 R · not one lesion" in texts(view.rail)
     push(panel.left)
     assert panel.side_told.text() == "" and "✓ L1 L" in texts(view.rail)
     press(view, "Ctrl+Z")
     assert session.lesion.side is Side.RIGHT and panel.right.isChecked()
+
+
+def test_marks_that_nothing_was_told_of_are_not_called_one_lesion(session, marked, panels):
+    panel, untold = panels["mark"], say("concordance.place_untold")
+    assert panel.same.text() == f"◐ {say('concordance.open')}\n{untold}"
+    push(panel.left)
+    assert panel.same.text() == f"◐ {say('concordance.open')}\n{untold}"
+    assert panel.same.property("role") == "muted"
 
 
 def test_a_second_lesion_has_its_own_marks(session, marked, view, panels):

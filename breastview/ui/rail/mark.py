@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QButtonGroup, QPushButton
 from breastview.imaging.geometry import lps_text
 from breastview.language import Language
 from breastview.messages import message
-from breastview.records.concordance import Verdict, same_lesion, us_size_mm
+from breastview.records.concordance import Concordance, Verdict, same_lesion, us_size_mm
 from breastview.records.expected import mri_side, told_place
 from breastview.records.values import Lesion, Side
 from breastview.review.actions import (
@@ -25,9 +25,13 @@ from breastview.review.actions import (
 from breastview.review.state import Part
 from breastview.ui.names import clock_text
 from breastview.ui.panes.tools import Tools
-from breastview.ui.rail.parts import Choice, Panel, button, known, number, put
+from breastview.ui.rail.parts import Choice, Panel, button, dress, known, number, put
 from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
+
+AGAINST = {Verdict.DOUBTFUL, Verdict.NO_CORRELATE}
+SIGNS = {Verdict.MATCH: "✓ ", Verdict.OPEN: "◐ ", Verdict.DOUBTFUL: "⚠ ", Verdict.NO_CORRELATE: "⚠ "}
+OF_SIDE = {"concordance.side_unconfirmed", "concordance.sides_differ"}  # told beside the side's buttons
 
 
 class MarkPanel(Panel):
@@ -148,25 +152,24 @@ class MarkPresenter(QObject):
         if lesion:
             panel.lesions.setCurrentText(lesion.lesion_id)
         self._show_concordance(lesion)
-        self._show_state(lesion)
 
     def _show_concordance(self, lesion: Lesion | None) -> None:
-        """Whether the two marks are one lesion, with every reason against it."""
-        session = self._session
-        plane = session.plane_of(lesion.us.frames_key) if lesion and lesion.us else None
-        told = lesion and same_lesion(
-            session.state.record,
-            lesion,
-            plane,
-            mri_side(lesion, session.body),
-            told_place(lesion, session.body),
-        )
+        """Whether the two marks are one lesion, with every reason against it, here and in the step's line."""
+        told = self._compared(lesion) if lesion else None
         self._panel.same.setVisible(bool(told))
         if told:
-            sign = "✓ " if told.verdict is Verdict.MATCH else "⚠ "
+            say, warned = self._language.say, bool(self._panel.side_told.text())
+            reasons = [say(each) for each in told.reasons if not (warned and each.code in OF_SIDE)]
             verdict = message(f"concordance.{told.verdict}")
-            words = [sign + self._language.say(verdict), *map(self._language.say, told.reasons)]
-            self._panel.same.setText("\n".join(words))
+            self._panel.same.setText("\n".join([SIGNS[told.verdict] + say(verdict), *reasons]))
+            dress(self._panel.same, "caution" if told.verdict in AGAINST else "muted")
+        self._show_state(lesion, told.verdict if told else None)
+
+    def _compared(self, lesion: Lesion) -> Concordance | None:
+        session = self._session
+        plane = session.plane_of(lesion.us.frames_key) if lesion.us else None
+        side, place = mri_side(lesion, session.body), told_place(lesion, session.body)
+        return same_lesion(session.state.record, lesion, plane, side, place)
 
     def _us_line(self, lesion: Lesion | None) -> str:
         text = self._language.text
@@ -199,7 +202,7 @@ class MarkPresenter(QObject):
         panel.side_told.setText(told)
         panel.side_told.setVisible(bool(told))
 
-    def _show_state(self, lesion: Lesion | None) -> None:
+    def _show_state(self, lesion: Lesion | None, verdict: Verdict | None) -> None:
         text = self._language.text
         if lesion is None:
             self._rail.set_state("mark", text("no lesion yet") if self._session.case else "")
@@ -207,7 +210,11 @@ class MarkPresenter(QObject):
         done = [lesion.us is not None, lesion.mri is not None, lesion.side is not None]
         clock = f" {clock_text(lesion.clock_h, self._language)}" if lesion.clock_h else ""
         name = f"{lesion.lesion_id} {lesion.side or ''}{clock}".strip()
-        self._rail.set_state("mark", f"{'✓' if all(done) else '◐'} {name}", "lesion")
+        if verdict in AGAINST:
+            doubt = text("not one lesion") if verdict is Verdict.NO_CORRELATE else text("one lesion?")
+            self._rail.set_state("mark", f"⚠ {name} · {doubt}", "caution")
+        else:
+            self._rail.set_state("mark", f"{'✓' if all(done) else '◐'} {name}", "lesion")
 
     def _need_lesion(self) -> None:
         if self._session.case is not None and self._session.lesion is None:

@@ -79,6 +79,14 @@ def offer(made: QPushButton, why_not: str) -> None:
     made.setToolTip("\n".join(filter(None, (made.property("tip"), why_not))))
 
 
+def dress(label: QLabel, role: str) -> None:
+    """Let a label look as its role does."""
+    if label.property("role") != role:
+        label.setProperty("role", role)
+        label.style().unpolish(label)
+        label.style().polish(label)
+
+
 class Field(QDoubleSpinBox):
     """A number that a click selects: what is typed takes its place, also that of the "–" of an unknown.
 
