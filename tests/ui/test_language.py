@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QSlider, QToolButton
+from PySide6.QtWidgets import QScrollArea, QSlider, QToolButton
 
 from breastview.language import Language
-from breastview.records.values import MriMark
+from breastview.records.values import BiRads, MriMark
+from breastview.registration.parameters import LandmarkPair
 from breastview.registration.start import start_from_mri_mark
 from breastview.registration.transform import Pivot
-from breastview.review.actions import MarkMri
-from breastview.review.registering import SetRegistration
+from breastview.review.actions import CommitFirstRead, MarkMri, SetFinding
+from breastview.review.registering import AddLandmark, KeepSnapshot, SetRegistration
 from breastview.ui.panes.canvas import Tool
 from tests.ui.hands import CTRL, click, drag, enter, press, push, texts, wheel
 from tests.ui.test_panes import seen
@@ -139,3 +140,18 @@ def test_the_tool_stays_in_hand_with_what_it_has_drawn(window):
     assert after.view.mri.canvas.tool is Tool.MOVE and after.rail.panels["register"].drag.isChecked()
     enter(after.rail.panels["register"].fields["rz"], "5")
     assert window.session.registration.angles_deg[2] == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("step", ["mark", "register", "read", "model", "report"])
+def test_no_step_is_wider_than_the_column(window, step):
+    session = window.session
+    session.dispatch(KeepSnapshot(session.us_key, 0, "A"))
+    pair = LandmarkPair((0.0, 5.0), (15.0, 20.0, 6.0))
+    session.dispatch(AddLandmark(session.us_key, 0, pair))
+    session.dispatch(SetFinding("L1", BiRads.C6, ""))
+    session.dispatch(CommitFirstRead())
+    for rail in (window.window.rail.view, switch(window).rail.view):
+        rail.open(step)
+        QTest.qWait(20)
+        area = rail.findChild(QScrollArea)
+        assert area.widget().width() <= area.viewport().width()

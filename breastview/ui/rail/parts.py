@@ -111,7 +111,17 @@ class Field(QDoubleSpinBox):
 
 class Choice(QComboBox):
     """A list that is folded. A letter goes to what it begins; a pick out of the open list, and Enter, give
-    the keyboard back."""
+    the keyboard back. Its longest line widens the open list, not the column."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(1)
+
+    def showPopup(self) -> None:
+        """Unfold the list, wide enough for its longest line."""
+        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + 2 * style.GRID_PX)
+        super().showPopup()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Go through the list, or leave it; Alt with up or down opens it."""

@@ -41,6 +41,8 @@ class SnapshotsPanel(Panel):
         self.hold = button(text("Hold to compare"), tip)
         self.take = button(text("Take up"), text("Set the registration to the chosen snapshot"))
         self.remove = button(text("Remove"), text("Forget the chosen snapshot; the registration stays"))
+        for each in (self.hold, self.take, self.remove):
+            each.setProperty("narrow", "true")
         self.row(self.hold, self.take, self.remove)
 
     def resume(self, other: SnapshotsPanel) -> None:
