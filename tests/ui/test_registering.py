@@ -203,6 +203,17 @@ def test_a_surface_is_followed_from_one_click_in_the_mri(session, view, panel):
     assert places[:, 1] == pytest.approx(30.0, abs=1.6) and np.ptp(places[:, 0]) > 30
 
 
+def test_a_new_point_is_the_chosen_one_though_the_skin_stands_below_it(session, view, panel):
+    session.images.body = hill()
+    push(panel.skin)
+    session.dispatch(AddLandmark(session.us_key, 0, LandmarkPair((0.0, 5.0), (15.0, 20.0, 6.0))))
+    assert rows(panel) == ["1", "Skin"] and panel.found.currentRow() == 0
+    session.dispatch(AddLandmark(session.us_key, 0, LandmarkPair((2.0, 7.0), (17.0, 22.0, 6.0))))
+    assert panel.found.currentRow() == 1
+    push(panel.remove)
+    assert rows(panel) == ["1", "Skin"], "what was placed last goes, not the skin"
+
+
 def test_the_skin_needs_no_click(session, view, panel):
     session.images.body = hill()
     push(panel.skin)

@@ -23,7 +23,7 @@ from breastview.review.registering import (
 from breastview.ui.expecting import Expecting
 from breastview.ui.panes.drafting import SKIN, Drafting
 from breastview.ui.rail.parts import offer, put
-from breastview.ui.rail.register.panel import RegisterPanel
+from breastview.ui.rail.register.panel import ODD, RegisterPanel
 from breastview.ui.session import Session
 
 
@@ -79,7 +79,7 @@ class CorrespondencesPresenter(QObject):
         panel.show_rows(
             [
                 self._row(
-                    f"⚠ {names[place]}" if place == strange else names[place],
+                    f"{ODD}{names[place]}" if place == strange else names[place],
                     item,
                     residual_mm.get(place),
                     left_out_mm.get(place),

@@ -22,6 +22,7 @@ from breastview.ui.rail.register.hints import Hints
 KNOWN_LENGTH_MM = 10.0
 ROW_PX, ROWS = 24, 6
 LEAST_WEIGHT, MOST_WEIGHT = 0.1, 10.0
+ODD = "⚠ "  # before the name of one that disagrees with the others
 
 
 class RegisterPanel(Panel):
@@ -114,6 +115,7 @@ class RegisterPanel(Panel):
     def show_rows(self, rows: list[tuple[str, str, str, str]]) -> None:
         """List (name, residual, error left out, weight). The chosen row stays chosen; a new one is chosen."""
         count, chosen = self.found.rowCount(), self.found.currentRow()
+        new = _first_new([self._cell(row, 0).text() for row in range(count)], [row[0] for row in rows])
         self.found.setRowCount(len(rows))
         for place, row in enumerate(rows):
             for column, words in enumerate(row):
@@ -122,7 +124,7 @@ class RegisterPanel(Panel):
         for widget in (self.found, self.weighed, self.weight, self.remove):
             widget.setVisible(bool(rows))
         last = len(rows) - 1
-        self.found.setCurrentCell(last if len(rows) > count else min(max(chosen, 0), last), 0)
+        self.found.setCurrentCell(new if len(rows) > count else min(max(chosen, 0), last), 0)
 
     def _cell(self, row: int, column: int) -> QTableWidgetItem:
         cell = self.found.item(row, column)
@@ -227,3 +229,10 @@ class RegisterPanel(Panel):
         )
         self.calibration = [self.heading(text("Scale")), self.length, self.calibrate]
         self.row(self.length, self.calibrate)
+
+
+def _first_new(before: list[str], after: list[str]) -> int:
+    """Where a longer list of names first differs from a shorter one, whatever it warns of."""
+    pairs = zip(before, after, strict=False)
+    differ = (old.removeprefix(ODD) != new.removeprefix(ODD) for old, new in pairs)
+    return next((place for place, is_new in enumerate(differ) if is_new), len(before))
