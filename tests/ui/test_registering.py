@@ -164,6 +164,38 @@ def test_a_line_is_clicked_along_in_both_images(session, view, panel):
     assert session.registration.contours == () and rows(panel) == []
 
 
+def test_undo_takes_back_the_clicks_of_a_drawing_and_leaves_the_pose(application, session, view, panel):
+    press(view, "Alt+Left")
+    moved, drafting = session.registration, application.window.rail.register.drafting
+    push(panel.line)
+    for place in ((70, 40), (80, 42), (90, 45)):
+        click(view.us.canvas, *place)
+    press(view, "Ctrl+Z")
+    assert len(drafting.us_mm) == 2
+    press(view, "Return")
+    click(view.mri.canvas, 20, 12)
+    for left in (0, 0):
+        press(view, "Ctrl+Z")
+        assert len(drafting.mri_mm) == left
+    assert view.us.canvas.tool is Tool.POINT and len(drafting.us_mm) == 2
+    for _ in range(2):
+        press(view, "Ctrl+Z")
+    assert drafting.us_mm == [] and session.registration == moved
+    press(view, "Ctrl+Z")
+    assert session.registration != moved, "nothing is drawn: the step before it"
+    press(view, "Esc")
+
+
+def test_undo_takes_the_point_on_ultrasound_back(application, session, view):
+    before = session.registration
+    press(view, "L")
+    click(view.us.canvas, 80, 60)
+    press(view, "Ctrl+Z")
+    assert view.us.canvas.tool is Tool.POINT and application.window.rail.register.drafting.us_mm == []
+    assert session.registration == before
+    press(view, "Esc")
+
+
 def test_a_surface_needs_more_than_one_line_of_places(session, view, panel):
     press(view, "F")
     click(view.us.canvas, 70, 40)

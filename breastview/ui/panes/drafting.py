@@ -71,6 +71,24 @@ class Drafting(QObject):
         self.kind = kind
         self._tools.choose(first)
 
+    def take_back(self) -> bool:
+        """Take the last click of what is being drawn back; False where there is none to take."""
+        name = self._tools.name
+        if name not in STAGES or self._again is not None or not self._is_here():
+            return False
+        if name == "mri_contour" and self.mri_mm:
+            self.mri_mm.pop()
+            self._follow()
+        elif name == "mri_contour":
+            self._tools.choose("us_contour")
+        elif name == "us_contour":
+            self.us_mm.pop()
+        else:
+            self._forget()
+            self._tools.choose("us_point")
+        self.changed.emit()
+        return True
+
     def resume(self, other: Drafting) -> None:
         """Go on with what another one has drawn."""
         self._frame, self.kind, self._again = other._frame, other.kind, other._again
@@ -166,7 +184,8 @@ class Drafting(QObject):
     def _follow(self) -> None:
         """Follow a surface from its clicks: the probe looks at it squarely, or nearly so."""
         volume, present = self._session.volume, self._session.registration
-        if self.kind is ContourKind.SURFACE and volume is not None and present is not None:
+        self.followed = None
+        if self.kind is ContourKind.SURFACE and self.mri_mm and volume is not None and present is not None:
             found = trace_surface(volume, self.mri_mm, rotation(present)[:, 1])
             self.followed = found if len(found) else None
 

@@ -74,5 +74,5 @@ def build_window(
     UsPresenter(us, session, tools, expecting, us_marks, drafting, language, view)
     mri_presenter = MriPresenter(mri, us.canvas, session, tools, expecting, drafting, language, view)
     Glance(session, mri, mri_presenter, view)
-    presenter = WindowPresenter(view, session, tools, expecting, language)
+    presenter = WindowPresenter(view, session, tools, expecting, drafting, language)
     return Window(view, presenter, tools, rail, mri_presenter, rail.warm_model)

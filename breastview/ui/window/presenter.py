@@ -12,6 +12,7 @@ from breastview.messages import Message, message
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
 from breastview.ui.names import grade_text
+from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
 from breastview.ui.window.view import WindowView
@@ -21,16 +22,22 @@ class WindowPresenter(QObject):
     """Keeps the window's frame in step with the session."""
 
     def __init__(
-        self, view: WindowView, session: Session, tools: Tools, expecting: Expecting, language: Language
+        self,
+        view: WindowView,
+        session: Session,
+        tools: Tools,
+        expecting: Expecting,
+        drafting: Drafting,
+        language: Language,
     ) -> None:
         super().__init__(view)
         self._view, self._session, self._language = view, session, language
-        self._expecting = expecting
+        self._expecting, self._drafting = expecting, drafting
         self._texts_visible = True
         self._layout = "both"
         self._doing: dict[str, tuple[float | None, Message]] = {}
         view.folder_chosen.connect(session.open_folder)
-        view.undo_wanted.connect(session.undo)
+        view.undo_wanted.connect(self._undo)
         view.redo_wanted.connect(session.redo)
         view.layout_wanted.connect(self._show_layout)
         view.texts_wanted.connect(self._toggle_texts)
@@ -48,6 +55,11 @@ class WindowPresenter(QObject):
         session.saved.connect(self._saved)
         if session.case is not None:
             self._opened()
+
+    def _undo(self) -> None:
+        """Take the last click of a drawing in hand back, else the last step: the pose below it must stay."""
+        if not self._drafting.take_back():
+            self._session.undo()
 
     def progress(self, kind: str, fraction: float | None, doing: Message | None) -> None:
         """Show what background work says; None: that work has ended."""

@@ -48,7 +48,7 @@ def _height(label: QLabel, words: str, width: int) -> int:
 def _words(language: Language) -> dict[str, tuple[str, str]]:
     """Every sentence with its keys."""
     text = language.text
-    ends = text("Enter or a double click ends, Esc cancels.")
+    ends = text("Enter or a double click ends, Ctrl+Z takes a click back, Esc cancels.")
     expected = text(
         "Dotted: where it lies 9 times in 10. "
         "Arrows move the expected place by 0.5 mm, Enter takes it. It counts once moved."
