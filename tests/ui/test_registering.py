@@ -246,6 +246,16 @@ def test_a_new_point_is_the_chosen_one_though_the_skin_stands_below_it(session, 
     assert rows(panel) == ["1", "Skin"], "what was placed last goes, not the skin"
 
 
+def test_the_numbers_follow_the_hand_at_every_step_of_a_drag(session, panel):
+    session.begin()
+    for x in (16.0, 18.5):
+        pose = start_from_mri_mark((0.0, 5.0), (x, 20.0, 6.0))
+        session.dispatch(SetRegistration(session.us_key, 0, pose))
+        assert panel.fields["x"].value() == pytest.approx(pose.centre_mm[0])
+    session.abort()
+    assert panel.fields["x"].value() == pytest.approx(session.registration.centre_mm[0])
+
+
 def test_the_skin_needs_no_click(session, view, panel):
     session.images.body = hill()
     push(panel.skin)

@@ -72,6 +72,7 @@ class RegisterPresenter(QObject):
         session.opened.connect(self._begin)
         session.loaded.connect(self.show)
         session.changed.connect(self._changed)
+        session.moved.connect(self._follow)
         self.show()
         self._show_tool()
 
@@ -238,6 +239,10 @@ class RegisterPresenter(QObject):
         if not drafting.mri_mm:
             return "surface"
         return "surface lost" if drafting.followed is None else "surface followed"
+
+    def _follow(self) -> None:
+        """Show where a drag in hand has come."""
+        self.pose.show(self._session.registration)
 
     def _changed(self, parts: frozenset[Part]) -> None:
         if parts & SHOWN:
