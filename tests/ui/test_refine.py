@@ -148,6 +148,7 @@ def test_a_snapshot_is_kept_looked_at_and_taken_up_again(session, view, panel):
     push(panel.snapshots.keep)
     assert kept(panel) == ["A  ·  known from the simulation  ·  present"]
     assert not panel.snapshots.hold.isEnabled() and not panel.snapshots.take.isEnabled()
+    assert panel.snapshots.take.toolTip().endswith("It is the present registration.")
     press(view, "Alt+Right")
     second, before, title = session.registration, picture(view), view.mri.title.text()
     hold(panel.snapshots.hold)

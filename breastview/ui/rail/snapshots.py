@@ -13,7 +13,7 @@ from breastview.messages import message
 from breastview.records.values import Snapshot
 from breastview.review.registering import KeepSnapshot, RemoveSnapshot, TakeSnapshot
 from breastview.ui.glance import on_hold
-from breastview.ui.rail.parts import Panel, button
+from breastview.ui.rail.parts import Panel, button, offer
 from breastview.ui.session import Session
 
 ROWS = 3  # that the list shows at once
@@ -98,9 +98,10 @@ class SnapshotsPresenter(QObject):
 
     def _show_buttons(self) -> None:
         chosen = self._chosen()
-        other = chosen is not None and not self._is_present(chosen)
+        is_present = chosen is not None and self._is_present(chosen)
+        why_not = self._language.text("It is the present registration.") if is_present else ""
         for widget in (self._panel.hold, self._panel.take):
-            widget.setEnabled(other)
+            offer(widget, why_not)
         for widget in (self._panel.hold, self._panel.take, self._panel.remove):
             widget.setVisible(chosen is not None)
 
