@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from breastview.fusion.network import Maps, modality_of, mri_tensor
-from breastview.fusion.spec import MODALITIES, US_ONLY
+from breastview.fusion.spec import MODALITIES, US_ONLY, InputSpec
 from model_training.augment import augmented
 from model_training.cohort.samples import Samples
 from model_training.recipe import Recipe
@@ -137,6 +137,13 @@ def sized(images: np.ndarray, size_px: int) -> torch.Tensor:
 def mri_images(samples: Samples, mri: str, cases: np.ndarray, variants: np.ndarray) -> np.ndarray:
     """MRI (n, channel, h, w) of these cases, "registered" in these variants, or "native"."""
     return samples.native[cases] if mri == "native" else samples.mri[cases, variants]
+
+
+def exact_pair(samples: Samples, case: int, spec: InputSpec) -> tuple[torch.Tensor, torch.Tensor]:
+    """US (1, 1, size, size) and MRI (1, channel, size, size) of a case, as the application cuts them."""
+    one, first = np.array([case]), np.array([0])
+    mri = mri_images(samples, spec.mri_input, one, first)
+    return sized(samples.us[one, first], spec.size_px), sized(mri, spec.size_px)
 
 
 def mri_channels(samples: Samples, mri: str) -> np.ndarray:

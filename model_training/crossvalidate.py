@@ -19,9 +19,9 @@ from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import InputSpec, NetworkSpec, read_spec
 from breastview.whole import written_whole
 from model_training import evaluate
+from model_training.calibrate import Answered, Head
 from model_training.cohort.samples import Samples
 from model_training.cohort.stills import STILLS, stills_with_masks
-from model_training.export import Answered, Head
 from model_training.initial import StartError, initial
 from model_training.measure import Found, attention_shares, stills_figures
 from model_training.predict import predict

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 from breastview.fusion.spec import read_spec, write_spec
 from model_training import crossvalidate, evaluate
 from model_training.__main__ import app
+from model_training.calibrate import Answered, Head
 from model_training.cohort.samples import load_cohort
 from model_training.crossvalidate import cross_validate
-from model_training.export import Answered, Head
 from model_training.initial import StartError
 from model_training.recipe import Recipe
 from model_training.run_folder import RunError, read_settings
