@@ -8,6 +8,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +88,18 @@ def train(
         state = _state(net, network, recipe, team, device)
         run_folder.resume(run, state, device)
         epochs = plan(network, recipe)
-        for number in range(state.progress.epoch, len(epochs)):
-            begun = time.monotonic()
-            loss = _epoch(state, training, epochs[number], number, recipe, team, device)
-            state.progress.seconds += time.monotonic() - begun
-            state.progress.epoch = number + 1
-            if team.leads:
-                kept = state.average if began is None else between(state.average, began, recipe.start_share)
-                _close(run, state, kept, validation, epochs[number], recipe, loss, origin)
-            team.wait()
+        left = range(state.progress.epoch, len(epochs))
+        with _board(run, left, team) as board:
+            for number in left:
+                begun = time.monotonic()
+                loss = _epoch(state, training, epochs[number], number, recipe, team, device)
+                state.progress.seconds += time.monotonic() - begun
+                state.progress.epoch = number + 1
+                if board is not None:
+                    share = recipe.start_share
+                    kept = state.average if began is None else between(state.average, began, share)
+                    _close(run, board, state, kept, validation, epochs[number], recipe, loss, origin)
+                team.wait()
     return run_folder.load_average(run, network)
 
 
@@ -296,6 +300,7 @@ def _tensors(net: FusionNetwork) -> dict[str, torch.Tensor]:
 
 def _close(
     run: Path,
+    board: SummaryWriter,
     state: State,
     kept: FusionNetwork,
     validation: Samples,
@@ -325,7 +330,7 @@ def _close(
         "chosen_by": f"validation AUC, {head} head",
     }
     run_folder.write_line(run, line)
-    _scalars(run, state, {"loss": loss, **{f"auc/{name}": value for name, value in aucs.items()}})
+    _scalars(board, state, {"loss": loss, **{f"auc/{name}": value for name, value in aucs.items()}})
     log.info("%s", line)
     run_folder.keep(run, state)
 
@@ -342,10 +347,20 @@ def _aucs(logits: dict[str, np.ndarray], samples: Samples) -> dict[str, float]:
     return aucs
 
 
-def _scalars(run: Path, state: State, values: dict[str, float]) -> None:
+@contextmanager
+def _board(run: Path, epochs: range, team: Team) -> Iterator[SummaryWriter | None]:
+    """TensorBoard's log of these epochs, for the process that leads; what a killed run left of them goes."""
+    if not (team.leads and epochs):
+        yield None
+        return
+    with SummaryWriter(os.fspath(run / "tensorboard"), purge_step=epochs[0] + 1) as board:
+        yield board
+
+
+def _scalars(board: SummaryWriter, state: State, values: dict[str, float]) -> None:
     shares = state.average.head.prior.detach().softmax(dim=0).tolist()
     weights = {f"weight/{name}": x for name, x in zip(state.net.head.modalities, shares, strict=True)}
     rates = {"rate": state.optimiser.param_groups[-1]["lr"]}
-    with SummaryWriter(os.fspath(run / "tensorboard"), purge_step=state.progress.epoch) as writer:
-        for name, value in {**values, **weights, **rates}.items():
-            writer.add_scalar(name, value, state.progress.epoch)
+    for name, value in {**values, **weights, **rates}.items():
+        board.add_scalar(name, value, state.progress.epoch)
+    board.flush()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -79,8 +81,12 @@ def test_a_run_killed_before_its_checkpoint_logs_the_epoch_once(cohort, uninterr
         patch.setattr(run_folder, "keep", die)
         with pytest.raises(Killed):
             train(cohort, tmp_path, NETWORK, RECIPE)
+    assert [scalar.step for scalar in tensorboard(tmp_path).Scalars("loss")] == [1]
+    assert not any("Writer" in type(thread).__name__ for thread in threading.enumerate())
+    time.sleep(1)  # TensorBoard sorts its files by the second
     assert same(train(cohort, tmp_path, NETWORK, RECIPE), uninterrupted[1])
     assert [line["epoch"] for line in log_lines(tmp_path)] == [1, 2, 3]
+    assert [scalar.step for scalar in tensorboard(tmp_path).Scalars("loss")] == [1, 2, 3]
 
 
 def test_a_finished_run_is_not_trained_further(cohort, uninterrupted):
@@ -138,16 +144,22 @@ def test_a_run_goes_on_with_the_cases_that_it_began_with_only(cohort, uninterrup
         training.train(replace(parts[0], mri=pictures), parts[1], run, NETWORK, RECIPE)
 
 
-def test_tensorboard_shows_loss_and_auc(uninterrupted):
+def tensorboard(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(uninterrupted[0] / "tensorboard"))
+    events = EventAccumulator(str(run / "tensorboard"))
     events.Reload()
+    return events
+
+
+def test_tensorboard_shows_loss_and_auc(uninterrupted):
+    events = tensorboard(uninterrupted[0])
     losses = events.Scalars("loss")
     assert [scalar.step for scalar in losses] == [1, 2, 3]
     logged = [line["loss"] for line in log_lines(uninterrupted[0])]
     assert [scalar.value for scalar in losses] == pytest.approx(logged, abs=1e-4)
     assert {"auc/fused", "auc/us", "auc/mri", "weight/us", "rate"} <= set(events.Tags()["scalars"])
+    assert len(list((uninterrupted[0] / "tensorboard").iterdir())) == 1
 
 
 def test_a_bundles_weights_can_be_the_start_and_the_log_says_so(cohort, small_bundle, tmp_path):
