@@ -19,6 +19,7 @@ from breastview.fusion.spec import US_ONLY, ModelSpec, Scope
 from breastview.messages import render
 from breastview.whole import write_whole
 from model_training.markdown import figure, table
+from model_training.scope import RANGES
 
 HEADS = ("fused", "us", "mri")
 FONTS = Path(__file__).resolve().parent.parent / "resources" / "fonts"
@@ -74,7 +75,7 @@ def card_parts(spec: ModelSpec) -> tuple[Part, ...]:
         f"sources: {', '.join(spec.scope.sources) or 'not told'}",
         f"modalities: {', '.join(spec.scope.modalities)}",
         f"MRI channels that must be there: {', '.join(spec.scope.required_channels) or 'none'}",
-        *(render(line) for line in spec.scope.details),
+        *_bounds(spec.scope),
     )
     made = tuple(f"{key}: {value}" for key, value in spec.training.items() if key != "best_possible_auc")
     return (
@@ -90,8 +91,14 @@ def _us_only(scope: Scope | None) -> tuple[Part, ...]:
     """The part about ultrasound alone, where it was validated."""
     if scope is None:
         return ()
-    listed = (f"sources: {', '.join(scope.sources)}", *(render(line) for line in scope.details))
+    listed = (f"sources: {', '.join(scope.sources)}", *_bounds(scope))
     return (Part("Ultrasound alone, where there is no MRI", (scope.note,), listed),)
+
+
+def _bounds(scope: Scope) -> tuple[str, ...]:
+    """What bounds a scope, and how its ranges were taken."""
+    ranges = (RANGES,) if scope.sizes_mm or scope.min_age_y is not None else ()
+    return (*(render(line) for line in scope.details), *ranges)
 
 
 def markdown(spec: ModelSpec) -> str:

@@ -37,6 +37,7 @@ def test_markdown_says_scope_worth_and_making():
     assert text.startswith("# Model of the ward\n\n**Validated on 120 lesions")
     assert "Network: resnet50, one trunk a modality, fusion by softmax weights and a gate" in text
     assert "- Scanners: GE Brivo." in text and "- Lesions on ultrasound: 5 to 41 mm." in text
+    assert "- Ages and sizes: the range that holds the central 99 % of the measured lesions." in text
     assert "- For research only: measured on fewer than 100 malignant or 100 benign lesions." in text
     assert "| head | AUC | accuracy | n |" in text
     assert "| fused | 0.900 (0.860–0.930) | 0.800 (0.700–0.880) | 120 |" in text
@@ -58,7 +59,7 @@ def test_ultrasound_alone_has_a_scope_and_a_row_of_its_own():
         replace(SPEC, us_scope=stills, metrics={**SPEC.metrics, "us_only": alone}, training=training)
     )
     assert "## Ultrasound alone, where there is no MRI\n\nUltrasound alone: 77 stills." in text
-    assert "- sources: stills" in text
+    assert "- sources: stills" in text and text.count("the central 99 %") == 1
     assert "| us, without MRI | 0.880 (0.800–0.940) | 0.820 (0.720–0.890) | – | 77 |" in text
 
 

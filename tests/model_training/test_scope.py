@@ -33,6 +33,15 @@ def test_bounds_come_from_the_lesions():
     assert scope.note == "Validated on 7 lesions (3 malignant) of 4 patients from records."
 
 
+@pytest.mark.parametrize(
+    ("count", "bounds"), [(1, (1, 1)), (200, (1, 90)), (201, (10, 31)), (2000, (10, 31))]
+)
+def test_an_outlier_bounds_ages_and_sizes_of_few_lesions_only(count, bounds):
+    values = [1, 90, *(10.2, 30.4) * count][:count]
+    scope = scope_of(manifest(count, 0, size_mm=values, age_y=values))
+    assert scope.sizes_mm == bounds == (scope.min_age_y, scope.max_age_y)
+
+
 def test_what_is_not_known_is_not_bounded():
     scope = scope_of(manifest())
     assert (scope.min_age_y, scope.max_age_y, scope.sizes_mm) == (None, None, None)
