@@ -22,6 +22,7 @@ from breastview.messages import render
 from tests.imaging.dicom_files import (
     coded,
     enhanced_mr,
+    mr_pixels,
     mr_series,
     mr_slice,
     raw_element,
@@ -31,6 +32,7 @@ from tests.imaging.dicom_files import (
     us_pixels,
     us_still,
 )
+from tests.imaging.told import codes, problems
 
 IMPLICIT, DEFLATED, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 RLE, JPEG_LS = "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80"
@@ -200,6 +202,89 @@ def test_a_link_to_nowhere_and_a_pipe_do_not_hang_the_scan(tmp_path):
     case = scan_folder(tmp_path)
     assert {(p.path, p.reason.code) for p in case.problems} == {("link", "problem.cannot_open")}
     assert case.volumes[0].shape[0] == 3
+
+
+def test_truncated_slices_are_listed_and_leave_a_gap(tmp_path):
+    paths = save_all(tmp_path, mr_series(6))
+    paths[2].write_bytes(paths[2].read_bytes()[:-50])
+    paths[4].write_bytes(paths[4].read_bytes()[:300])
+    case = scan_folder(tmp_path)
+    assert problems(case) == {"IM0002": "problem.truncated", "IM0004": "problem.broken_header"}
+    (volume,) = case.volumes
+    assert volume.shape[0] == 6
+    assert codes(volume.notes) == ["scan.slices_missing"]
+    array = load_volume(volume).array
+    assert not array[2].any() and not array[4].any()
+    np.testing.assert_array_equal(array[5], mr_pixels(5))
+
+
+@pytest.mark.parametrize("syntax", [RLE, JPEG_LS, JPEG_2000])
+def test_truncated_compressed_slices_are_listed(tmp_path, syntax):
+    paths = save_all(tmp_path, (coded(made, syntax) for made in mr_series(4)))
+    paths[1].write_bytes(paths[1].read_bytes()[:-60])
+    case = scan_folder(tmp_path)
+    assert problems(case) == {"IM0001": "problem.truncated"}
+    assert codes(case.volumes[0].notes) == ["scan.slices_missing"]
+
+
+def _blot(path: Path) -> None:
+    """Write zeros over where a compressed picture begins."""
+    raw = bytearray(path.read_bytes())
+    at = raw.index(b"\xff\xd8\xff")
+    raw[at : at + 12] = bytes(12)
+    path.write_bytes(raw)
+
+
+def test_a_slice_that_cannot_be_decoded_stays_black_and_is_noted(tmp_path):
+    paths = save_all(tmp_path, (coded(made, JPEG_LS) for made in mr_series(4)))
+    _blot(paths[1])
+    (volume,) = scan_folder(tmp_path).volumes
+    loaded = load_volume(volume)
+    assert [render(note) for note in loaded.notes] == [
+        "Slice 2 cannot be decoded and stays black. Export this image again."
+    ]
+    assert not loaded.array[1].any() and loaded.array[2].any()
+
+
+def test_a_volume_of_which_nothing_can_be_decoded(tmp_path):
+    for path in save_all(tmp_path, (coded(made, JPEG_LS) for made in mr_series(3))):
+        _blot(path)
+    (volume,) = scan_folder(tmp_path).volumes
+    with pytest.raises(CaseError, match=r"No image of t1wi can be decoded"):
+        load_volume(volume)
+
+
+def test_files_that_vanish_after_the_scan(tmp_path):
+    paths = save_all(tmp_path, mr_series(3), us_still())
+    case = scan_folder(tmp_path)
+    paths[1].unlink()
+    assert codes(load_volume(case.volumes[0]).notes) == ["problem.decode"]
+    for path in (*paths[:1], *paths[2:]):
+        path.unlink()
+    with pytest.raises(CaseError):
+        load_volume(case.volumes[0])
+    with pytest.raises(CaseError):
+        load_frames(case.frames[0])
+
+
+def test_flipped_bits_never_stop_the_rest(tmp_path):
+    rng = np.random.default_rng(11)
+    paths = save_all(tmp_path, mr_series(4), us_still())
+    clean = [path.read_bytes() for path in paths]
+    save_all(tmp_path / "sound", mr_series(3, series=9, SeriesDescription="t2_tse", EchoTime=90))
+    for _ in range(60):
+        for path, raw in zip(paths, clean, strict=True):
+            flipped = bytearray(raw)
+            for place in rng.integers(132, 1100, 6):
+                flipped[place] ^= 1 << int(rng.integers(8))
+            path.write_bytes(flipped)
+        case = scan_folder(tmp_path)
+        sound = [volume for volume in case.volumes if volume.role.role is Role.T2WI and volume.shape[0] == 3]
+        assert sound, "the sound series was lost"
+        for item in case.volumes:
+            _load_or_refuse(load_volume, item)
+        for item in case.frames:
+            _load_or_refuse(load_frames, item)
 
 
 def test_pixels_cut_short_after_the_scan_leave_black_slices(tmp_path):

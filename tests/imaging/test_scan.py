@@ -33,14 +33,7 @@ from tests.imaging.dicom_files import (
     save_all,
     us_still,
 )
-
-
-def codes(items) -> list[str]:
-    return [item.code for item in items]
-
-
-def problems(case) -> dict[str, str]:
-    return {problem.path: problem.reason.code for problem in case.problems}
+from tests.imaging.told import codes, problems
 
 
 def refusal(folder: Path) -> Message:
@@ -273,96 +266,6 @@ def test_only_broken_files(tmp_path):
     (path,) = save_all(tmp_path, mr_slice())
     path.write_bytes(path.read_bytes()[:-50])
     assert refusal(tmp_path) == Message("case.only_problems", {"count": 1})
-
-
-def test_truncated_slices_are_listed_and_leave_a_gap(tmp_path):
-    paths = save_all(tmp_path, mr_series(6))
-    paths[2].write_bytes(paths[2].read_bytes()[:-50])
-    paths[4].write_bytes(paths[4].read_bytes()[:300])
-    case = scan_folder(tmp_path)
-    assert problems(case) == {"IM0002": "problem.truncated", "IM0004": "problem.broken_header"}
-    (volume,) = case.volumes
-    assert volume.shape[0] == 6
-    assert codes(volume.notes) == ["scan.slices_missing"]
-    array = load_volume(volume).array
-    assert not array[2].any() and not array[4].any()
-    np.testing.assert_array_equal(array[5], mr_pixels(5))
-
-
-@pytest.mark.parametrize(
-    "syntax", ["1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"]
-)
-def test_truncated_compressed_slices_are_listed(tmp_path, syntax):
-    paths = save_all(tmp_path, (coded(made, syntax) for made in mr_series(4)))
-    paths[1].write_bytes(paths[1].read_bytes()[:-60])
-    case = scan_folder(tmp_path)
-    assert problems(case) == {"IM0001": "problem.truncated"}
-    assert codes(case.volumes[0].notes) == ["scan.slices_missing"]
-
-
-def test_a_slice_that_cannot_be_decoded_stays_black_and_is_noted(tmp_path):
-    paths = save_all(tmp_path, (coded(made, "1.2.840.10008.1.2.4.80") for made in mr_series(4)))
-    raw = bytearray(paths[1].read_bytes())
-    at = raw.index(b"\xff\xd8\xff")
-    raw[at : at + 12] = b"\0" * 12
-    paths[1].write_bytes(raw)
-    (volume,) = scan_folder(tmp_path).volumes
-    loaded = load_volume(volume)
-    assert [render(note) for note in loaded.notes] == [
-        "Slice 2 cannot be decoded and stays black. Export this image again."
-    ]
-    assert not loaded.array[1].any() and loaded.array[2].any()
-
-
-def test_a_volume_of_which_nothing_can_be_decoded(tmp_path):
-    for path in save_all(tmp_path, (coded(made, "1.2.840.10008.1.2.4.80") for made in mr_series(3))):
-        raw = bytearray(path.read_bytes())
-        at = raw.index(b"\xff\xd8\xff")
-        raw[at : at + 12] = b"\0" * 12
-        path.write_bytes(raw)
-    (volume,) = scan_folder(tmp_path).volumes
-    with pytest.raises(CaseError, match=r"No image of t1wi can be decoded"):
-        load_volume(volume)
-
-
-def test_files_that_vanish_after_the_scan(tmp_path):
-    paths = save_all(tmp_path, mr_series(3), us_still())
-    case = scan_folder(tmp_path)
-    paths[1].unlink()
-    assert codes(load_volume(case.volumes[0]).notes) == ["problem.decode"]
-    for path in (*paths[:1], *paths[2:]):
-        path.unlink()
-    with pytest.raises(CaseError):
-        load_volume(case.volumes[0])
-    with pytest.raises(CaseError):
-        load_frames(case.frames[0])
-
-
-def test_flipped_bits_never_stop_the_rest(tmp_path):
-    rng = np.random.default_rng(11)
-    paths = save_all(tmp_path, mr_series(4), us_still())
-    clean = [path.read_bytes() for path in paths]
-    save_all(tmp_path / "sound", mr_series(3, series=9, SeriesDescription="t2_tse", EchoTime=90))
-    for _ in range(60):
-        for path, raw in zip(paths, clean, strict=True):
-            flipped = bytearray(raw)
-            for place in rng.integers(132, 1100, 6):
-                flipped[place] ^= 1 << int(rng.integers(8))
-            path.write_bytes(flipped)
-        case = scan_folder(tmp_path)
-        sound = [volume for volume in case.volumes if volume.role.role is Role.T2WI and volume.shape[0] == 3]
-        assert sound, "the sound series was lost"
-        for item in case.volumes:
-            _load_or_refuse(load_volume, item)
-        for item in case.frames:
-            _load_or_refuse(load_frames, item)
-
-
-def _load_or_refuse(load, item):
-    try:
-        load(item)
-    except CaseError as error:
-        assert error.message.code == "problem.undecodable"
 
 
 def test_images_of_another_patient_are_set_aside(tmp_path):
