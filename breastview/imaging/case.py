@@ -80,6 +80,13 @@ class Patient:
     sex: str = ""
     age_y: int | None = None
 
+    @property
+    def readable_name(self) -> str:
+        """The name for people: the groups that "=" parts (Latin, ideographic, phonetic; DICOM PS3.5 6.2.1)
+        side by side, without the signs between their components; empty where there is none."""
+        groups = (" ".join(group.replace("^", " ").split()) for group in self.name.split("="))
+        return " · ".join(filter(None, groups))
+
 
 @dataclass(frozen=True)
 class PixelScale:

@@ -151,8 +151,7 @@ class _Page:
         return flags
 
     def _name(self) -> str:
-        name = self._content.patient.name.replace("=", " · ").replace("^", " ")
-        return " ".join(name.split()) or self._text("unknown")
+        return self._content.patient.readable_name or self._text("unknown")
 
     def _date(self, there: bool, date: object) -> str:
         if not there:

@@ -63,6 +63,20 @@ def test_the_identification_comes_from_the_first_header_that_has_it():
 
 
 @pytest.mark.parametrize(
+    ("name", "readable"),
+    [
+        ("ZHANG^SAN=张^三=", "ZHANG SAN · 张 三"),
+        ("=张^三", "张 三"),
+        ("Doe^Jane^^Dr", "Doe Jane Dr"),
+        ("^^ = ", ""),
+        ("", ""),
+    ],
+)
+def test_a_name_as_people_read_it(name, readable):
+    assert Patient(name).readable_name == readable
+
+
+@pytest.mark.parametrize(
     ("text", "date"),
     [("20260305", datetime.date(2026, 3, 5)), ("20261305", None), ("2026.03.05", None), ("", None)],
 )

@@ -30,7 +30,7 @@ from breastview.report.images import KeyImage
 from breastview.report.pdf import MARGIN, render_pdf, write_pdf
 
 ENGLISH, CHINESE = Language("en"), Language("zh_CN")
-PATIENT = Patient("ZHANG^SAN=张^三", "P-17", datetime.date(1971, 4, 9), "F", 54)
+PATIENT = Patient("ZHANG^SAN=张^三=", "P-17", datetime.date(1971, 4, 9), "F", 54)
 LESION = Lesion(
     "L1",
     Side.LEFT,

@@ -97,7 +97,7 @@ class WindowPresenter(QObject):
         patient, text = case.patient, self._language.text
         age = patient.age_y
         words = [
-            patient.name.replace("^", " ").replace("=", " · ").strip(" ·") or text("no name"),
+            patient.readable_name or text("no name"),
             patient.sex,
             f"{age} {text('y')}" if age is not None else "",
             f"{text('born')} {patient.birth_date:%Y-%m-%d}" if patient.birth_date else "",
