@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 from PIL import Image as Picture
@@ -427,20 +429,17 @@ def _covers(font: str) -> frozenset[int]:
 def _markup(words: str) -> str:
     """Escape for platypus; what Latin lacks is set in CJK, and what both lack is printed as a visible box."""
     _register_fonts()
-    latin, cjk = _covers(LATIN), _covers(CJK)
-    out, run = [], ""
-    for letter in words:
-        code = ord(letter)
-        if code in latin or letter.isspace():
-            if run:
-                out.append(f'<font name="{CJK}">{run}</font>')
-                run = ""
-            out.append({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": "<br/>"}.get(letter, letter))
-        else:
-            run += letter if code in cjk else ""
-            if code not in cjk:
-                out.append(f'<font name="{CJK}">{run}</font>{MISSING}' if run else MISSING)
-                run = ""
-    if run:
-        out.append(f'<font name="{CJK}">{run}</font>')
-    return "".join(out)
+    return "".join(_set_in(font, "".join(run)) for font, run in groupby(words, _font_of))
+
+
+def _font_of(letter: str) -> str:
+    """The font that has a letter, or none."""
+    if letter.isspace() or ord(letter) in _covers(LATIN):
+        return LATIN
+    return CJK if ord(letter) in _covers(CJK) else ""
+
+
+def _set_in(font: str, run: str) -> str:
+    if not font:
+        return MISSING * len(run)
+    return escape(run, {"\n": "<br/>"}) if font == LATIN else f'<font name="{CJK}">{run}</font>'
