@@ -82,6 +82,10 @@ class Reading:
         """Whether this is what US alone tells, within the scope of that."""
         return self.eligibility.us_only and not self.research_override
 
+    def heatmap(self, modality: str) -> Heatmap | None:
+        """The heatmap on "us" or "mri", where there is one."""
+        return next((one for one in self.heatmaps if one.modality == modality), None)
+
     def worth(self, spec: ModelSpec) -> tuple[Scope, dict[str, Metric]]:
         """What the answer is worth: the scope that it stands in, and the figures measured there."""
         if self.us_only and spec.us_scope is not None:

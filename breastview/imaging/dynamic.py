@@ -14,6 +14,7 @@ from breastview.imaging.volume import Volume
 from breastview.messages import message
 
 SUBTRACTION = "subtraction"  # key of the computed DCE 2 − DCE 1
+SUBTRACTION_NAME = "DCE 2 − 1"
 SAME_GRID_MM = 0.01
 UPTAKE_PERCENT = 99.99  # of all voxels: a lesion of a cubic centimetre must keep its grey levels
 

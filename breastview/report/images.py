@@ -59,7 +59,7 @@ def us_images(
     aspect, mm = (plane.spacing_mm[0] / plane.spacing_mm[1], plane.spacing_mm[1]) if plane else (1.0, None)
     name = lesion.lesion_id if lesion else ""
     images = [_key_image("us", name, _rgb(grey), mm, aspect, box)]
-    heatmap = _heatmap(reading, "us")
+    heatmap = reading.heatmap("us") if reading else None
     if heatmap is not None:
         rect = (heatmap.left, heatmap.top, heatmap.width, heatmap.height)
         hot = over(grey, within(heatmap_rgba(heatmap), rect, stack.sector), rect, OPACITY)
@@ -90,7 +90,7 @@ def plane_images(
         point = to_grid(x, y)
     lesion_id = lesion.lesion_id if lesion else ""
     plain = _key_image("mri_plane", lesion_id, _rgb(grey), step, box=box, point=point, volume=name)
-    heatmap = _heatmap(reading, "mri")
+    heatmap = reading.heatmap("mri") if reading else None
     if heatmap is None or heatmap.plane is not None:
         return [plain]
     size = (heatmap.width / step, heatmap.height / step)
@@ -104,7 +104,7 @@ def plane_images(
 def crop_images(volume: Volume, lesion: Lesion, reading: Reading | None, name: str) -> list[KeyImage]:
     """The acquired plane around the MRI mark, twice as wide as what the network saw of it, plain and with the
     heatmap; nothing where the network saw no native MRI."""
-    heatmap = _heatmap(reading, "mri")
+    heatmap = reading.heatmap("mri") if reading else None
     if heatmap is None or heatmap.plane is None:
         return []
     count = round(CROP_WIDTHS * heatmap.width / CROP_STEP_MM)
@@ -151,10 +151,6 @@ def labelled(picture: np.ndarray, words: str) -> np.ndarray:
         font = font.font_variant(size=font.size - 1)
     draw.text((EDGE_PX, picture.shape[0] + LETTER_PX), words, WORDS_RGB, font, anchor="lm")
     return np.asarray(image)
-
-
-def _heatmap(reading: Reading | None, modality: str) -> Heatmap | None:
-    return next((m for m in reading.heatmaps if m.modality == modality), None) if reading else None
 
 
 def _shown(sampled: np.ndarray, volume: Volume) -> np.ndarray:

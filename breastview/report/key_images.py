@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from breastview.fusion.reading import Reading
-from breastview.imaging.dynamic import SUBTRACTION
+from breastview.imaging.dynamic import SUBTRACTION, SUBTRACTION_NAME
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.pair import RegisteredPair, register_pair
@@ -67,7 +67,7 @@ def _registered(
 
 def _shown_volume(volumes: Mapping[str, Volume]) -> tuple[Volume | None, str]:
     if SUBTRACTION in volumes:
-        return volumes[SUBTRACTION], "DCE 2 − 1"
+        return volumes[SUBTRACTION], SUBTRACTION_NAME
     for volume in volumes.values():
         return volume, volume.role.role.value.upper()
     return None, ""

@@ -278,6 +278,12 @@ class Session(QObject):
         return self.state.record.lesion(self.state.lesion_id)
 
     @property
+    def reading(self) -> Reading | None:
+        """What the model said of the chosen lesion."""
+        lesion = self.lesion
+        return self.readings.get(lesion.lesion_id) if lesion else None
+
+    @property
     def stack(self) -> FrameStack | None:
         """The hung US image, once loaded."""
         return self.stacks.get(self.us_key or "")

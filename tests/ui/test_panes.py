@@ -257,6 +257,15 @@ def test_an_unregistered_case_has_no_plane_to_show(session, view):
     assert session.registration is None and view.mri.canvas.tool is Tool.BROWSE
 
 
+def test_the_slice_of_a_new_mark_is_shown_where_the_us_plane_is_shown_no_more(session, view, registered):
+    push(next(button for button in view.mri.findChildren(QToolButton) if button.text() == "US plane"))
+    press(view, "Ctrl+Z")
+    assert session.registration is None and "slice 4/6" in texts(view.mri.canvas)
+    session.dispatch(AddLesion())
+    session.dispatch(MarkMri("L1", MriMark(session.case.volumes[0].key, MARK_MM)))
+    assert "slice 3/6" in texts(view.mri.canvas)
+
+
 def test_the_opacity_slider_is_there_only_where_it_works(view, registered):
     buttons = {b.text(): b for b in view.mri.findChildren(QToolButton)}
     slider = view.mri._opacity

@@ -6,7 +6,7 @@ from PySide6.QtCore import QObject
 
 from breastview.imaging.case import Role, RoleChoice, ScannedFrames, ScannedVolume
 from breastview.imaging.display import thumbnail, to_uint8
-from breastview.imaging.dynamic import SUBTRACTION, phases
+from breastview.imaging.dynamic import SUBTRACTION, SUBTRACTION_NAME, phases
 from breastview.language import Language
 from breastview.messages import Message, message
 from breastview.review.actions import OverrideRole
@@ -87,7 +87,7 @@ class CasePresenter(QObject):
         )
         rows = [self._volume_row(volume) for volume in ordered]
         if len(phases(case.volumes)) >= 2:
-            rows.insert(0, Row(SUBTRACTION, "DCE 2 − 1", "", self._language.text("computed here")))
+            rows.insert(0, Row(SUBTRACTION, SUBTRACTION_NAME, "", self._language.text("computed here")))
         return rows
 
     def _volume_row(self, volume: ScannedVolume) -> Row:

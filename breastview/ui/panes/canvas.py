@@ -6,6 +6,7 @@ The canvas knows pixels of its picture and nothing of medicine: presenters decid
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 import pyqtgraph as pg
@@ -39,6 +40,15 @@ class Tool(StrEnum):
     MOVE = "move"
     LINE = "line"
     EXTENT = "extent"  # a click is a point, a drag a box
+
+
+class Press(NamedTuple):
+    """A button that is held: where the pointer was last seen in the widget, and where it went down in the
+    picture."""
+
+    button: Qt.MouseButton
+    at: QPointF
+    start: QPointF
 
 
 class Canvas(pg.GraphicsView):
@@ -92,7 +102,7 @@ class Canvas(pg.GraphicsView):
             f"font-size: {style.SMALL_PT}pt;"
         )
         self._rect = QRectF()
-        self._press: tuple[Qt.MouseButton, QPointF, QPointF] | None = None
+        self._press: Press | None = None
         self._moved: QPointF | None = None  # how far the hand has come since the picture was painted
         self._painted = True  # what the hand did last
         self._mm_per_px: float | None = None
@@ -260,13 +270,13 @@ class Canvas(pg.GraphicsView):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Begin a gesture of the tool in hand; another button has to wait until it ends."""
         event.accept()
-        held = self._press[0] if self._press is not None else event.button()
+        held = self._press.button if self._press is not None else event.button()
         if event.button() is not held and event.buttons() & held:
             return
         self.setFocus()
         self._moved, self._painted = None, True
         place = self._to_picture(event.position())
-        self._press = (event.button(), event.position(), place)
+        self._press = Press(event.button(), event.position(), place)
         if event.button() is Qt.MouseButton.LeftButton and self.tool is Tool.MOVE:
             shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
             self.drag_began.emit(place.x(), place.y(), Grip.SPIN if shift else self._grip(event.position()))
@@ -274,38 +284,39 @@ class Canvas(pg.GraphicsView):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Go on with the gesture, or tell what lies under the pointer: of a hand that moves things, where it
         lets go."""
-        place = self._to_picture(event.position())
-        if self._press is not None and self._press[0] is Qt.MouseButton.LeftButton and self.tool is Tool.MOVE:
-            self._moved = place - self._press[2]
+        place, press = self._to_picture(event.position()), self._press
+        if press is None:
+            self.hovered.emit(place.x(), place.y())
+            if self._ring.isVisible():
+                self._point_at(self._grip(event.position()))
+            return
+        left = press.button is Qt.MouseButton.LeftButton
+        if left and self.tool is Tool.MOVE:
+            self._moved = place - press.start
             if self._painted:
                 self._follow_hand()
             return
         self.hovered.emit(place.x(), place.y())
-        if self._press is None:
-            if self._ring.isVisible():
-                self._point_at(self._grip(event.position()))
+        if left and self.tool is not Tool.BROWSE:
+            self._drag_tool(press.start, place)
             return
-        button, at, start = self._press
-        if button is Qt.MouseButton.LeftButton and self.tool is not Tool.BROWSE:
-            self._drag_tool(start, place)
-            return
-        moved = event.position() - at
-        self._press = (button, event.position(), start)
-        if button is Qt.MouseButton.RightButton:
+        moved = event.position() - press.at
+        self._press = press._replace(at=event.position())
+        if press.button is Qt.MouseButton.RightButton:
             self.windowed.emit(-moved.y() / 300, moved.x() / 300)
         else:
             self._pan(moved)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End the gesture and tell what was drawn."""
-        if self._press is None or event.button() is not self._press[0]:
+        if self._press is None or event.button() is not self._press.button:
             return
         press, self._press = self._press, None
-        if press[0] is Qt.MouseButton.RightButton:
+        if press.button is Qt.MouseButton.RightButton:
             self.window_set.emit()
-        if press[0] is not Qt.MouseButton.LeftButton:
+        if press.button is not Qt.MouseButton.LeftButton:
             return
-        place, start = self._to_picture(event.position()), press[2]
+        place, start = self._to_picture(event.position()), press.start
         if self._rubber is not None:
             self._box.removeItem(self._rubber.item)
             self._rubber = None
@@ -318,7 +329,7 @@ class Canvas(pg.GraphicsView):
             self.box_drawn.emit(rect.left(), rect.top(), rect.right(), rect.bottom())
         elif self.tool is Tool.LINE:
             self.line_drawn.emit(start.x(), start.y(), place.x(), place.y())
-        elif self.tool is not Tool.BROWSE or press[1] == event.position():
+        elif self.tool is not Tool.BROWSE or press.at == event.position():
             self.clicked.emit(place.x(), place.y())
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:

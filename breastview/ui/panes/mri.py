@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject
 from breastview.fusion.overlay import Rect, blend, fitted, heatmap_rgba, rect_in_slice, within
 from breastview.fusion.reading import Heatmap
 from breastview.imaging.display import to_uint8
-from breastview.imaging.dynamic import SUBTRACTION
+from breastview.imaging.dynamic import SUBTRACTION, SUBTRACTION_NAME
 from breastview.imaging.geometry import (
     apply,
     beside,
@@ -21,8 +21,8 @@ from breastview.imaging.geometry import (
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.language import Language
 from breastview.records.values import MriMark
-from breastview.registration.parameters import Point3
-from breastview.registration.plane import PlaneGrid, UsPlane, sector_grid
+from breastview.registration.parameters import Point3, RegistrationParameters
+from breastview.registration.plane import UsPlane, sector_grid
 from breastview.registration.resample import resample_plane
 from breastview.registration.transform import map_points, rotation, us_to_mri
 from breastview.review.actions import MarkMri
@@ -131,9 +131,14 @@ class MriPresenter(QObject):
             self._mode = PLANE
         self.draw()
 
+    @property
+    def _shown_plane(self) -> tuple[RegistrationParameters, UsPlane] | None:
+        """The registration and its US plane, where that is what is shown; None: acquired slices are."""
+        return None if self._mode == ACQUIRED else self._session.registered
+
     def draw(self) -> None:
         """Draw everything anew."""
-        volume = self._session.volume
+        volume, shown = self._session.volume, self._shown_plane
         registered = self._session.registered is not None
         mode = self._mode if registered else ACQUIRED
         self._view.set_mode(mode, {ACQUIRED: True, PLANE: registered, FUSED: registered})
@@ -143,16 +148,14 @@ class MriPresenter(QObject):
         self._view.title.setText(self._title(volume, mode))
         if volume is None:
             self._draw_empty()
-        elif mode == ACQUIRED:
+        elif shown is None:
             self._draw_acquired(volume)
         else:
-            self._draw_in_plane(volume, mode)
+            self._draw_in_plane(volume, *shown)
 
     def _title(self, volume: Volume | None, mode: str) -> str:
         text = self._language.text
-        if self._session.case is None:
-            return text("MRI")
-        if self._session.mri_key is None:
+        if self._session.case is None or self._session.mri_key is None:
             return text("MRI")
         name = self.volume_name(self._session.mri_key)
         if mode == ACQUIRED or volume is None:
@@ -163,7 +166,7 @@ class MriPresenter(QObject):
         """What a volume is called on screen."""
         case = self._session.case
         if key == SUBTRACTION or case is None:
-            return "DCE 2 − 1"
+            return SUBTRACTION_NAME
         return role_name(case.volume(key).role, self._language)
 
     def _draw_empty(self) -> None:
@@ -224,32 +227,22 @@ class MriPresenter(QObject):
         if self._tools.name.startswith("mri"):
             self._view.canvas.setFocus()
 
-    def _grid(self, plane: UsPlane) -> tuple[PlaneGrid, tuple[float, float, float, float]]:
-        """The grid over the sector, coarse while a hand moves it, and its rectangle in US pixels."""
-        stack = self._session.stack
-        assert stack is not None
-        sector = stack.sector
-        rect = (sector.left, sector.top, sector.right - sector.left, sector.bottom - sector.top)
-        step_mm = MOVING_STEP_MM if self._session.moving else VIEW_STEP_MM
-        return sector_grid(stack, plane, step_mm), tuple(float(v) for v in rect)  # type: ignore[return-value]
-
-    def _draw_in_plane(self, volume: Volume, mode: str) -> None:
-        registered = self._session.registered
-        stack = self._session.stack
-        if registered is None or stack is None:
+    def _draw_in_plane(self, volume: Volume, parameters: RegistrationParameters, plane: UsPlane) -> None:
+        canvas, stack = self._view.canvas, self._session.stack
+        if stack is None:
             return
-        parameters, plane = registered
-        canvas = self._view.canvas
-        grid, rect = self._grid(plane)
+        grid = sector_grid(stack, plane, MOVING_STEP_MM if self._session.moving else VIEW_STEP_MM)
         sampled = resample_plane(
             volume.array, volume.index_to_lps, us_to_mri(parameters), grid, warp=parameters.warp
         )
         picture = to_uint8(sampled, self._window(volume))
         canvas.show_overlay(None)
         aspect = plane.spacing_mm[0] / plane.spacing_mm[1]
-        if mode == FUSED:
+        if self._mode == FUSED:
             picture = blend(self._sector(stack, picture.shape), picture, self._opacity)
         rows, columns = stack.frames.shape[1:3]
+        sector = stack.sector
+        rect = (sector.left, sector.top, sector.right - sector.left, sector.bottom - sector.top)
         canvas.show_image(picture, rect, aspect, (0, 0, columns, rows))
         canvas.follow(self._us_canvas)
         canvas.set_mm_per_px(plane.spacing_mm[1])
@@ -288,10 +281,8 @@ class MriPresenter(QObject):
     @property
     def _heatmap(self) -> Heatmap | None:
         """The chosen lesion's map of this image, where heatmaps are shown."""
-        lesion = self._session.lesion
-        reading = self._session.readings.get(lesion.lesion_id) if lesion else None
-        maps = [m for m in reading.heatmaps if m.modality == "mri"] if reading else []
-        return maps[0] if maps and self._tools.heatmaps else None
+        reading = self._session.reading if self._tools.heatmaps else None
+        return reading.heatmap("mri") if reading else None
 
     def _draw_heatmap_in_plane(self, plane: UsPlane, stack: FrameStack) -> None:
         heatmap, canvas = self._heatmap, self._view.canvas
@@ -342,9 +333,8 @@ class MriPresenter(QObject):
 
     def _place(self, x: float, y: float) -> Point3 | None:
         """The LPS place of a picture pixel."""
-        registered = self._session.registered
-        if self._mode != ACQUIRED and registered is not None:
-            parameters, plane = registered
+        if shown := self._shown_plane:
+            parameters, plane = shown
             point = map_points(parameters, plane.px_to_mm(np.array([x, y])))
         else:
             volume = self._session.volume
@@ -371,9 +361,10 @@ class MriPresenter(QObject):
 
     def _picture(self) -> np.ndarray | None:
         """The (4, 4) from picture pixels to LPS mm, without the local warp."""
-        volume, registered = self._session.volume, self._session.registered
-        if self._mode != ACQUIRED and registered is not None:
-            return us_to_mri(registered[0]) @ registered[1].matrix()
+        volume = self._session.volume
+        if shown := self._shown_plane:
+            parameters, plane = shown
+            return us_to_mri(parameters) @ plane.matrix()
         return None if volume is None else slice_plane(volume.index_to_lps, self._slice_number(volume))
 
     def _mark_extent(self, left: float, top: float, right: float, bottom: float) -> None:
@@ -402,10 +393,10 @@ class MriPresenter(QObject):
         self._tools.position.emit(f"MRI {lps_text(np.array(place))}{value}")
 
     def _scroll(self, steps: int, fine: bool) -> None:
-        volume, registered = self._session.volume, self._session.registered
+        volume = self._session.volume
         if volume is None:
             return
-        if self._mode == ACQUIRED or registered is None:
+        if self._shown_plane is None:
             last = len(volume.array) - 1
             self._slice[volume.key] = min(max(self._slice_number(volume) + steps, 0), last)
             self.draw()
@@ -428,6 +419,6 @@ class MriPresenter(QObject):
             return
         if Part.MARKS in parts and self._session.lesion and self._session.lesion.mri:
             volume = self._session.volume
-            if volume is not None and self._mode == ACQUIRED:
+            if volume is not None and self._shown_plane is None:
                 self._slice[volume.key] = self._first_slice(volume)
         self.draw()

@@ -140,14 +140,13 @@ class UsPresenter(QObject):
 
     def _draw_heatmap(self) -> None:
         canvas, lesion = self._view.canvas, self._session.lesion
-        reading = self._session.readings.get(lesion.lesion_id) if lesion else None
         here = bool(lesion and lesion.us and lesion.us.frames_key == self._session.us_key)
-        maps = [m for m in reading.heatmaps if m.modality == "us"] if reading and here else []
-        if not maps or not self._tools.heatmaps:
+        reading = self._session.reading if here and self._tools.heatmaps else None
+        heatmap = reading.heatmap("us") if reading else None
+        if heatmap is None:
             canvas.show_overlay(None)
             canvas.set_corner("tr", "")
             return
-        heatmap = maps[0]
         rect = (heatmap.left, heatmap.top, heatmap.width, heatmap.height)
         stack = self._session.stack
         assert stack is not None

@@ -170,7 +170,7 @@ class ModelPresenter(QObject):
         locked = "" if committed else self._language.say(message("review.model_locked"))
         missing = text("There is no model bundle. Reports go out without a probability.")
         offer(panel.run, locked if spec is not None else missing)
-        reading = session.readings.get(lesion.lesion_id) if lesion else None
+        reading = session.reading
         if reading is not None and not reading.is_from(spec):
             reading = None
         self._show_numbers(reading)
