@@ -150,7 +150,8 @@ def test_no_step_is_wider_than_the_column(window, step):
     session.dispatch(AddLandmark(session.us_key, 0, pair))
     session.dispatch(SetFinding("L1", BiRads.C6, ""))
     session.dispatch(CommitFirstRead())
-    for rail in (window.window.rail.view, switch(window).rail.view):
+    for shown in (lambda: window.window, lambda: switch(window)):
+        rail = shown().rail.view
         rail.open(step)
         QTest.qWait(20)
         area = rail.findChild(QScrollArea)

@@ -50,6 +50,8 @@ class RegisterPanel(Panel):
         self.from_clock = button(
             text("From clock face"), text("Start from side, clock face, nipple distance and depth")
         )
+        for each in (self.from_mark, self.from_clock):
+            each.setProperty("narrow", "true")
         self.row(self.from_mark, self.from_clock)
 
     def _make_tools(self, language: Language) -> None:
