@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QLabel, QToolTip
 
 from breastview.records.values import BiRads, Side
 from breastview.registration.parameters import LandmarkPair, Method
@@ -263,6 +264,57 @@ def test_a_tool_does_not_reach_the_next_case(session, view, application, exam, o
     assert view.us.canvas.tool is Tool.BOX
     open_exam(application, exam)
     assert view.us.canvas.tool is Tool.BROWSE
+
+
+@pytest.mark.parametrize(
+    ("typed", "value", "shown"),
+    [
+        ("6 cm", 60.0, "60 mm"),
+        ("4.5", 4.5, "4.5 mm"),
+        ("4,5cm", 45.0, "45 mm"),
+        ("7 mm", 7.0, "7 mm"),
+        ("160", None, "–"),
+        ("6 h", None, "–"),
+        ("about 6", None, "–"),
+    ],
+)
+def test_a_distance_is_taken_as_it_was_meant_or_not_at_all(session, marked, panels, typed, value, shown):
+    enter(panels["mark"].distance, typed)
+    assert session.lesion.nipple_distance_mm == value and panels["mark"].distance.text() == shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "value", "shown"),
+    [
+        ("10:30", 10.5, "10:30 h"),
+        ("10.5", 10.5, "10:30 h"),
+        ("9", 9.0, "9 h"),
+        ("12 h", 12.0, "12 h"),
+        ("14", None, "–"),
+        ("0", None, "–"),
+        ("10:75", None, "–"),
+    ],
+)
+def test_a_clock_face_is_taken_as_it_was_meant_or_not_at_all(session, marked, panels, typed, value, shown):
+    enter(panels["mark"].clock, typed)
+    assert session.lesion.clock_h == value and panels["mark"].clock.text() == shown
+
+
+def test_what_is_not_taken_leaves_the_value_and_says_what_is_taken(session, marked, panels):
+    field = panels["mark"].clock
+    enter(field, "3")
+    enter(field, "31")
+    assert session.lesion.clock_h == 3.0 and field.text() == "3 h"
+    assert QToolTip.text() == "31 h ✗   1 … 12:30 h"
+
+
+def test_an_emptied_field_is_unknown_again(session, marked, panels):
+    field = panels["mark"].distance
+    enter(field, "40")
+    QTest.keySequence(field, QKeySequence("Ctrl+A"))
+    QTest.keyClick(field, Qt.Key.Key_Delete)
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert session.lesion.nipple_distance_mm is None and field.text() == "–"
 
 
 def test_the_first_read_needs_a_category(session, marked, view, panels):

@@ -57,7 +57,7 @@ class MarkPanel(Panel):
         self.row(self.box, self.point)
         self.us = self.label()
         self.mri = self.label()
-        self.extent = [number(0, 200, "", 1, 0, optional=True) for _ in "xyz"]
+        self.extent = [number(0, 200, "", 1, 1, optional=True) for _ in "xyz"]
         for field, axis in zip(self.extent, ("x", "y", "z"), strict=True):
             field.setToolTip(f"{axis}, mm")
         self.row(*self.extent, label=text("MRI size, mm"))
@@ -69,9 +69,9 @@ class MarkPanel(Panel):
         self.row(self.right, self.left, label=text("Side"))
         self.side_told = self.label("caution")
         self.same = self.label()
-        self.clock = number(1, 12.5, "h", 0.5, 1, optional=True)
-        self.distance = number(0, 150, "mm", 1, 0, optional=True)
-        self.lesion_depth = number(0, 100, "mm", 1, 0, optional=True)
+        self.clock = number(1, 12.5, "h", 0.5, 2, optional=True)
+        self.distance = number(0, 150, "mm", 1, 1, optional=True)
+        self.lesion_depth = number(0, 100, "mm", 1, 1, optional=True)
         self.row(self.clock, label=text("Clock face"))
         self.row(self.distance, label=text("From nipple"))
         self.row(self.lesion_depth, label=text("Depth"))
