@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtGui import QColor, QFont, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 BLACK = "#000000"
 PANEL = "#1b1d20"
@@ -77,6 +77,14 @@ QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {MUTED}; ba
 QCheckBox::indicator {{ border-radius: 2px; }}
 QCheckBox::indicator:checked {{ background: {ACCENT}; border-color: {ACCENT}; }}
 """
+
+
+def dress(widget: QWidget, role: str) -> None:
+    """Let a widget look as its role does."""
+    if widget.property("role") != role:
+        widget.setProperty("role", role)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
 
 
 def apply(application: QApplication) -> None:

@@ -267,37 +267,30 @@ def test_a_tool_does_not_reach_the_next_case(session, view, application, exam, o
 
 
 @pytest.mark.parametrize(
-    ("typed", "value", "shown"),
+    ("field", "told", "typed", "value", "shown"),
     [
-        ("6 cm", 60.0, "60 mm"),
-        ("4.5", 4.5, "4.5 mm"),
-        ("4,5cm", 45.0, "45 mm"),
-        ("7 mm", 7.0, "7 mm"),
-        ("160", None, "–"),
-        ("6 h", None, "–"),
-        ("about 6", None, "–"),
+        ("distance", "nipple_distance_mm", "6 cm", 60.0, "60 mm"),
+        ("distance", "nipple_distance_mm", "4.5", 4.5, "4.5 mm"),
+        ("distance", "nipple_distance_mm", "4,5cm", 45.0, "45 mm"),
+        ("distance", "nipple_distance_mm", "7 mm", 7.0, "7 mm"),
+        ("distance", "nipple_distance_mm", "160", None, "–"),
+        ("distance", "nipple_distance_mm", "6 h", None, "–"),
+        ("distance", "nipple_distance_mm", "about 6", None, "–"),
+        ("clock", "clock_h", "10:30", 10.5, "10:30 h"),
+        ("clock", "clock_h", "10.5", 10.5, "10:30 h"),
+        ("clock", "clock_h", "9", 9.0, "9 h"),
+        ("clock", "clock_h", "12 h", 12.0, "12 h"),
+        ("clock", "clock_h", "14", None, "–"),
+        ("clock", "clock_h", "0", None, "–"),
+        ("clock", "clock_h", "10:75", None, "–"),
     ],
 )
-def test_a_distance_is_taken_as_it_was_meant_or_not_at_all(session, marked, panels, typed, value, shown):
-    enter(panels["mark"].distance, typed)
-    assert session.lesion.nipple_distance_mm == value and panels["mark"].distance.text() == shown
-
-
-@pytest.mark.parametrize(
-    ("typed", "value", "shown"),
-    [
-        ("10:30", 10.5, "10:30 h"),
-        ("10.5", 10.5, "10:30 h"),
-        ("9", 9.0, "9 h"),
-        ("12 h", 12.0, "12 h"),
-        ("14", None, "–"),
-        ("0", None, "–"),
-        ("10:75", None, "–"),
-    ],
-)
-def test_a_clock_face_is_taken_as_it_was_meant_or_not_at_all(session, marked, panels, typed, value, shown):
-    enter(panels["mark"].clock, typed)
-    assert session.lesion.clock_h == value and panels["mark"].clock.text() == shown
+def test_what_is_typed_is_taken_as_it_was_meant_or_not_at_all(
+    session, marked, panels, field, told, typed, value, shown
+):
+    number = getattr(panels["mark"], field)
+    enter(number, typed)
+    assert getattr(session.lesion, told) == value and number.text() == shown
 
 
 def test_what_is_not_taken_leaves_the_value_and_says_what_is_taken(session, marked, panels):

@@ -232,10 +232,7 @@ class Canvas(pg.GraphicsView):
         label = self._corners[corner]
         if (label.text(), label.property("role")) == (text, role):
             return
-        if label.property("role") != role:
-            label.setProperty("role", role)
-            label.style().unpolish(label)
-            label.style().polish(label)
+        style.dress(label, role)
         label.setText(text)
         label.adjustSize()
         self._place_corner(corner)

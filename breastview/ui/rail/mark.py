@@ -23,9 +23,11 @@ from breastview.review.actions import (
     SetPlace,
 )
 from breastview.review.state import Part
+from breastview.ui import style
 from breastview.ui.names import clock_text
 from breastview.ui.panes.tools import Tools
-from breastview.ui.rail.parts import Choice, Panel, button, dress, known, number, put
+from breastview.ui.rail.numbers import known, number, put
+from breastview.ui.rail.parts import Choice, Panel, button
 from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
 
@@ -162,7 +164,7 @@ class MarkPresenter(QObject):
             reasons = [say(each) for each in told.reasons if not (warned and each.code in OF_SIDE)]
             verdict = message(f"concordance.{told.verdict}")
             self._panel.same.setText("\n".join([SIGNS[told.verdict] + say(verdict), *reasons]))
-            dress(self._panel.same, "caution" if told.verdict in AGAINST else "muted")
+            style.dress(self._panel.same, "caution" if told.verdict in AGAINST else "muted")
         self._show_state(lesion, told.verdict if told else None)
 
     def _compared(self, lesion: Lesion) -> Concordance | None:

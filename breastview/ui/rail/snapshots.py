@@ -41,9 +41,7 @@ class SnapshotsPanel(Panel):
         self.hold = button(text("Hold to compare"), tip)
         self.take = button(text("Take up"), text("Set the registration to the chosen snapshot"))
         self.remove = button(text("Remove"), text("Forget the chosen snapshot; the registration stays"))
-        for each in (self.hold, self.take, self.remove):
-            each.setProperty("narrow", "true")
-        self.row(self.hold, self.take, self.remove)
+        self.row(self.hold, self.take, self.remove, narrow=True)
 
     def resume(self, other: SnapshotsPanel) -> None:
         """Hold what was written and chosen in another panel."""

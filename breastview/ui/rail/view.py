@@ -86,6 +86,4 @@ class RailView(QWidget):
         if label.isVisible():
             label.setMinimumHeight(max(label.minimumHeight(), label.heightForWidth(label.width())))
         label.setVisible(bool(sentence))
-        label.setProperty("role", role)
-        label.style().unpolish(label)
-        label.style().polish(label)
+        style.dress(label, role)

@@ -22,7 +22,8 @@ from breastview.review.registering import (
 )
 from breastview.ui.expecting import Expecting
 from breastview.ui.panes.drafting import SKIN, Drafting
-from breastview.ui.rail.parts import offer, put
+from breastview.ui.rail.numbers import put
+from breastview.ui.rail.parts import offer
 from breastview.ui.rail.register.panel import ODD, RegisterPanel
 from breastview.ui.session import Session
 

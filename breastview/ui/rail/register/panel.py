@@ -16,7 +16,8 @@ from PySide6.QtWidgets import (
 from breastview.language import Language
 from breastview.registration.transform import Pivot
 from breastview.ui.names import keyboard_text
-from breastview.ui.rail.parts import Choice, Panel, button, number
+from breastview.ui.rail.numbers import number
+from breastview.ui.rail.parts import Choice, Panel, button
 from breastview.ui.rail.register.hints import Hints
 
 KNOWN_LENGTH_MM = 10.0
@@ -50,9 +51,7 @@ class RegisterPanel(Panel):
         self.from_clock = button(
             text("From clock face"), text("Start from side, clock face, nipple distance and depth")
         )
-        for each in (self.from_mark, self.from_clock):
-            each.setProperty("narrow", "true")
-        self.row(self.from_mark, self.from_clock)
+        self.row(self.from_mark, self.from_clock, narrow=True)
 
     def _make_tools(self, language: Language) -> None:
         text = language.text
@@ -67,9 +66,7 @@ class RegisterPanel(Panel):
         tip = text("Click along a fascia on ultrasound, then once on it in the MRI; Enter ends each")
         self.surface = button(text("Surface"), tip + " (F)", checkable=True)
         self.skin = button(text("Skin"), text("Let the probe's face lie on the skin of the MRI") + " (K)")
-        for each in (self.pair, self.line, self.surface, self.skin):
-            each.setProperty("narrow", "true")
-        self.row(self.pair, self.line, self.surface, self.skin)
+        self.row(self.pair, self.line, self.surface, self.skin, narrow=True)
         self.hints = Hints(language)  # at the rail's foot
 
     def _make_list(self, language: Language) -> None:

@@ -11,7 +11,7 @@ from breastview.registration.start import usual_angles_deg
 from breastview.registration.transform import Pivot, moved, turn_from, turned, with_turn
 from breastview.review.registering import SetRegistration
 from breastview.ui.expecting import Expecting
-from breastview.ui.rail.parts import put
+from breastview.ui.rail.numbers import put
 from breastview.ui.rail.register.panel import RegisterPanel
 from breastview.ui.session import Session
 
