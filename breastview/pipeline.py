@@ -211,7 +211,7 @@ def read_lesion(
     plane = loaded.planes(record).get(key)
     names = channel_volumes(loaded.case.volumes)
     volumes = {name: loaded.volumes[v.key] for name, v in names.items() if v.key in loaded.volumes}
-    given = model_input(spec, record, lesion, loaded.stacks.get(key), plane, volumes)
+    given = model_input(spec, record, lesion, loaded.stacks, plane, volumes)
     side = mri_side(lesion, loaded.body)
     eligibility = check_scope(spec, loaded.case, record, lesion, plane, side, given)
     if not can_compute(given) or not (eligibility.allows_reading or override):

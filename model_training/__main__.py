@@ -18,7 +18,7 @@ import typer
 
 from breastview.errors import ModelError
 from breastview.fusion.bundle import load_bundle
-from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, InputSpec, NetworkSpec
+from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, InputSpec, NetworkSpec, read_spec
 from breastview.phantom.patient import VIEWS_A_LESION
 from breastview.whole import write_whole
 from model_training.agreement import train_check
@@ -40,6 +40,7 @@ from model_training.measure import (
 )
 from model_training.pretrain import pretrain as run_pretraining
 from model_training.recipe import RecipeError, read_recipe
+from model_training.refit import refit as run_refit
 from model_training.run_folder import Cases, RunError, check_cases, check_folds, read_settings
 from model_training.splits import (
     OWN_PARTS,
@@ -205,6 +206,22 @@ def train(
     how = read_recipe(recipe)
     training, validation = _parts(cohort_folder, fold, TRAINING)
     run_training(training, validation, run, network, how, start, imagenet, _split_name(fold))
+
+
+@app.command()
+@_mistakes_told()
+def refit(
+    cohort_folder: Path,
+    run: Path,
+    start: Annotated[Path, typer.Option(help="Bundle whose trunks stay")],
+    recipe: Annotated[str, typer.Option(help="heads, or a TOML file")] = "heads",
+    fold: Fold = "",
+) -> None:
+    """Fit the heads of a bundle anew on a cached cohort: for export, as a run of train."""
+    held = read_spec(start).network
+    network = replace(held, checks_registration=False, checks_likeness=())
+    training, validation = _parts(cohort_folder, fold, TRAINING)
+    run_refit(training, validation, run, network, read_recipe(recipe), start, _split_name(fold))
 
 
 @app.command()

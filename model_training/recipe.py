@@ -12,9 +12,10 @@ from breastview.fusion.spec import MODALITIES, NetworkSpec
 
 T = TypeVar("T")
 SIMSIAM = "simsiam"
+HEADS_ONLY = "heads"
 PRESETS = Path(__file__).parent / "recipes"
 _CHOICES = {
-    "strategy": ("joint", "staged", SIMSIAM),
+    "strategy": ("joint", "staged", SIMSIAM, HEADS_ONLY),
     "mri": ("registered", "native"),
     "precision": ("float32", "bfloat16", "float16"),
 }
@@ -60,7 +61,8 @@ class Recipe:
     `stages` are (image side in px, epochs): small pictures first is faster. `rate` is the head's, the trunks
     learn at `trunk_rate` of it. "joint" trains all at once with the single heads at the weight `auxiliary`;
     "staged" trains each trunk with its own head through all stages, then the fusion for `fusion_epochs` with
-    the trunks at `fusion_trunk_rate`, 0 being frozen; "simsiam" is how `pretrain` learns without labels.
+    the trunks at `fusion_trunk_rate`, 0 being frozen; "simsiam" is how `pretrain` learns without labels,
+    and "heads" how `refit` fits the heads alone.
     `class_weighted` makes both classes count alike.
     `soft_labels` trains toward the answers of an optimal reader of what is shown where the cohort tells them,
     as simulated patients do, and toward the label elsewhere (Hinton et al., Distilling the Knowledge in a
@@ -177,6 +179,8 @@ def check_fits(recipe: Recipe, network: NetworkSpec) -> None:
     """Raises RecipeError where this recipe cannot train this network with labels."""
     if recipe.strategy == SIMSIAM:
         raise RecipeError("simsiam learns without labels: give this recipe to pretrain")
+    if recipe.strategy == HEADS_ONLY:
+        raise RecipeError("this recipe fits heads alone: give it to refit")
     if network.own_us_only and len(network.modalities) < len(MODALITIES):
         raise RecipeError("a trunk for US without MRI stands beside those of both modalities: train both")
     if recipe.strategy == "staged" and network.shared and len(network.modalities) == len(MODALITIES):

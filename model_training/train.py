@@ -73,8 +73,8 @@ def train(
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     cases = Cases.of(split, training, validation)
-    training = _usable(training, network, recipe, "training")
-    validation = _usable(validation, network, recipe, "validation")
+    training = usable(training, network, recipe, "training")
+    validation = usable(validation, network, recipe, "validation")
     _check_outlines(training, network, recipe)
     net, origin = initial(network, start, imagenet)
     for name in ("frozen_norms", "start_share"):
@@ -109,7 +109,7 @@ def _check(recipe: Recipe, network: NetworkSpec, device: torch.device) -> None:
         raise RecipeError(f"float16 needs a GPU (CUDA), here is {device.type}: take float32 or bfloat16")
 
 
-def _usable(samples: Samples, network: NetworkSpec, recipe: Recipe, name: str) -> Samples:
+def usable(samples: Samples, network: NetworkSpec, recipe: Recipe, name: str) -> Samples:
     """The cases that have one of the network's modalities at least; raises RunError where a class lacks."""
     has = np.array(known(samples, network.modalities, recipe.mri).any(axis=1))
     if not has.all():
@@ -312,7 +312,7 @@ def _close(
     """Measure the network that would be kept, keep it where it is the best so far, and write log and
     checkpoint."""
     progress = state.progress
-    aucs = _aucs(predict(kept, validation, epoch.size_px, mri=recipe.mri), validation)
+    aucs = aucs_by_head(predict(kept, validation, epoch.size_px, mri=recipe.mri), validation)
     only = state.net.head.modalities
     head = "fused" if len(only) > 1 else only[0]
     if epoch.chosen and aucs[head] >= progress.chosen_auc:
@@ -335,7 +335,7 @@ def _close(
     run_folder.keep(run, state)
 
 
-def _aucs(logits: dict[str, np.ndarray], samples: Samples) -> dict[str, float]:
+def aucs_by_head(logits: dict[str, np.ndarray], samples: Samples) -> dict[str, float]:
     """AUC by head over the cases that it can see; not a number where these are of one class."""
     aucs = {}
     for name, x in logits.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +25,7 @@ from breastview.imaging.diffusion import highest_b
 from breastview.imaging.dynamic import phases
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.inputs import input_hash
-from breastview.records.values import Lesion, ReviewRecord
+from breastview.records.values import Lesion, ReviewRecord, UsMark
 from breastview.registration.plane import UsPlane
 from breastview.registration.transform import us_to_mri
 
@@ -52,24 +52,27 @@ def model_input(
     spec: ModelSpec,
     record: ReviewRecord,
     lesion: Lesion,
-    stack: FrameStack | None,
+    stacks: Mapping[str, FrameStack],
     plane: UsPlane | None,
     volumes: dict[str, Volume],
 ) -> ModelInput:
     """Cut what the network sees of one lesion; whatever is not there stays absent.
 
-    `volumes` maps the names of `channel_volumes` to loaded volumes. Native MRI is cut around the MRI mark,
-    without a look at scale and registration.
+    `stacks` are the loaded US images by key, `plane` is that of the lesion's registered one, and `volumes`
+    maps the names of `channel_volumes` to loaded volumes. Native MRI is cut around the MRI mark, without a
+    look at scale and registration. A second view is cut where the bundle was measured with it.
     """
     digest = input_hash(record, lesion.lesion_id, spec.weights_sha256)
     absent = np.zeros(len(CHANNELS), bool)
-    if lesion.us is None or stack is None:
+    if lesion.us is None or lesion.us.frames_key not in stacks:
         return ModelInput(lesion.lesion_id, None, None, absent, input_sha256=digest)
     mark = lesion.us
-    crop = square_crop((mark.left, mark.top, mark.right, mark.bottom), spec.input.margin)
-    us = us_input(stack.grey(mark.frame), crop, spec.input, stack.sector)
-    covered = is_covered(_seen(stack, mark.frame, crop))
+    us, crop, covered = _us(mark, stacks[mark.frames_key], spec.input)
     given = ModelInput(lesion.lesion_id, us, None, absent, crop, us_covered=covered, input_sha256=digest)
+    other = lesion.second_us
+    if spec.reads_two_views and other is not None and other.frames_key in stacks:
+        us, second, on_second = _us(other, stacks[other.frames_key], spec.input)
+        given = replace(given, second_us=us, second_crop=second, us_covered=covered or on_second)
     images: dict[str, Image3] = {name: (v.array, v.index_to_lps) for name, v in volumes.items()}
     if not images:
         return given
@@ -81,6 +84,13 @@ def model_input(
     grid = plane_grid(crop, plane, spec.input.size_px)
     mri, present = registered_mri(images, us_to_mri(parameters), grid, spec.input, parameters.warp)
     return replace(given, mri=mri if present.any() else None, channels_present=present, mri_grid=grid)
+
+
+def _us(mark: UsMark, stack: FrameStack, spec: InputSpec) -> tuple[np.ndarray, Crop, bool]:
+    """The crop around a box as the network sees it, where it lies, and whether colour is laid over it."""
+    crop = square_crop((mark.left, mark.top, mark.right, mark.bottom), spec.margin)
+    image = us_input(stack.grey(mark.frame), crop, spec, stack.sector)
+    return image, crop, is_covered(_seen(stack, mark.frame, crop))
 
 
 def _with_native(given: ModelInput, images: dict[str, Image3], lesion: Lesion, spec: InputSpec) -> ModelInput:

@@ -106,10 +106,9 @@ def _about_lesion(scope: Scope, record: ReviewRecord, lesion: Lesion, plane: UsP
 
 
 def _is_covered(case: ScannedCase, lesion: Lesion, given: ModelInput | None) -> bool:
-    """Whether colour is laid over the marked US image: so says its header, or the pixels at the lesion."""
-    doppler = lesion.us is not None and any(
-        frames.doppler for frames in case.frames if frames.key == lesion.us.frames_key
-    )
+    """Whether colour is laid over a marked US image: so says its header, or the pixels at the lesion."""
+    marked = {mark.frames_key for mark in lesion.views}
+    doppler = any(frames.doppler for frames in case.frames if frames.key in marked)
     return doppler or (given is not None and given.us_covered)
 
 

@@ -90,9 +90,10 @@ class Head(nn.Module):
         """Logits (n, 2) by name. `present`, bool (n, modalities), masks those of single samples."""
         pooled = {name: x.mean(dim=(2, 3)) for name, x in maps.items()}
         logits = {name: self.single[name](x) for name, x in pooled.items()}
-        return {"fused": self.fused(self._joined(pooled, present)), **logits}
+        return {"fused": self.fused(self.joined(pooled, present)), **logits}
 
-    def _joined(self, pooled: Maps, present: torch.Tensor | None) -> torch.Tensor:
+    def joined(self, pooled: Maps, present: torch.Tensor | None = None) -> torch.Tensor:
+        """What the fused head classifies, (n, features), of pooled maps (n, features) by modality."""
         if not self.concatenates:
             weights = self.weights(pooled, present)
             parts = [weights[:, place, None] * x for place, x in enumerate(pooled.values())]
@@ -208,6 +209,12 @@ _TRUNKS: dict[str, Callable[[str, NetworkSpec], nn.Module]] = {
 }
 _FEATURES = {"resnet101": 2048, "resnet50": 2048, "cnn": 128}
 _FIRST = {"resnet101": (5, 256), "resnet50": (5, 256), "cnn": (4, 32)}  # layers of the first stage, features
+
+
+def side_by_side(maps: torch.Tensor) -> torch.Tensor:
+    """Maps (view, features, h, w) of one lesion's pictures as one (1, features, h, view · w): pooled, they
+    are the mean of the views, and a classifier's logits of it the mean of its logits."""
+    return torch.cat(list(maps.split(1)), dim=3)
 
 
 def modality_of(trunk: str) -> str:

@@ -11,10 +11,17 @@ import torch
 
 from breastview.fusion.bundle import Bundle, load_bundle
 from breastview.fusion.explain import MALIGNANT, grad_cam
-from breastview.fusion.network import MODALITIES, FusionNetwork, Maps, modality_of, mri_tensor
-from breastview.fusion.preprocess import ModelInput
+from breastview.fusion.network import (
+    MODALITIES,
+    FusionNetwork,
+    Maps,
+    modality_of,
+    mri_tensor,
+    side_by_side,
+)
+from breastview.fusion.preprocess import Crop, ModelInput
 from breastview.fusion.reading import Eligibility, Heatmap, Reading, refusal
-from breastview.fusion.spec import US_ONLY, ModelSpec, read_spec
+from breastview.fusion.spec import US_ONLY, ModelSpec, measured_as, read_spec
 from breastview.imaging.geometry import frozen
 from breastview.messages import Message, message
 
@@ -22,14 +29,18 @@ _UNLIKE = {"us": "model.unlike_us", US_ONLY: "model.unlike_us", "mri": "model.un
 
 
 def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: bool = False) -> Reading:
-    """Read one lesion. A refusal, without numbers, where the case is not eligible and nobody overrode it."""
+    """Read one lesion. A refusal, without numbers, where the case is not eligible and nobody overrode it.
+
+    US without MRI was measured on single pictures, so that a second view is left out there.
+    """
     spec = bundle.spec
     inputs = _inputs(bundle, given)
     if not inputs or not (eligibility.allows_reading or override):
         return refusal(spec, given.lesion_id, given.input_sha256, eligibility, bundle.device_name)
     us_head = US_ONLY if eligibility.us_only and not override else "us"
     if us_head == US_ONLY:
-        inputs = {bundle.network.us_only: inputs["us"]}
+        inputs = {bundle.network.us_only: inputs["us"][:1]}
+    views = len(inputs["us"]) if "us" in inputs else 1
     fused = "fused" if len(inputs) == len(MODALITIES) else modality_of(next(iter(inputs)))
     firsts = [_first(network, inputs) for network in bundle.networks]
     answers = [_answer(*pair, fused) for pair in zip(bundle.networks, firsts, strict=True)]
@@ -43,16 +54,16 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
         input_sha256=given.input_sha256,
         device=bundle.device_name,
         demonstration=spec.demonstration,
-        probability=_probability(logits, "fused", spec) if fused == "fused" else None,
-        probability_us=_probability(logits, "us", spec, us_head),
+        probability=(
+            _probability(logits, "fused", spec, measured_as("fused", views)) if fused == "fused" else None
+        ),
+        probability_us=_probability(logits, "us", spec, measured_as(us_head, views)),
         probability_mri=_probability(logits, "mri", spec),
         weight_us=float(share["us"]) if "us" in share else None,
         weight_mri=float(share["mri"]) if "mri" in share else None,
-        heatmaps=tuple(
-            _heatmap(name, cam, given, spec.cam_scale.get(us_head if name == "us" else name, 1.0))
-            for name, cam in cams.items()
-        ),
+        heatmaps=(*_us_heatmaps(cams, given, views, spec, us_head), *_mri_heatmap(cams, given, spec)),
         cautions=(*_unlike(bundle, firsts[0]), *_misregistered(bundle, inputs)),
+        views=views,
     )
 
 
@@ -63,9 +74,10 @@ def _first(network: FusionNetwork, inputs: Maps) -> Maps:
 
 
 def _answer(network: FusionNetwork, first: Maps, fused: str) -> tuple[Maps, Maps, Maps]:
-    """One network's logits (1, 2) by head; by modality its weight, and raw Grad-CAM (h, w) of `fused`."""
+    """One network's logits (1, 2) by head; by modality its weight, and raw Grad-CAM (h, w) of `fused`, that
+    of two US views side by side."""
     with torch.no_grad():
-        maps = {modality_of(name): network.rest(name, x) for name, x in first.items()}
+        maps = {modality_of(name): side_by_side(network.rest(name, x)) for name, x in first.items()}
         logits = network.head(maps)
         weights = network.head.weights({name: x.mean(dim=(2, 3)) for name, x in maps.items()})[0]
     return logits, dict(zip(maps, weights, strict=True)), grad_cam(network.head, maps, fused)
@@ -99,9 +111,10 @@ def _loaded(folder: Path, device: str, weights_sha256: str) -> Bundle:
 
 
 def _inputs(bundle: Bundle, given: ModelInput) -> dict[str, torch.Tensor]:
+    """What the network is given, by modality: US (view, 1, size, size), MRI (1, 2 · channel, size, size)."""
     inputs = {}
     if given.us is not None:
-        inputs["us"] = torch.from_numpy(np.array(given.us))[None].to(bundle.device)
+        inputs["us"] = torch.from_numpy(np.stack(given.us_views)).to(bundle.device)
     if given.mri is not None and given.channels_present.any():
         present = torch.from_numpy(np.array(given.channels_present))[None]
         inputs["mri"] = mri_tensor(torch.from_numpy(np.array(given.mri))[None], present).to(bundle.device)
@@ -113,7 +126,7 @@ def _unlike(bundle: Bundle, first: Maps) -> Iterator[Message]:
     spec = bundle.spec
     for name in (name for name in first if name in spec.network.checks_likeness):
         with torch.no_grad():
-            far = float(bundle.network.unlikeness(name, first[name])[0])
+            far = float(bundle.network.unlikeness(name, first[name]).max())
         if far >= spec.operating_point[f"{name}_unlike"]:
             yield message(_UNLIKE[name], flagged=round(100 * spec.metrics["unlike"][name].value))
 
@@ -124,7 +137,7 @@ def _misregistered(bundle: Bundle, inputs: dict[str, torch.Tensor]) -> tuple[Mes
     if check is None or len(inputs) < len(MODALITIES):
         return ()
     with torch.no_grad():
-        off = float(check(inputs["us"], inputs["mri"]).sigmoid()[0])
+        off = float(check(inputs["us"][:1], inputs["mri"]).sigmoid()[0])
     if off < spec.operating_point["registration"]:
         return ()
     worth = spec.metrics["registration"]
@@ -141,15 +154,33 @@ def _probability(
     return float(scaled.softmax(dim=0)[MALIGNANT])
 
 
-def _heatmap(name: str, cam: torch.Tensor, given: ModelInput, scale: float) -> Heatmap:
-    raw = cam.float().cpu().numpy()
-    values = frozen(np.clip(raw / scale, 0, 1).astype(np.float32))
-    if name == "us":
-        assert given.us_crop is not None
-        place = (given.us_crop.left, given.us_crop.top, given.us_crop.side, given.us_crop.side)
-        return Heatmap(name, values, float(raw.max()), *place)
-    assert given.mri_grid is not None
+def _us_heatmaps(
+    cams: Maps, given: ModelInput, views: int, spec: ModelSpec, us_head: str
+) -> Iterator[Heatmap]:
+    """A heatmap on each US view, each as strong as it were alone: pooled with another it counts for half."""
+    if "us" not in cams:
+        return
+    raws = np.split(cams["us"].float().cpu().numpy() * views, views, axis=1)
+    crops: tuple[Crop | None, ...] = (given.us_crop, given.second_crop)
+    for number, (raw, crop) in enumerate(zip(raws, crops, strict=False)):
+        assert crop is not None
+        place = (crop.left, crop.top, crop.side, crop.side)
+        yield Heatmap("us", *_scaled(raw, spec, us_head), *place, second_view=number > 0)
+
+
+def _mri_heatmap(cams: Maps, given: ModelInput, spec: ModelSpec) -> Iterator[Heatmap]:
+    if "mri" not in cams:
+        return
     grid = given.mri_grid
+    assert grid is not None
     half = grid.spacing_mm / 2
     place = (grid.left_mm - half, grid.top_mm - half, grid.width_mm, grid.height_mm)
-    return Heatmap(name, values, float(raw.max()), *place, plane=given.mri_plane)
+    yield Heatmap(
+        "mri", *_scaled(cams["mri"].float().cpu().numpy(), spec, "mri"), *place, plane=given.mri_plane
+    )
+
+
+def _scaled(raw: np.ndarray, spec: ModelSpec, name: str) -> tuple[np.ndarray, float]:
+    """A raw map in 0…1 by the model-wide scale of its kind, float32 and read-only, and its raw peak."""
+    values = np.clip(raw / spec.cam_scale.get(name, 1.0), 0, 1)
+    return frozen(values.astype(np.float32)), float(raw.max())

@@ -36,8 +36,9 @@ class ModelInput:
 
     `us` is float32 (1, size, size), or None; `mri` float32 (channel, size, size), or None; `channels_present`
     bool (channel,). `us_crop` lies in pixels of the frame, `mri_grid` in mm of the US plane, or of
-    `mri_plane`, the (4, 4) from mm to LPS mm of the acquired plane, for native input. `us_covered` says that
-    colour is laid over it. `input_sha256` is the review's hash of all that this was made from.
+    `mri_plane`, the (4, 4) from mm to LPS mm of the acquired plane, for native input. `second_us` is like
+    `us`, of the lesion's second view, and `second_crop` where. `us_covered` says that colour is laid over
+    any of it. `input_sha256` is the review's hash of all that this was made from.
     """
 
     lesion_id: str
@@ -49,6 +50,13 @@ class ModelInput:
     mri_plane: np.ndarray | None = None
     us_covered: bool = False
     input_sha256: str = ""
+    second_us: np.ndarray | None = None
+    second_crop: Crop | None = None
+
+    @property
+    def us_views(self) -> tuple[np.ndarray, ...]:
+        """Every US picture of the lesion that there is, the registered one first."""
+        return tuple(image for image in (self.us, self.second_us) if image is not None)
 
 
 def square_crop(box_px: tuple[float, float, float, float], margin: float) -> Crop:

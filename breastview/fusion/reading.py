@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breastview.fusion.spec import US_ONLY, Metric, ModelSpec, Scope
+from breastview.fusion.spec import US_ONLY, Metric, ModelSpec, Scope, measured_as
 from breastview.messages import Message
 from breastview.records.values import KeptReading
 
@@ -34,8 +34,9 @@ class Heatmap:
 
     `values` is read-only float32 (row, column) in 0…1, divided by the model-wide `scale`, not stretched;
     `raw_peak` is the largest raw value before scaling. The crop covers `left, top, width, height` in pixels
-    of the US frame (US), or in mm of the US plane (`mri`, registered input), or in mm of `plane`, the (4, 4)
-    to LPS mm of the acquired plane through the MRI mark (`mri`, native input).
+    of the US frame (US, or with `second_view` that of the second view), or in mm of the US plane (`mri`,
+    registered input), or in mm of `plane`, the (4, 4) to LPS mm of the acquired plane through the MRI mark
+    (`mri`, native input).
     """
 
     modality: str
@@ -46,6 +47,7 @@ class Heatmap:
     width: float
     height: float
     plane: np.ndarray | None = None
+    second_view: bool = False
 
     @property
     def shows(self) -> bool:
@@ -57,7 +59,8 @@ class Heatmap:
 class Reading:
     """The model's answer for one lesion. Probabilities of malignancy are calibrated; None where not computed.
 
-    `cautions` say what to look at before it is believed. A refusal has an eligibility that allows no reading,
+    `views` says in how many US pictures the lesion was read. `cautions` say what to look at before it is
+    believed. A refusal has an eligibility that allows no reading,
     no probability and no heatmaps, unless `research_override`.
     """
 
@@ -76,21 +79,23 @@ class Reading:
     weight_mri: float | None = None
     heatmaps: tuple[Heatmap, ...] = ()
     cautions: tuple[Message, ...] = ()
+    views: int = 1
 
     @property
     def us_only(self) -> bool:
         """Whether this is what US alone tells, within the scope of that."""
         return self.eligibility.us_only and not self.research_override
 
-    def heatmap(self, modality: str) -> Heatmap | None:
-        """The heatmap on "us" or "mri", where there is one."""
-        return next((one for one in self.heatmaps if one.modality == modality), None)
+    def heatmap(self, modality: str, second_view: bool = False) -> Heatmap | None:
+        """The heatmap on "us", or on its second view, or on "mri", where there is one."""
+        kind = (modality, second_view)
+        return next((one for one in self.heatmaps if (one.modality, one.second_view) == kind), None)
 
     def worth(self, spec: ModelSpec) -> tuple[Scope, dict[str, Metric]]:
         """What the answer is worth: the scope that it stands in, and the figures measured there."""
         if self.us_only and spec.us_scope is not None:
             return spec.us_scope, spec.metrics.get(US_ONLY, {})
-        return spec.scope, spec.metrics.get("fused", {})
+        return spec.scope, spec.metrics.get(measured_as("fused", self.views), {})
 
     def is_from(self, spec: ModelSpec | None) -> bool:
         """Whether this very model answered: no answer is shown or printed under another model's name."""
@@ -132,6 +137,7 @@ def keep(reading: Reading) -> KeptReading:
         weight_us=reading.weight_us,
         weight_mri=reading.weight_mri,
         cautions=reading.cautions,
+        views=reading.views,
     )
 
 
@@ -152,4 +158,5 @@ def restored(kept: KeptReading) -> Reading:
         weight_us=kept.weight_us,
         weight_mri=kept.weight_mri,
         cautions=kept.cautions,
+        views=kept.views,
     )

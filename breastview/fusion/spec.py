@@ -19,7 +19,13 @@ MRI_INPUTS = ("registered", "native")
 
 
 MODALITIES = ("us", "mri")
+TWO_VIEWS = "_two_views"  # ends the name of a head that is told of a lesion in two US pictures
 US_ONLY = "us_only"  # US where there is no MRI: its own temperature, point, scale, figures, and perhaps trunk
+
+
+def measured_as(head: str, views: int) -> str:
+    """Under which name the calibration and figures of a head stand that was told of so many US pictures."""
+    return head + TWO_VIEWS if views > 1 else head
 
 
 class Channel(StrEnum):
@@ -132,7 +138,9 @@ class ModelSpec:
     """Everything that must be known of a bundle before its weights are read.
 
     `temperature` divides logits, a modality; `cam_scale` is the raw Grad-CAM value shown as 1, a modality.
-    `us_scope` is what US alone was validated for, on lesions without MRI; None where it was not.
+    A head whose name ends in `TWO_VIEWS` is the same with the lesion in two US pictures, which are read only
+    where that was measured. `us_scope` is what US alone was validated for, on lesions without MRI; None where
+    it was not.
     `operating_point` is a probability for each head, and for "registration" the one from which US and MRI are
     said not to show the same place; for each trunk's name with "_unlike" it is the distance from which a
     crop is said to be unlike the measured ones. `members` networks answer together, by the mean of their
@@ -154,6 +162,11 @@ class ModelSpec:
     members: int = 1
     us_scope: Scope | None = None
     schema: str = SCHEMA
+
+    @property
+    def reads_two_views(self) -> bool:
+        """Whether it was calibrated and measured on lesions in two US pictures."""
+        return {"us" + TWO_VIEWS, "fused" + TWO_VIEWS} <= self.temperature.keys()
 
 
 def read_spec(folder: Path) -> ModelSpec:

@@ -24,6 +24,8 @@ def input_hash(record: ReviewRecord, lesion_id: str, model_sha256: str) -> str:
         "lesion": [lesion_id, lesion.side, _plain(lesion.us), _plain(lesion.mri)],
         "roles": sorted((_plain(role) for role in record.roles), key=lambda role: role["key"]),
     }
+    if lesion.second_us is not None:
+        parts["second_us"] = _plain(lesion.second_us)
     moved = [_plain(motion) for motion in record.motions if motion.reason is None]
     if moved:
         parts["motion"] = sorted(moved, key=lambda motion: motion["volume_key"])

@@ -68,7 +68,9 @@ class MriMark:
 class Lesion:
     """One lesion. `side` is what the reader confirmed; `clock_h` 1–12.5; distances in mm from the report.
 
-    `first_bi_rads` is the reader's category before the model spoke; nothing changes it afterwards.
+    `second_us` is its box on another US picture, across the first: the model reads both, and the registration
+    is that of `us`. `first_bi_rads` is the reader's category before the model spoke; nothing changes it
+    afterwards.
     """
 
     lesion_id: str
@@ -82,6 +84,16 @@ class Lesion:
     comment: str = ""
     pathology: Pathology | None = None
     first_bi_rads: BiRads | None = None
+    second_us: UsMark | None = None
+
+    @property
+    def views(self) -> tuple[UsMark, ...]:
+        """Its boxes on US: the registered one first, then that of the second view."""
+        return tuple(mark for mark in (self.us, self.second_us) if mark is not None)
+
+    def view_on(self, frames_key: str | None, frame: int) -> UsMark | None:
+        """Its box on this US frame, or None."""
+        return next((m for m in self.views if (m.frames_key, m.frame) == (frames_key, frame)), None)
 
 
 @dataclass(frozen=True)
@@ -165,6 +177,7 @@ class KeptReading:
     weight_mri: float | None = None
     cautions: tuple[Message, ...] = ()
     us_only: bool = False
+    views: int = 1
 
 
 @dataclass(frozen=True)

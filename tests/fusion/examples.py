@@ -91,6 +91,11 @@ def stack(scale: bool = True) -> FrameStack:
     )
 
 
+def stacks(*known: FrameStack) -> dict[str, FrameStack]:
+    """Loaded US images by key: these, or `stack`."""
+    return {one.key: one for one in known or (stack(),)}
+
+
 def plane() -> UsPlane:
     """The plane of `stack`."""
     return us_plane(stack())

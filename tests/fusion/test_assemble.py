@@ -18,7 +18,19 @@ from breastview.records.values import FrameRegistration, Lesion, MriMark, UsMark
 from breastview.registration.parameters import RegistrationParameters, WarpPoint
 from breastview.registration.plane import us_plane
 from breastview.registration.transform import map_points
-from tests.fusion.examples import NATIVE, POSE, SPEC, lesion, plane, ramp, record, scanned, stack, volumes
+from tests.fusion.examples import (
+    NATIVE,
+    POSE,
+    SPEC,
+    lesion,
+    plane,
+    ramp,
+    record,
+    scanned,
+    stack,
+    stacks,
+    volumes,
+)
 
 
 def keys(*found) -> dict[str, str]:
@@ -58,7 +70,7 @@ def test_only_what_the_model_looks_at_is_wanted():
 
 def test_the_input_knows_where_it_was_cut_and_what_it_was_made_from():
     known = record(lesion())
-    given = model_input(SPEC, known, lesion(), stack(), plane(), volumes())
+    given = model_input(SPEC, known, lesion(), stacks(), plane(), volumes())
     assert given.us_crop == Crop(48.0, 20.0, 64.0)
     assert given.mri_grid.width_mm == pytest.approx(64 * 0.2)
     assert given.us.shape == (1, 32, 32) and given.mri.shape == (4, 32, 32)
@@ -75,11 +87,11 @@ def test_the_us_crop_needs_neither_scale_nor_registration_nor_mri(missing):
         SPEC,
         known,
         lesion(),
-        stack(scale=False),
+        stacks(stack(scale=False)),
         missing.get("plane", plane()),
         missing.get("volumes", volumes()),
     )
-    whole = model_input(SPEC, record(lesion()), lesion(), stack(), plane(), volumes())
+    whole = model_input(SPEC, record(lesion()), lesion(), stacks(), plane(), volumes())
     assert np.array_equal(given.us, whole.us)
     assert given.mri is None and given.mri_grid is None
     assert not given.channels_present.any()
@@ -90,14 +102,15 @@ def test_text_burned_in_outside_the_sector_does_not_change_the_input():
     clean, burned = stack(), stack()
     burned.frames[0, :8, 10:60] = burned.frames[0, 20:60, :10] = 220
     ours, theirs = (
-        model_input(SPEC, record(corner), corner, seen, plane(), volumes()) for seen in (clean, burned)
+        model_input(SPEC, record(corner), corner, stacks(seen), plane(), volumes())
+        for seen in (clean, burned)
     )
     assert np.array_equal(theirs.us, ours.us) and np.array_equal(theirs.mri, ours.mri)
 
 
 def test_mri_that_misses_the_plane_is_no_mri():
     away = record(lesion(), pose=RegistrationParameters(centre_mm=(400.0, 0.0, 0.0)))
-    given = model_input(SPEC, away, lesion(), stack(), plane(), volumes())
+    given = model_input(SPEC, away, lesion(), stacks(), plane(), volumes())
     assert given.us is not None and given.mri is None
     assert not given.channels_present.any()
 
@@ -105,8 +118,8 @@ def test_mri_that_misses_the_plane_is_no_mri():
 def test_the_model_sees_the_mri_with_the_readers_local_warp():
     x, y = plane().px_to_mm(np.array([80.0, 52.0]))
     pose = replace(POSE, warp=(WarpPoint((float(x), float(y)), (2.0, 0.0, 1.0), radius_mm=4.0),))
-    warped = model_input(SPEC, record(lesion(), pose=pose), lesion(), stack(), plane(), volumes())
-    rigid = model_input(SPEC, record(lesion()), lesion(), stack(), plane(), volumes())
+    warped = model_input(SPEC, record(lesion(), pose=pose), lesion(), stacks(), plane(), volumes())
+    rigid = model_input(SPEC, record(lesion()), lesion(), stacks(), plane(), volumes())
     grid = warped.mri_grid
     columns, rows = np.meshgrid(np.arange(32), np.arange(32))
     points = np.stack([grid.left_mm + columns * grid.spacing_mm, grid.top_mm + rows * grid.spacing_mm], -1)
@@ -118,14 +131,14 @@ def test_the_model_sees_the_mri_with_the_readers_local_warp():
 
 def test_native_mri_is_cut_around_its_mark_without_scale_or_registration():
     alone = record(lesion(), pose=None)
-    given = model_input(NATIVE, alone, lesion(), stack(scale=False), None, volumes())
+    given = model_input(NATIVE, alone, lesion(), stacks(stack(scale=False)), None, volumes())
     assert given.channels_present.all() and given.mri.shape == (4, 32, 32)
-    assert np.array_equal(given.us, model_input(SPEC, alone, lesion(), stack(), plane(), volumes()).us)
+    assert np.array_equal(given.us, model_input(SPEC, alone, lesion(), stacks(), plane(), volumes()).us)
     assert np.allclose(apply(given.mri_plane, np.zeros(3)), lesion().mri.point_mm)
     assert np.array_equal(given.mri_plane[:3, :3], np.eye(3)), "right and down as the axial slices are shown"
     grid = given.mri_grid
     assert grid.width_mm == pytest.approx(40.0) and grid.left_mm == grid.top_mm == -grid.spacing_mm * 15.5
-    registered = model_input(NATIVE, record(lesion()), lesion(), stack(), plane(), volumes())
+    registered = model_input(NATIVE, record(lesion()), lesion(), stacks(), plane(), volumes())
     assert np.array_equal(registered.mri, given.mri)
 
 
@@ -134,7 +147,7 @@ def test_native_mri_follows_its_mark_and_is_absent_without_one():
     beside = replace(lesion(), mri=MriMark("t1wi", (x + 5.0, y, z)))
     without = replace(lesion(), mri=None)
     here, there, nowhere = (
-        model_input(NATIVE, record(marked), marked, stack(), plane(), volumes())
+        model_input(NATIVE, record(marked), marked, stacks(), plane(), volumes())
         for marked in (lesion(), beside, without)
     )
     assert here.input_sha256 != there.input_sha256 and not np.array_equal(here.mri, there.mri)
@@ -143,12 +156,12 @@ def test_native_mri_follows_its_mark_and_is_absent_without_one():
 
 def test_an_unmarked_lesion_gives_nothing_to_compute_from():
     unmarked = replace(lesion(), us=None)
-    given = model_input(SPEC, record(unmarked), unmarked, stack(), plane(), volumes())
+    given = model_input(SPEC, record(unmarked), unmarked, stacks(), plane(), volumes())
     assert given.us is None and given.mri is None
 
 
 def test_arrays_of_an_input_are_read_only():
-    given = model_input(SPEC, record(lesion()), lesion(), stack(), plane(), volumes())
+    given = model_input(SPEC, record(lesion()), lesion(), stacks(), plane(), volumes())
     with pytest.raises(ValueError, match="read-only"):
         given.us[0, 0, 0] = 1
     with pytest.raises(ValueError, match="read-only"):
@@ -169,7 +182,38 @@ def test_a_real_exam_fills_every_channel(real_data):
     pose = RegistrationParameters((float(face[0]), float(face[1]), float(face[2])))
     known = new_record(case).with_lesion(marked)
     known = known.with_registration(FrameRegistration(still.key, 0, pose))
-    given = model_input(SPEC, known, marked, still, us_plane(still), found)
+    given = model_input(SPEC, known, marked, stacks(still), us_plane(still), found)
     assert given.channels_present.all()
     assert np.isfinite(given.us).all() and np.isfinite(given.mri).all()
     assert given.mri.std(axis=(1, 2)).min() > 0.01
+
+
+def in_two_views():
+    """A lesion with a box on a second picture, and both pictures by key."""
+    other = replace(stack(), key="across", frames=stack().frames[:, ::-1])
+    marked = replace(lesion(), second_us=UsMark("across", 0, 30, 50, 70, 90))
+    return marked, stacks(stack(), other)
+
+
+def test_a_second_view_is_cut_by_its_own_box_where_the_model_was_measured_with_two():
+    marked, pictures = in_two_views()
+    spec = replace(SPEC, temperature={"us_two_views": 1.0, "fused_two_views": 1.0})
+    given = model_input(spec, record(marked), marked, pictures, plane(), volumes())
+    alone = replace(marked, us=marked.second_us, second_us=None)
+    assert np.array_equal(given.second_us, model_input(SPEC, record(alone), alone, pictures, None, {}).us)
+    assert given.second_crop == Crop(18.0, 38.0, 64.0)
+    first = model_input(SPEC, record(lesion()), lesion(), stacks(), plane(), volumes())
+    assert np.array_equal(given.us, first.us) and np.array_equal(given.mri, first.mri)
+    assert len(given.us_views) == 2
+
+
+def test_a_second_view_is_left_out_where_nobody_measured_two_or_its_picture_is_gone():
+    marked, pictures = in_two_views()
+    assert model_input(SPEC, record(marked), marked, pictures, plane(), volumes()).second_us is None
+    spec = replace(SPEC, temperature={"us_two_views": 1.0, "fused_two_views": 1.0})
+    assert model_input(spec, record(marked), marked, stacks(), plane(), volumes()).second_us is None
+
+
+def test_a_second_view_changes_what_a_reading_was_computed_from():
+    marked, _ = in_two_views()
+    assert input_hash(record(marked), "L1", "m") != input_hash(record(lesion()), "L1", "m")

@@ -13,9 +13,9 @@ from breastview.fusion.eligibility import can_compute, check_scope
 from breastview.fusion.spec import Scope
 from breastview.imaging.case import Patient, Role, ScannedFrames
 from breastview.messages import message
-from breastview.records.values import MriMark
+from breastview.records.values import MriMark, UsMark
 from breastview.registration.parameters import RegistrationParameters
-from tests.fusion.examples import NATIVE, SPEC, case, lesion, plane, record, scanned, stack, volumes
+from tests.fusion.examples import NATIVE, SPEC, case, lesion, plane, record, scanned, stack, stacks, volumes
 
 PLANE = plane()
 
@@ -35,7 +35,9 @@ def reasons(
     marked = marked or lesion()
     known = known or record(marked)
     spec = replace(spec, scope=scope)
-    given = model_input(spec, known, marked, still or stack(), at, volumes() if seen is None else seen)
+    given = model_input(
+        spec, known, marked, stacks(still or stack()), at, volumes() if seen is None else seen
+    )
     answer = check_scope(spec, found or case(), known, marked, at, mri_side, given)
     assert answer.eligible is not bool(answer.reasons)
     return list(answer.reasons)
@@ -52,7 +54,7 @@ def us_alone(spec=US_ALONE, found=None, marked=None, still=None, extra=None):
     """Whether ultrasound alone may be read of a case without MRI and without a scale."""
     marked = marked or replace(lesion(), mri=None, side=None)
     known = replace(record(marked), registrations=(), extra=extra or {})
-    given = model_input(spec, known, marked, still or stack(), None, {})
+    given = model_input(spec, known, marked, stacks(still or stack()), None, {})
     answer = check_scope(spec, found or replace(case(), volumes=()), known, marked, None, None, given)
     assert not answer.eligible and answer.reasons
     return answer.us_only
@@ -65,7 +67,7 @@ def test_ultrasound_alone_needs_a_bundle_that_was_validated_for_it_and_nothing_o
 
 
 def test_a_case_inside_the_whole_scope_is_not_read_by_ultrasound_alone():
-    given = model_input(US_ALONE, record(lesion()), lesion(), stack(), PLANE, volumes())
+    given = model_input(US_ALONE, record(lesion()), lesion(), stacks(), PLANE, volumes())
     answer = check_scope(US_ALONE, case(), record(lesion()), lesion(), PLANE, "R", given)
     assert answer.eligible and not answer.us_only
 
@@ -210,8 +212,8 @@ def test_every_reason_is_given_and_not_only_the_first():
 
 def test_there_is_something_to_compute_from_as_soon_as_one_image_is_cut():
     known = record(lesion())
-    us_alone = model_input(SPEC, known, lesion(), stack(), None, {})
-    nothing = model_input(SPEC, known, replace(lesion(), us=None), stack(), plane(), volumes())
+    us_alone = model_input(SPEC, known, lesion(), stacks(), None, {})
+    nothing = model_input(SPEC, known, replace(lesion(), us=None), stacks(), plane(), volumes())
     assert can_compute(us_alone)
     assert not can_compute(nothing) and not can_compute(None)
     assert not np.any(nothing.channels_present)
@@ -251,3 +253,9 @@ def test_a_density_that_the_record_tells_is_held_against_the_scope():
         message("scope.other_density", densities="a, b", density="D")
     ]
     assert reasons(scope=scope, known=own) == [] and reasons(scope=scope) == []
+
+
+def test_colour_over_the_second_view_is_as_bad_as_over_the_first():
+    marked = replace(lesion(), second_us=UsMark("across", 0, 30, 50, 70, 90))
+    frames = ScannedFrames("across", "", "", "", stack().role, (), 120, 160, None, doppler=True)
+    assert reasons(marked=marked, found=replace(case(), frames=(frames,))) == [message("scope.us_covered")]

@@ -13,6 +13,7 @@ from breastview.fusion.bundle import save_bundle
 from breastview.fusion.explain import grad_cam
 from breastview.fusion.network import mri_tensor
 from breastview.fusion.predict import read, read_request, warm
+from breastview.fusion.preprocess import Crop
 from breastview.fusion.reading import Eligibility, keep, restored
 from breastview.fusion.spec import Metric, NetworkSpec
 from breastview.messages import message
@@ -254,3 +255,53 @@ def test_ultrasound_alone_has_its_own_trunk_and_its_own_doubt_where_the_bundle_h
     assert alone.probability_us == pytest.approx(float(own), abs=1e-6) != float(other)
     assert paired.probability_us == pytest.approx(float(other), abs=1e-6)
     assert alone.cautions == (message("model.unlike_us", flagged=50),) and not paired.cautions
+
+
+TWO_VIEWS = replace(SPEC, temperature={**SPEC.temperature, "us_two_views": 3.0, "fused_two_views": 2.5})
+
+
+def in_two_views():
+    """`given` with a second view of the lesion, elsewhere and of other noise."""
+    return replace(given(), second_us=given(1).us, second_crop=Crop(10.0, 30.0, 50.0))
+
+
+def test_a_lesion_in_two_views_is_told_of_by_the_mean_of_both_with_a_calibration_of_their_own():
+    model = bundle(spec=TWO_VIEWS)
+    reading = read(model, in_two_views(), YES)
+    for name, temperature in (("us", 3.0), ("fused", 2.5)):
+        first, second = given(), replace(given(), us=given(1).us)
+        odds = [float(np.diff(logits_of(model, one)[name].numpy()[0])[0]) for one in (first, second)]
+        value = reading.probability if name == "fused" else reading.probability_us
+        assert value == pytest.approx(1 / (1 + np.exp(-np.mean(odds) / temperature)), abs=1e-6)
+    assert reading.probability_mri == pytest.approx(read(model, given(), YES).probability_mri, abs=1e-6)
+    assert (reading.views, restored(keep(reading)).views, read(model, given(), YES).views) == (2, 2, 1)
+
+
+def test_each_view_has_its_own_heatmap_where_it_was_cut_as_strong_as_it_were_alone():
+    model = bundle(2, TWO_VIEWS)
+    first, second, mri = read(model, in_two_views(), YES).heatmaps
+    (alone, _), (other, _) = (
+        read(model, one, YES).heatmaps for one in (given(), replace(given(), us=given(1).us))
+    )
+    assert (first.left, first.width, first.second_view) == (48.0, 64.0, False)
+    assert (second.left, second.top, second.width, second.second_view) == (10.0, 30.0, 50.0, True)
+    assert first.values == pytest.approx(alone.values, abs=1e-5)
+    assert second.values == pytest.approx(other.values, abs=1e-5)
+    reading = read(model, in_two_views(), YES)
+    assert (reading.heatmap("us").left, reading.heatmap("us", second_view=True).left) == (48.0, 10.0)
+    assert reading.heatmap("mri").modality == mri.modality == "mri"
+
+
+def test_figures_beside_an_answer_are_those_of_as_many_views():
+    one, two = ({"auc": Metric(value, 0.8, 1.0, 9)} for value in (0.9, 0.95))
+    spec = replace(TWO_VIEWS, metrics={"fused": one, "fused_two_views": two})
+    model = bundle(spec=spec)
+    assert read(model, given(), YES).worth(spec)[1] is one
+    assert read(model, in_two_views(), YES).worth(spec)[1] is two
+
+
+def test_ultrasound_alone_is_read_in_the_one_view_that_it_was_measured_in():
+    spec = replace(TWO_VIEWS, temperature={**TWO_VIEWS.temperature, "us_only": 4.0})
+    model = bundle(spec=spec)
+    two, one = read(model, in_two_views(), ALONE), read(model, given(), ALONE)
+    assert (two.probability_us, two.views, len(two.heatmaps)) == (one.probability_us, 1, 1)

@@ -151,11 +151,11 @@ def test_a_sample_without_jitter_is_what_the_application_computes_from_the_same_
         for name, (array, matrix) in mri_images(case).items()
     }
     spec = ModelSpec("any", False, SMALL, NetworkSpec(), Scope())
-    given = model_input(spec, record, marked, still, us_plane(still), volumes)
+    given = model_input(spec, record, marked, {still.key: still}, us_plane(still), volumes)
     assert np.array_equal(us, given.us) and np.array_equal(mri, given.mri)
     assert channels.all() and given.channels_present.all()
     as_acquired = replace(spec, input=replace(SMALL, mri_input="native"))
-    given = model_input(as_acquired, record, marked, still, None, volumes)
+    given = model_input(as_acquired, record, marked, {still.key: still}, None, volumes)
     native, present = native_cut(marked_lesion(case, frame), SMALL)
     assert np.array_equal(us, given.us) and np.array_equal(native, given.mri)
     assert present.all() and given.channels_present.all()

@@ -60,15 +60,15 @@ def test_the_first_variant_is_what_the_application_computes_bit_for_bit(simulate
     case = scan_folder(simulated_patient.folder)
     loaded, (lesion, *_) = load_case(case), record.lesions
     volumes = {name: loaded.volumes[v.key] for name, v in channel_volumes(case.volumes).items()}
-    stack, plane = (found[lesion.us.frames_key] for found in (loaded.stacks, loaded.planes(record)))
+    plane = loaded.planes(record)[lesion.us.frames_key]
     spec = ModelSpec("any", False, SMALL, NetworkSpec(), Scope())
-    given = model_input(spec, record, lesion, stack, plane, volumes)
+    given = model_input(spec, record, lesion, loaded.stacks, plane, volumes)
     marked = ReviewedCase(case, record).marked(lesion)
     us, mri, channels = cut(marked, SMALL)
     assert given.channels_present.all() and np.array_equal(channels, given.channels_present)
     assert np.array_equal(us, given.us) and np.array_equal(mri, given.mri)
     as_acquired = replace(spec, input=replace(SMALL, mri_input="native"))
-    given = model_input(as_acquired, record, lesion, stack, None, volumes)
+    given = model_input(as_acquired, record, lesion, loaded.stacks, None, volumes)
     assert np.array_equal(native_cut(marked, SMALL)[0], given.mri) and given.channels_present.all()
 
 

@@ -101,7 +101,7 @@ def assembled(loaded: LoadedCase, record: ReviewRecord, spec: ModelSpec) -> Mode
     volumes = {name: loaded.volumes[volume.key] for name, volume in names.items()}
     assert lesion.us is not None
     key = lesion.us.frames_key
-    return model_input(spec, record, lesion, loaded.stacks[key], loaded.planes(record)[key], volumes)
+    return model_input(spec, record, lesion, loaded.stacks, loaded.planes(record)[key], volumes)
 
 
 def kept(loaded: LoadedCase, patient: str) -> dict[str, list[Piece]]:
