@@ -40,14 +40,16 @@ def true_record(
     registrations = tuple(
         FrameRegistration(still_uid(patient, view), 0, frame.registration) for view, frame in frames.items()
     )
-    lesion = _lesion(case, patient, *next(iter(frames.items())))
+    lesion = _lesion(case, patient, frames)
     record = new_record(case)
     return ReviewRecord(
         record.case, lesions=(lesion,), registrations=registrations, simulated=True, extra=_as_text(facts)
     )
 
 
-def _lesion(case: ScannedCase, patient: SimulatedPatient, view: str, frame: SimulatedFrame) -> Lesion:
+def _lesion(case: ScannedCase, patient: SimulatedPatient, frames: Mapping[str, SimulatedFrame]) -> Lesion:
+    """The lesion with its boxes on the first two stills."""
+    marks = [UsMark(still_uid(patient, view), 0, *frame.lesion_box_px) for view, frame in frames.items()]
     phase = next(v for v in case.volumes if v.role.role is Role.DCE and v.role.phase == 2)
     clock_h, distance_mm = patient.clock_place()
     x, y, z = map(float, patient.lesion.centre_mm)
@@ -56,8 +58,9 @@ def _lesion(case: ScannedCase, patient: SimulatedPatient, view: str, frame: Simu
         side=Side(patient.side),
         clock_h=clock_h,
         nipple_distance_mm=distance_mm,
-        depth_mm=_depth_mm(frame),
-        us=UsMark(still_uid(patient, view), 0, *frame.lesion_box_px),
+        depth_mm=_depth_mm(next(iter(frames.values()))),
+        us=marks[0],
+        second_us=next(iter(marks[1:]), None),
         mri=MriMark(phase.key, (x, y, z), patient.lesion.extent_mm),
         pathology=Pathology.MALIGNANT if patient.evidence.malignant else Pathology.BENIGN,
     )

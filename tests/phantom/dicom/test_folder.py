@@ -125,6 +125,7 @@ def test_the_record_is_about_this_case_and_tells_the_truth(case, record, patient
     assert lesion.bi_rads is None and not record.first_read_committed
     assert [r.parameters.method for r in record.registrations] == [Method.TRUTH, Method.TRUTH]
     assert {r.frames_key for r in record.registrations} <= {f.key for f in case.frames}
+    assert [mark.frames_key for mark in lesion.views] == [r.frames_key for r in record.registrations]
     assert record.extra["evidence_us"] == f"{patient.evidence.us:.4f}"
 
 
