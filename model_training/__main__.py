@@ -78,7 +78,8 @@ Trunk = Annotated[str, typer.Option(help=", ".join(TRUNKS))]
 Modalities = Annotated[str, typer.Option(help="us, mri, or both")]
 Separate = Annotated[bool, typer.Option("--separate", help="A trunk of its own for each modality")]
 OwnUsOnly = Annotated[
-    bool, typer.Option("--own-us-only", help="A stem and batch norms of their own for US without MRI")
+    bool,
+    typer.Option("--own-us-only", help="Stem, batch norms and classifier of their own for US without MRI"),
 ]
 Fold = Annotated[str, typer.Option(help="Fold to train, as 1/5; without it the cohort's own parts")]
 Start = Annotated[Path | None, typer.Option(help="Bundle, or run of pretrain, whose weights to start from")]
@@ -202,7 +203,9 @@ def train(
     imagenet: ImageNet = None,
 ) -> None:
     """Train on a cached cohort, with torchrun in several processes; a killed run goes on where it was."""
-    network = replace(_network(trunk, modalities, separate, fusion), own_us_only=own_us_only)
+    network = replace(
+        _network(trunk, modalities, separate, fusion), own_us_only=own_us_only, own_us_only_head=own_us_only
+    )
     how = read_recipe(recipe)
     training, validation = _parts(cohort_folder, fold, TRAINING)
     run_training(training, validation, run, network, how, start, imagenet, _split_name(fold))
@@ -219,7 +222,7 @@ def refit(
 ) -> None:
     """Fit the heads of a bundle anew on a cached cohort: for export, as a run of train."""
     held = read_spec(start).network
-    network = replace(held, checks_registration=False, checks_likeness=())
+    network = replace(held, checks_registration=False, checks_likeness=(), own_us_only_head=held.own_us_only)
     training, validation = _parts(cohort_folder, fold, TRAINING)
     run_refit(training, validation, run, network, read_recipe(recipe), start, _split_name(fold))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from breastview.fusion.network import FusionNetwork, modality_of
-from breastview.fusion.spec import InputSpec, Metric
+from breastview.fusion.spec import TWO_VIEWS, InputSpec, Metric
 from model_training import evaluate
 from model_training.cohort.samples import BEST, Samples, joined
 from model_training.predict import predict
@@ -25,10 +25,18 @@ class Answered:
     def of_all(cls, nets: Sequence[FusionNetwork], parts: Sequence[Samples], inputs: InputSpec) -> Answered:
         """Each network's answers to its own part, one after the other."""
         said = [
-            predict(net, part, inputs.size_px, mri=inputs.mri_input)
+            predict(net, part, inputs.size_px, mri=inputs.mri_input, whole=True)
             for net, part in zip(nets, parts, strict=True)
         ]
-        return cls(joined(parts), {head: np.concatenate([one[head] for one in said]) for head in said[0]})
+        heads = set[str]().union(*said)
+        return cls(
+            joined(parts), {head: np.concatenate([_logits(one, head) for one in said]) for head in heads}
+        )
+
+    @property
+    def two_views(self) -> tuple[str, ...]:
+        """The heads that have told of lesions in two views, where there are any."""
+        return tuple(head for head in ("fused" + TWO_VIEWS, "us" + TWO_VIEWS) if head in self.logits)
 
     def take(self, cases: np.ndarray) -> Answered:
         """The lesions at these places, or where this mask is true."""
@@ -54,7 +62,8 @@ class Head:
         """Temperature, and Youden's point, on the validation cases that the head sees; the temperature by the
         optimal reader's answers where these are known."""
         there, logits = validation.seen_by(name)
-        malignant = validation.samples.posterior[there, BEST.index(f"best_{modality_of(name)}")]
+        arm = modality_of(name).removesuffix(TWO_VIEWS)
+        malignant = validation.samples.posterior[there, BEST.index(f"best_{arm}")]
         temperature = evaluate.fit_temperature(malignant, logits)
         label = validation.samples.label[there]
         return cls(name, temperature, evaluate.youden_point(label, evaluate.calibrated(logits, temperature)))
@@ -66,3 +75,8 @@ class Head:
         if len(set(patients)) == len(patients):
             return evaluate.metrics(label, logits, self.temperature, self.point)
         return evaluate.metrics_over_patients(label, logits, self.temperature, self.point, patients)
+
+
+def _logits(said: dict[str, np.ndarray], head: str) -> np.ndarray:
+    """The logits of a head; nothing of all cases where none of them has what it looks at."""
+    return said.get(head, np.full_like(said["fused"], np.nan))

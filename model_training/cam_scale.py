@@ -36,7 +36,7 @@ def us_scale(net: FusionNetwork, samples: Samples, inputs: InputSpec) -> float:
     peaks = []
     for us, _ in _pairs(samples, np.ones(len(samples), bool), inputs):
         with torch.no_grad():
-            maps = {"us": net.trunk(net.us_only, us)}
+            maps = {net.us_only: net.trunk(net.us_only, us)}
         peaks.append(float(grad_cam(net.head, maps, "us")["us"].max()))
     return _shown_as_one(peaks)
 

@@ -15,7 +15,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
-from breastview.fusion.spec import US_ONLY, ModelSpec, Scope
+from breastview.fusion.spec import TWO_VIEWS, US_ONLY, ModelSpec, Scope
 from breastview.messages import render
 from breastview.whole import write_whole
 from model_training.markdown import figure, table
@@ -34,12 +34,20 @@ FIGURES = {
     "ece": "calibration error",
 }
 
-_HEADS = {US_ONLY: "us, without MRI"}
+_HEADS = {
+    "fused" + TWO_VIEWS: "fused, two US views",
+    "us" + TWO_VIEWS: "us, two views",
+    US_ONLY: "us, without MRI",
+}
 _SHARING = {
     True: "convolutions shared by both modalities, own stems and batch norms",
     False: "one trunk a modality",
 }
-_OWN_US_ONLY = {True: "a stem and batch norms of its own for ultrasound without MRI; ", False: ""}
+_OWN_US_ONLY = {
+    (False, False): "",
+    (True, False): "a stem and batch norms of its own for ultrasound without MRI; ",
+    (True, True): "a stem, batch norms and a classifier of its own for ultrasound without MRI; ",
+}
 _FUSING = {
     "weighted": "softmax-weighted fusion",
     "gate": "fusion by softmax weights and a gate on the features",
@@ -68,7 +76,7 @@ def card_parts(spec: ModelSpec) -> tuple[Part, ...]:
     """What the card says."""
     network = (
         f"Network: {spec.network.trunk}, {_SHARING[spec.network.shared]}, {_FUSING[spec.network.fusion]}; "
-        f"{_OWN_US_ONLY[spec.network.own_us_only]}"
+        f"{_OWN_US_ONLY[spec.network.own_us_only, spec.network.own_us_only_head]}"
         f"{spec.input.size_px}² px; MRI {_PLANES[spec.input.mri_input]}; weights kept as int8."
     )
     scope = (
@@ -153,10 +161,11 @@ def _worth(spec: ModelSpec) -> Part:
     shown = [name for name in FIGURES if any(name in figures for figures in spec.metrics.values())]
     head = ["head", *(FIGURES[name] for name in shown), *(["best possible AUC"] if best else []), "n"]
     rows = [tuple(head)]
-    for name in (head for head in (*HEADS, US_ONLY) if head in spec.metrics):
+    for name in (head for head in (*HEADS, *_HEADS) if head in spec.metrics):
         own = spec.metrics[name]
         cells = [figure(own[key]) if key in own else "–" for key in shown]
-        reachable = [f"{best[name]:.3f}" if name in best else "–"] if best else []
+        arm = name.removesuffix(TWO_VIEWS)
+        reachable = [f"{best[arm]:.3f}" if arm in best else "–"] if best else []
         rows.append((_HEADS.get(name, name), *cells, *reachable, str(own["auc"].n)))
     told = ["On held-out lesions, with 95 % intervals (DeLong; Wilson; calibration: patients resampled)."]
     if spec.members > 1:

@@ -25,7 +25,7 @@ from model_training.recipe import Recipe, to_plain
 from model_training.run_folder import RunError, Settings, load_average, log_lines, read_settings
 from model_training.scope import SIMULATED, scope_of
 
-FEWEST_US_ONLY = 10  # lesions of a class without MRI below which US alone has no scope
+FEWEST = 10  # lesions of a class below which US alone has no scope, and two views are not read
 DEMONSTRATION = "BreastView demonstration"
 
 
@@ -54,7 +54,7 @@ def export_bundle(
     one of simulated patients. With a `check` the bundle doubts registrations; with enough validation cases it
     doubts crops that look unlike them. Both are fitted for the first member, and measured on its test cases.
     Lesions without MRI, where there are enough beside others, are measured apart: US alone has a scope, a
-    temperature and figures of its own.
+    temperature and figures of its own. So do both views of lesions that have two, where enough have.
 
     Raises:
         RunError: there is no run, it trained one modality only, or the members are of different kinds.
@@ -122,19 +122,28 @@ def _answers(
     test = Answered.of_all(nets, [member.test for member in members], inputs)
     validation = Answered.of_all(nets, [members[0].validation], inputs) if len(members) == 1 else test
     has = [has_mri(part.samples, inputs.mri_input) for part in (validation, test)]
+    heads = (*HEADS, *(head for head in test.two_views if _enough(head, validation) and _enough(head, test)))
     if all(map(_are_two_scopes, (validation.samples.label, test.samples.label), has)):
-        return _parted(validation, has[0]), _parted(test, has[1])
-    return dict.fromkeys(HEADS, validation), dict.fromkeys(HEADS, test)
+        return _parted(heads, validation, has[0]), _parted(heads, test, has[1])
+    return dict.fromkeys(heads, validation), dict.fromkeys(heads, test)
+
+
+def _enough(head: str, lesions: Answered) -> bool:
+    """Whether a head for two views has told of enough lesions of both classes."""
+    if head not in lesions.logits:
+        return False
+    malignant = lesions.samples.label[lesions.seen_by(head)[0]]
+    return bool(min(malignant.sum(), (~malignant).sum()) >= FEWEST)
 
 
 def _are_two_scopes(label: np.ndarray, has: np.ndarray) -> bool:
     """Whether there are lesions that have MRI, and enough of both classes, bool (n,), that have none."""
     lone = label[~has]
-    return bool(has.any() and min(lone.sum(), (~lone).sum()) >= FEWEST_US_ONLY)
+    return bool(has.any() and min(lone.sum(), (~lone).sum()) >= FEWEST)
 
 
-def _parted(lesions: Answered, has: np.ndarray) -> dict[str, Answered]:
-    return {**dict.fromkeys(HEADS, lesions.take(has)), US_ONLY: lesions.take(~has)}
+def _parted(heads: Sequence[str], lesions: Answered, has: np.ndarray) -> dict[str, Answered]:
+    return {**dict.fromkeys(heads, lesions.take(has)), US_ONLY: lesions.take(~has)}
 
 
 def _add_checks(

@@ -80,7 +80,8 @@ def _check_fits(held: NetworkSpec, network: NetworkSpec, holder: str) -> None:
     checks = {name: getattr(network, name) for name in ("checks_registration", "checks_likeness")}
     same = replace(held, **checks)
     if network.own_us_only or len(network.modalities) == 1:
-        same = replace(same, own_us_only=network.own_us_only)  # begins as the trunk of US, or falls away
+        own = {name: getattr(network, name) for name in ("own_us_only", "own_us_only_head")}
+        same = replace(same, **own)  # begins as the trunk of US, or falls away
     if len(network.modalities) == 1 and set(network.modalities) <= set(held.modalities):
         same = replace(same, modalities=network.modalities, shared=network.shared)
     if same != network:

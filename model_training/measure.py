@@ -20,7 +20,7 @@ from scipy.special import expit
 from breastview.fusion.bundle import Bundle
 from breastview.fusion.explain import grad_cam
 from breastview.fusion.network import FusionNetwork
-from breastview.fusion.spec import US_ONLY, Metric
+from breastview.fusion.spec import TWO_VIEWS, US_ONLY, Metric, ModelSpec
 from breastview.phantom.patient import VIEWS_A_LESION
 from model_training import evaluate
 from model_training.agreement import Check, check_metrics
@@ -59,7 +59,7 @@ def measured_records(bundle: Bundle, records: Path, patients: Path, folder: Path
     """`measure_all` on review records with pathology; raises FileNotFoundError where none is of use."""
     from model_training.cohort.records import records_cohort  # DICOM, which the rest does without
 
-    taken = records_cohort(records, patients, folder, bundle.spec.input, 1)
+    taken = records_cohort(records, patients, folder, bundle.spec.input, VIEWS_A_LESION)
     found = measure_all(bundle, load_cohort(folder))
     return {"on": "review records", "problems": len(taken.problems), "skipped": dict(taken.skipped), **found}
 
@@ -109,6 +109,8 @@ def measure_pairs(
     """Discrimination of each modality and of both, what fusion gains, calibration and rates of the fused
     head.
 
+    A lesion with a second view is answered as the application answers it: in both where the bundle reads two;
+    "us_one_view" and "fused_one_view" are the first view alone.
     "us_alone" and "mri_alone" are the fused head without the other modality. If the bundle checks
     registrations, `misregistered_flagged` and `false_flags` say how well; "us_unlike" and "mri_unlike" are
     the shares of crops that it doubts. `null` are lesions in whose MRI there is nothing that US did not show:
@@ -117,15 +119,17 @@ def measure_pairs(
     """
     label, patients = samples.label, samples.patient
     size_px, mri = bundle.spec.input.size_px, bundle.spec.input.mri_input
-    logits = predict_together(bundle.networks, samples, size_px, team or Team(), mri, alone=True)
-    probability = evaluate.calibrated(logits["fused"], bundle.spec.temperature["fused"])
+    told = predict_together(bundle.networks, samples, size_px, team or Team(), mri, whole=True)
+    logits = _as_read(bundle.spec, told)
+    probability, called = _calls(bundle.spec, told)
     calibration = evaluate.calibration_metrics(label, probability, patients)
     found: Found = {
         "n": len(label),
         "malignant": int(label.sum()),
+        "in_two_views": int(_in_two_views(bundle.spec, told).sum()),
         "auc": _aucs(label, logits),
         **{name: asdict(calibration[name]) for name in ("ece", "brier", "slope", "intercept")},
-        **_rates(label, probability >= bundle.spec.operating_point["fused"]),
+        **_rates(label, called),
     }
     if set(BEST) <= set(samples.about):
         for arm, value in evaluate.best_possible(label, samples.best).items():
@@ -137,8 +141,43 @@ def measure_pairs(
         found |= worth
     found |= _unlike(bundle, samples)
     if null is not None:
-        found["null_gain"] = asdict(_gain(null.label, predict_mean(bundle.networks, null, size_px, mri)))
+        answers = predict_mean(bundle.networks, null, size_px, mri, whole=True)
+        found["null_gain"] = asdict(_gain(null.label, _as_read(bundle.spec, answers)))
     return found
+
+
+def _in_two_views(spec: ModelSpec, told: Logits) -> np.ndarray:
+    """Which lesions the application answers in two views, bool (case,)."""
+    two = told.get("fused" + TWO_VIEWS)
+    if two is None or not spec.reads_two_views:
+        return np.zeros(len(told["fused"]), bool)
+    return np.asarray(np.isfinite(two).all(axis=1))
+
+
+def _as_read(spec: ModelSpec, told: Logits) -> Logits:
+    """Logits (case, 2) by head as the application answers, and where it differs, of the first view alone."""
+    two = _in_two_views(spec, told)
+    first = {name: logits for name, logits in told.items() if not name.endswith(TWO_VIEWS)}
+    if not two.any():
+        return first
+    read = {
+        name: np.where(two[:, None], told.get(name + TWO_VIEWS, logits), logits)
+        for name, logits in first.items()
+    }
+    return {**read, **{f"{name}_one_view": told[name] for name in ("us", "fused")}}
+
+
+def _calls(spec: ModelSpec, told: Logits) -> tuple[np.ndarray, np.ndarray]:
+    """Calibrated probability (case,) of the fused head as the application answers, and whether that is a
+    call, bool (case,)."""
+    answers = []
+    for head in ("fused", "fused" + TWO_VIEWS):
+        if head in told and head in spec.temperature:
+            probability = evaluate.calibrated(told[head], spec.temperature[head])
+            answers.append((probability, probability >= spec.operating_point[head]))
+    two = _in_two_views(spec, told)
+    probability, called = (np.where(two, own[-1], own[0]) for own in zip(*answers, strict=True))
+    return probability, called
 
 
 def measure_stills(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndarray]) -> Found:
@@ -233,7 +272,7 @@ def attention(networks: Sequence[FusionNetwork], us: np.ndarray) -> np.ndarray:
     cams = []
     for network in networks:
         with torch.no_grad():
-            maps = {"us": network.trunk(network.us_only, image)}
+            maps = {network.us_only: network.trunk(network.us_only, image)}
         cams.append(grad_cam(network.head, maps, "us")["us"].cpu().numpy())
     cam = np.mean(cams, axis=0)
     return ndimage.zoom(cam, us.shape[-1] / cam.shape[-1], order=1, grid_mode=True, mode="nearest")

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from breastview.fusion.network import CLASSES, FusionNetwork, Maps, modality_of
-from breastview.fusion.spec import US_ONLY
-from model_training.batches import inputs, known, mri_channels, mri_images, seen_apart
+from breastview.fusion.spec import TWO_VIEWS, US_ONLY
+from model_training.batches import inputs, known, mri_channels, mri_images, seen_apart, sized
 from model_training.cohort.samples import Samples
 from model_training.team import Team
 
@@ -20,11 +20,11 @@ def predict_together(
     size_px: int,
     team: Team,
     mri: str = "registered",
-    alone: bool = False,
+    whole: bool = False,
 ) -> dict[str, np.ndarray]:
     """`predict_mean`, of which each process of a team computes its share; every one gets the whole."""
     own = samples.take(np.arange(len(samples))[team.share(len(samples))])
-    shares = [one for one in team.gathered(predict_mean(networks, own, size_px, mri, alone)) if one]
+    shares = [one for one in team.gathered(predict_mean(networks, own, size_px, mri, whole)) if one]
     return {name: np.concatenate([one[name] for one in shares]) for name in shares[0]}
 
 
@@ -33,10 +33,10 @@ def predict_mean(
     samples: Samples,
     size_px: int,
     mri: str = "registered",
-    alone: bool = False,
+    whole: bool = False,
 ) -> dict[str, np.ndarray]:
     """`predict` of a bundle: the mean of its networks' logits."""
-    said = [predict(net, samples, size_px, mri=mri, alone=alone) for net in networks]
+    said = [predict(net, samples, size_px, mri=mri, whole=whole) for net in networks]
     return {head: np.mean([one[head] for one in said], axis=0) for head in said[0]}
 
 
@@ -47,30 +47,45 @@ def predict(
     size_px: int,
     batch: int = 64,
     mri: str = "registered",
-    alone: bool = False,
+    whole: bool = False,
 ) -> dict[str, np.ndarray]:
     """Logits float32 (case, 2) of variant 0 of each case, by head.
 
-    A modality that a case lacks is masked; where a head has nothing to see its logits are NaN. `alone` adds
-    "us_alone" and "mri_alone": what the fused head says of one modality without the other.
+    A modality that a case lacks is masked; where a head has nothing to see its logits are NaN. `whole` adds
+    "us_alone" and "mri_alone", what the fused head says of one modality without the other; and all that US
+    has part in once more, under a name that ends in `TWO_VIEWS`, of lesions with MRI in both of their views.
     """
     net.eval()
     device = next(net.parameters()).device
     modalities = net.head.modalities
     has = known(samples, modalities, mri)
-    heads = ("fused", *modalities, *((f"{name}_alone" for name in modalities) if alone else ()))
-    whole = {name: np.full((len(samples), CLASSES), np.nan, np.float32) for name in heads}
-    for cases, given in exact_inputs(net, samples, size_px, batch, mri):
-        maps = {modality_of(name): net.trunk(name, x) for name, x in given.items()}
-        logits = net.head(maps, torch.from_numpy(has[cases]).to(device))
-        if alone:
-            logits |= {f"{name}_alone": net.head({name: x})["fused"] for name, x in maps.items()}
-        for name, x in logits.items():
-            whole[name][cases] = x.float().cpu().numpy()
+    heads = ("fused", *modalities, *((f"{name}_alone" for name in modalities) if whole else ()))
+    found = {name: np.full((len(samples), CLASSES), np.nan, np.float32) for name in heads}
     seen: dict[str, np.ndarray] = {"fused": np.asarray(has.any(axis=1))}
     for name, own in zip(modalities, has.T, strict=True):
         seen |= {name: own, f"{name}_alone": own}
-    return {name: np.where(seen[name][:, None], x, np.float32(np.nan)) for name, x in whole.items()}
+    twice = samples.two_views & ~seen_apart(samples, mri, US_ONLY in net.trunks)
+    if whole and twice.any() and "us" in modalities:
+        found |= {name + TWO_VIEWS: found[name].copy() for name in heads if not name.startswith("mri")}
+        seen |= {name + TWO_VIEWS: seen[name] & twice for name in heads}
+    for cases, given in exact_inputs(net, samples, size_px, batch, mri):
+        maps = {name: net.trunk(name, x) for name, x in given.items()}
+        told = _told(net, maps, has[cases], whole)
+        if "us" + TWO_VIEWS in found and "us" in given:
+            second = net.trunk("us", sized(samples.us[cases, 1], size_px).to(device))
+            maps["us"] = torch.cat([maps["us"], second], dim=3)  # of one lesion: `side_by_side`
+            told |= {name + TWO_VIEWS: x for name, x in _told(net, maps, has[cases], whole).items()}
+        for name in found.keys() & told.keys():
+            found[name][cases] = told[name].float().cpu().numpy()
+    return {name: np.where(seen[name][:, None], x, np.float32(np.nan)) for name, x in found.items()}
+
+
+def _told(net: FusionNetwork, maps: Maps, has: np.ndarray, alone: bool) -> Maps:
+    """Logits (n, 2) by head, of maps by trunk; `has`, bool (n, modality), says what each case has."""
+    logits = net.head(maps, torch.from_numpy(has).to(next(net.parameters()).device))
+    if alone:
+        logits |= {f"{modality_of(name)}_alone": net.head({name: x})["fused"] for name, x in maps.items()}
+    return logits
 
 
 def exact_inputs(

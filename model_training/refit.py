@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,16 @@ from torch.nn import functional as F  # noqa: N812
 from breastview.fusion.network import FusionNetwork, Maps, modality_of
 from breastview.fusion.spec import US_ONLY, NetworkSpec
 from model_training import run_folder
-from model_training.batches import inputs, known, mri_channels, mri_images, seen_apart, showings, targets
+from model_training.batches import (
+    has_mri,
+    inputs,
+    known,
+    mri_channels,
+    mri_images,
+    seen_apart,
+    showings,
+    targets,
+)
 from model_training.cohort.samples import Samples
 from model_training.initial import initial
 from model_training.predict import predict
@@ -74,7 +83,8 @@ def refit(
     split: str = OWN_PARTS,
 ) -> FusionNetwork:
     """Fit the heads of the bundle `start` anew, on every variant of the training cases; returns the network,
-    which `run` keeps as `train` keeps the chosen one. Trunks and fusion weights stay.
+    which `run` keeps as `train` keeps the chosen one. Trunks and fusion weights stay, and so does a
+    classifier of its own for US without MRI.
 
     Raises:
         RecipeError, StartError: recipe, network and bundle do not fit together.
@@ -93,7 +103,11 @@ def refit(
     run_folder.begin(run, Settings(network, recipe, origin, cases))
     log.info("fitting the heads of %s on %s", origin, device)
     net = net.to(device).eval()
-    seen, held_out = (looked_at(net, samples, recipe) for samples in (training, validation))
+    looked = [
+        looked_at(net, part.take(has_mri(part, recipe.mri)) if network.own_us_only_head else part, recipe)
+        for part in (training, validation)
+    ]
+    seen, held_out = looked
     for name, head in _heads(net).items():
         rows, other = (_rows(net, part, name, recipe) for part in (seen, held_out))
         penalty = _fit(head, rows, other)
@@ -140,8 +154,12 @@ def looked_at(net: FusionNetwork, samples: Samples, recipe: Recipe) -> Seen:
 
 def _heads(net: FusionNetwork) -> dict[str, nn.Linear]:
     """The linear heads by name."""
-    single = {name: head for name, head in net.head.single.items() if isinstance(head, nn.Linear)}
-    return {**single, "fused": net.head.fused}
+    single = {name: net.head.single[name] for name in net.head.modalities}
+    return {
+        name: head
+        for name, head in (*single.items(), ("fused", net.head.fused))
+        if isinstance(head, nn.Linear)
+    }
 
 
 @torch.no_grad()
@@ -188,7 +206,7 @@ def _fit(head: nn.Linear, rows: Rows, held_out: Rows) -> float:
     chosen = float("inf")
     moved = (weight.clone(), bias.clone())
     for penalty in PENALTIES:
-        moved = _minimum(own, rows, (weight, bias), moved, penalty)
+        moved = least(replace(rows, x=own), (weight, bias), moved, penalty)
         loss = float(held_out.loss(other @ moved[0].T + moved[1]))
         if loss < best:
             best, found, chosen = loss, copy.deepcopy(moved), penalty
@@ -199,8 +217,7 @@ def _fit(head: nn.Linear, rows: Rows, held_out: Rows) -> float:
     return chosen
 
 
-def _minimum(
-    x: torch.Tensor,
+def least(
     rows: Rows,
     trained: tuple[torch.Tensor, torch.Tensor],
     first: tuple[torch.Tensor, torch.Tensor],
@@ -213,7 +230,7 @@ def _minimum(
 
     def closure() -> torch.Tensor:
         solver.zero_grad()
-        loss = rows.loss(x @ weight.T + bias) + penalty / 2 * (weight - trained[0]).square().sum()
+        loss = rows.loss(rows.x @ weight.T + bias) + penalty / 2 * (weight - trained[0]).square().sum()
         loss.backward()
         return loss
 

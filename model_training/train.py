@@ -213,9 +213,9 @@ def _step(state: State, batch: Batch, epoch: Epoch, recipe: Recipe, team: Team) 
         torch.set_grad_enabled(epoch.trunk_rate > 0),
         torch.autocast(device.type, _DTYPES.get(recipe.precision), enabled=recipe.precision in _DTYPES),
     ):
-        maps = {modality_of(name): state.net.trunk(name, x) for name, x in batch.inputs.items()}
+        maps = {name: state.net.trunk(name, x) for name, x in batch.inputs.items()}
     there = dict(zip(epoch.modalities, batch.known.T, strict=True))
-    maps = {name: placed(x.float(), there[name]) for name, x in maps.items()}
+    maps = {name: placed(x.float(), there[modality_of(name)]) for name, x in maps.items()}
     loss = _loss(state.net, maps, batch, epoch, recipe)
     state.optimiser.zero_grad(set_to_none=True)
     state.scaler.scale(loss).backward()
@@ -254,9 +254,9 @@ def _loss(
     outlined = _outline_loss(net, maps, batch, recipe)
     if not epoch.fused:
         (name,) = maps
-        return entropy(name, net.head.single[name](maps[name].mean(dim=(2, 3)))) + outlined
+        return entropy(modality_of(name), net.head.classifier(name)(maps[name].mean(dim=(2, 3)))) + outlined
     logits = net.head(maps, batch.present)
-    single = torch.stack([entropy(name, logits[name]) for name in maps])
+    single = torch.stack([entropy(name, logits[name]) for name in map(modality_of, maps)])
     return entropy("fused", logits["fused"]) + recipe.auxiliary * single.sum() + outlined
 
 
@@ -264,9 +264,10 @@ def _outline_loss(
     net: FusionNetwork, maps: dict[str, torch.Tensor], batch: Batch, recipe: Recipe
 ) -> torch.Tensor | float:
     """Cross-entropy a pixel of what is lesion in US, at the recipe's weight."""
-    if not isinstance(net, Outlining) or "us" not in maps or batch.outline is None:
+    seen = [x for name, x in maps.items() if modality_of(name) == "us"]
+    if not isinstance(net, Outlining) or not seen or batch.outline is None:
         return 0.0
-    said = net.outliner(maps["us"])
+    said = net.outliner(seen[0])
     truth = F.interpolate(batch.outline, size=said.shape[-2:], mode="area").clamp(0, 1)
     entropy = F.binary_cross_entropy_with_logits(said, truth, reduction="none").mean(dim=(1, 2, 3))
     return recipe.outline * (batch.weight["us"] * entropy).sum()

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import torch
 
-from breastview.fusion.network import Head
+from breastview.fusion.network import Head, modality_of
 
 MALIGNANT = 1
 
 
 def grad_cam(head: Head, maps: dict[str, torch.Tensor], score: str = "fused") -> dict[str, torch.Tensor]:
-    """Raw Grad-CAM (h, w) of the malignant logit of `score` for each modality in `maps` (1, features, h, w).
+    """Raw Grad-CAM (h, w) of the malignant logit of `score` by modality, of `maps` (1, features, h, w) by
+    trunk.
 
     Not stretched: values compare between images of one model.
     """
@@ -27,5 +28,5 @@ def grad_cam(head: Head, maps: dict[str, torch.Tensor], score: str = "fused") ->
     for (name, x), gradient in zip(leaves.items(), gradients, strict=True):
         if gradient is not None:
             alpha = gradient.mean(dim=(2, 3), keepdim=True)
-            cams[name] = (alpha * x.detach()).sum(dim=1)[0].clamp_min(0)
+            cams[modality_of(name)] = (alpha * x.detach()).sum(dim=1)[0].clamp_min(0)
     return cams

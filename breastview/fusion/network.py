@@ -34,7 +34,8 @@ class FusionNetwork(nn.Module):
         self.agreement = Agreement() if spec.checks_registration else None
         self.first_layers, features = _FIRST[spec.trunk]
         self.likeness = nn.ModuleDict({name: Likeness(2 * features) for name in spec.checks_likeness})
-        self.head = Head(_FEATURES[spec.trunk], spec.fusion, spec.modalities)
+        apart = (US_ONLY,) if spec.own_us_only_head else ()
+        self.head = Head(_FEATURES[spec.trunk], spec.fusion, spec.modalities, apart)
 
     @property
     def us_only(self) -> str:
@@ -73,10 +74,15 @@ class Head(nn.Module):
 
     The weights are a learned prior ("weighted", the paper's), a prior and a gate on the features ("gate"), or
     all alike ("fixed"); "concatenation" classifies the features beside each other, absent ones as zeros.
+    Trunks that are `apart` have a classifier of their own; others have that of their modality.
     """
 
     def __init__(
-        self, features: int, fusion: str = "weighted", modalities: tuple[str, ...] = MODALITIES
+        self,
+        features: int,
+        fusion: str = "weighted",
+        modalities: tuple[str, ...] = MODALITIES,
+        apart: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         self.modalities, self.concatenates = modalities, fusion == "concatenation"
@@ -84,13 +90,19 @@ class Head(nn.Module):
         gates = {name: nn.Linear(features, 1) for name in modalities}
         self.gates = nn.ModuleDict(gates) if fusion == "gate" else None
         self.fused = nn.Linear(features * (len(modalities) if self.concatenates else 1), CLASSES)
-        self.single = nn.ModuleDict({name: nn.Linear(features, CLASSES) for name in modalities})
+        self.single = nn.ModuleDict({name: nn.Linear(features, CLASSES) for name in (*modalities, *apart)})
 
     def forward(self, maps: Maps, present: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
-        """Logits (n, 2) by name. `present`, bool (n, modalities), masks those of single samples."""
+        """Logits (n, 2) by modality, and "fused", of maps by trunk. `present`, bool (n, modalities), masks
+        those of single samples."""
         pooled = {name: x.mean(dim=(2, 3)) for name, x in maps.items()}
-        logits = {name: self.single[name](x) for name, x in pooled.items()}
-        return {"fused": self.fused(self.joined(pooled, present)), **logits}
+        logits = {modality_of(name): self.classifier(name)(x) for name, x in pooled.items()}
+        features = {modality_of(name): x for name, x in pooled.items()}
+        return {"fused": self.fused(self.joined(features, present)), **logits}
+
+    def classifier(self, trunk: str) -> nn.Module:
+        """What classifies the pooled maps of a trunk by themselves."""
+        return self.single[trunk if trunk in self.single else modality_of(trunk)]
 
     def joined(self, pooled: Maps, present: torch.Tensor | None = None) -> torch.Tensor:
         """What the fused head classifies, (n, features), of pooled maps (n, features) by modality."""

@@ -77,10 +77,11 @@ def _answer(network: FusionNetwork, first: Maps, fused: str) -> tuple[Maps, Maps
     """One network's logits (1, 2) by head; by modality its weight, and raw Grad-CAM (h, w) of `fused`, that
     of two US views side by side."""
     with torch.no_grad():
-        maps = {modality_of(name): side_by_side(network.rest(name, x)) for name, x in first.items()}
+        maps = {name: side_by_side(network.rest(name, x)) for name, x in first.items()}
         logits = network.head(maps)
-        weights = network.head.weights({name: x.mean(dim=(2, 3)) for name, x in maps.items()})[0]
-    return logits, dict(zip(maps, weights, strict=True)), grad_cam(network.head, maps, fused)
+        pooled = {modality_of(name): x.mean(dim=(2, 3)) for name, x in maps.items()}
+        weights = dict(zip(pooled, network.head.weights(pooled)[0], strict=True))
+    return logits, weights, grad_cam(network.head, maps, fused)
 
 
 def _mean(parts: tuple[Maps, ...]) -> Maps:

@@ -65,6 +65,7 @@ class InputSpec:
 class NetworkSpec:
     """Which network. `trunk`: one of `TRUNKS`; `shared`: one set of convolutions for both `modalities`;
     `fusion`: one of `FUSIONS`; `own_us_only`: a stem and batch norms of their own for US without MRI;
+    `own_us_only_head`: a classifier of its own too;
     `checks_registration`: whether it can tell that US and MRI do not show the same place; `checks_likeness`:
     for which trunks it can tell that a crop is unlike those it was measured on."""
 
@@ -74,6 +75,7 @@ class NetworkSpec:
     fusion: str = "weighted"
     modalities: tuple[str, ...] = ("us", "mri")
     own_us_only: bool = False
+    own_us_only_head: bool = False
     checks_registration: bool = False
     checks_likeness: tuple[str, ...] = ()
 

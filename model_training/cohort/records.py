@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +22,7 @@ from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.store import SUFFIX, read
-from breastview.records.values import Lesion, Pathology, ReviewRecord, new_record
+from breastview.records.values import Lesion, Pathology, ReviewRecord, UsMark, new_record
 from breastview.registration.motion import load_corrected
 from breastview.registration.plane import UsPlane, known_plane
 from model_training.cohort.criteria import Criterion, excluded_by
@@ -76,10 +77,16 @@ class ReviewedCase:
         except CaseError:
             return None
 
-    def marked(self, lesion: Lesion) -> MarkedLesion:
-        """What the lesion's sample is cut from; raises CaseError where its US image cannot be loaded."""
-        mark = lesion.us
-        assert mark is not None
+    def views(self, lesion: Lesion) -> list[MarkedLesion]:
+        """What the lesion's sample is cut from, the registered view first, and the second where its image can
+        be loaded; raises CaseError where that of the first cannot."""
+        first, *others = lesion.views
+        views = [self._marked(lesion, first)]
+        with suppress(CaseError):
+            views += [self._marked(lesion, mark) for mark in others]
+        return views
+
+    def _marked(self, lesion: Lesion, mark: UsMark) -> MarkedLesion:
         stack = self.stack(mark.frames_key)
         return MarkedLesion(
             grey=stack.grey(mark.frame),
@@ -154,7 +161,7 @@ def _sample(
 ) -> Sample:
     lesion = reviewed.record.lesions[number]
     rng = np.random.default_rng([int(reviewed.case.fingerprint[:8], 16), number])
-    return sample([reviewed.marked(lesion)], spec, variants, rng, row)
+    return sample(reviewed.views(lesion), spec, variants, rng, row)
 
 
 def read_records(folder: Path) -> tuple[dict[str, ReviewRecord], list[str]]:

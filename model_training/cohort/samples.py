@@ -34,7 +34,8 @@ class Samples:
     """What a network is trained on or measured with; the first axis of everything is the lesion.
 
     `us` (case, variant, 1, size, size) and `mri` (case, variant, channel, size, size) are float16; the first
-    variant is exactly what the application computes, the last ones are strayed. `channels` bool (case,
+    variant is exactly what the application computes, and so is the second of the lesion's second view, where
+    it has one; the last ones are strayed. `channels` bool (case,
     channel) says which MRI channels are present. `native` (case, channel, size, size) is MRI on its acquired
     planes; `displaced` (case, len(`DISPLACED_MM`) + 1, channel, size, size) is MRI under registrations that
     are that far off. `about` is the manifest, a row a lesion, in the same order. `outline` (case, variant,
@@ -61,6 +62,12 @@ class Samples:
     def patient(self) -> np.ndarray:
         """Whose lesion it is, str (case,): the cluster of every interval."""
         return self.about["patient"].to_numpy(str)
+
+    @property
+    def two_views(self) -> np.ndarray:
+        """Which lesions have a second view, bool (case,)."""
+        views = self.about.reindex(columns=["views"])["views"].fillna(1).to_numpy(int)
+        return (views > 1) & (self.us.shape[1] > 1)
 
     @property
     def best(self) -> np.ndarray:
@@ -131,9 +138,13 @@ def sample(
     about: Mapping[str, object],
     jitter: Jitter = JITTER,
 ) -> Sample:
-    """Cut one lesion: each of its views exactly, then strayed ones that take turns of them."""
+    """Cut one lesion: each of its views exactly, then strayed ones that take turns of them. A view that is
+    not registered shows the MRI of the first, as in the application."""
     cuts = [cut(view, spec) for view in views[:variants]]
     cuts += [strayed(views[n % len(views)], spec, jitter, rng) for n in range(len(views), variants)]
+    _, mri, channels = cuts[0]
+    cuts = [(us, own, there) if there.any() else (us, mri, channels) for us, own, there in cuts]
+    about = {**about, "views": len(views)}
     return Sample(cuts, native_cut(views[0], spec)[0], _displaced(views[0], spec, rng), about)
 
 

@@ -270,7 +270,7 @@ def export_the_report(reader, path):
     reader.application.window.rail.report.export(path)
     reader.wait(lambda: not reader.session.tasks.busy)
     press(reader.view, "Ctrl+5")
-    assert "✓ Report written." in texts(reader.view.rail)
+    assert f"✓ Written: {path.name}" in texts(reader.view.rail)
     told = text_of(path)
     for expected in (
         "SIMULATED",

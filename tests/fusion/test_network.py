@@ -94,6 +94,15 @@ def test_us_without_mri_has_a_stem_and_norms_of_its_own_where_asked_for(shared):
     assert modality_of("us_only") == "us" and modality_of("mri") == "mri"
 
 
+def test_us_without_mri_is_classified_by_itself_where_asked_for_and_fused_alike():
+    maps = torch.randn(3, 128, 2, 2)
+    for apart in (False, True):
+        net = FusionNetwork(NetworkSpec("cnn", own_us_only=True, own_us_only_head=apart))
+        us, alone = net.head({"us": maps}), net.head({"us_only": maps})
+        assert set(alone) == {"fused", "us"} and torch.equal(us["fused"], alone["fused"])
+        assert torch.equal(us["us"], alone["us"]) is not apart
+
+
 def test_separate_trunks_share_nothing():
     net = FusionNetwork(NetworkSpec(trunk="cnn", shared=False))
     own = {p.data_ptr() for p in net.trunks["us"].parameters()}

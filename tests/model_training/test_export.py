@@ -201,8 +201,28 @@ def test_lesions_without_mri_make_a_scope_of_ultrasound_alone(exported, tmp_path
     assert whole.us_scope is None
 
 
+def test_lesions_in_two_views_are_calibrated_and_measured_apart_where_enough_have_two(exported, tmp_path):
+    folder, _ = exported
+    held_out = [load_cohort(folder / "cohort", part) for part in ("validation", "test")]
+    validation, test = (replace(one, about=one.about.assign(views=2)) for one in held_out)
+    spec = export_bundle([Member(folder / "run", validation, test)], tmp_path, "own", {}, InputSpec())
+    net = load_bundle(tmp_path, "cpu").network
+    logits = predict(net, test, SIDE_PX, whole=True)["us_two_views"]
+    assert spec.reads_two_views
+    assert spec.metrics["us_two_views"]["auc"].value == pytest.approx(
+        evaluate.auc(test.label, evaluate.margin(logits)), abs=1e-4
+    )
+    told = predict(net, validation, SIDE_PX, whole=True)["fused_two_views"]
+    expected = evaluate.fit_temperature(validation.posterior[:, -1], told)
+    assert spec.temperature["fused_two_views"] == pytest.approx(expected, rel=1e-3)
+    assert "| fused, two US views |" in (tmp_path / "CARD.md").read_text(encoding="utf-8")
+    few = replace(test, about=test.about.assign(views=np.where(np.arange(len(test)) < 8, 2, 1)))
+    one = export_bundle([Member(folder / "run", validation, few)], tmp_path / "few", "own", {}, InputSpec())
+    assert not one.reads_two_views and "us_two_views" not in one.metrics
+
+
 def test_us_without_mri_learns_and_answers_by_its_own_trunk_where_it_has_one(tmp_path):
-    network = NetworkSpec("cnn", own_us_only=True)
+    network = NetworkSpec("cnn", own_us_only=True, own_us_only_head=True)
     recipe = Recipe(stages=((SIDE_PX, 2),), batch=6, threads=1)
     parts = []
     for part in ("train", "validation", "test"):
@@ -220,8 +240,10 @@ def test_us_without_mri_learns_and_answers_by_its_own_trunk_where_it_has_one(tmp
     logits = predict(opened, parts[2], SIDE_PX)
     picture = torch.from_numpy(parts[2].us[:60, 0].astype(np.float32))
     with torch.no_grad():
-        direct = opened.head({"us": opened.trunk("us_only", picture)})["us"].numpy()
-    assert logits["us"][:60] == pytest.approx(direct, abs=1e-5) and np.isnan(logits["mri"][:60]).all()
+        maps = opened.trunk("us_only", picture)
+        direct, other = (opened.head({name: maps})["us"].numpy() for name in ("us_only", "us"))
+    assert logits["us"][:60] == pytest.approx(direct, abs=1e-5) and not np.allclose(direct, other)
+    assert np.isnan(logits["mri"][:60]).all()
     assert "ultrasound image that has no MRI beside it" in (tmp_path / "own" / "CARD.md").read_text("utf-8")
 
 

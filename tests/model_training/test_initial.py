@@ -93,8 +93,9 @@ def test_a_trunk_for_us_without_mri_begins_as_that_of_us_and_falls_away_where_th
     small_bundle, tmp_path
 ):
     held = load_bundle(small_bundle, "cpu").spec
-    network = replace(held.network, own_us_only=True)
+    network = replace(held.network, own_us_only=True, own_us_only_head=True)
     net, _ = initial(network, start=small_bundle)
+    assert torch.equal(net.head.single["us_only"].weight, net.head.single["us"].weight)
     own, us = (net.trunks[name].state_dict() for name in ("us_only", "us"))
     assert all(torch.equal(value, us[name]) for name, value in own.items())
     assert net.trunks["us_only"][1] is not net.trunks["us"][1]

@@ -70,8 +70,39 @@ def test_the_fused_head_is_also_measured_without_a_modality(bundle, samples):
     no_mri = replace(samples, channels=np.zeros_like(samples.channels))
     alone = evaluate.margin(predict(bundle.network, no_mri, size_px)["fused"])
     assert found["us_alone"]["value"] == pytest.approx(evaluate.auc(samples.label, alone))
-    logits = predict(bundle.network, samples, size_px, alone=True)
+    logits = predict(bundle.network, samples, size_px, whole=True)
     assert not np.allclose(logits["mri_alone"], logits["fused"])
+
+
+def test_lesions_in_two_views_are_measured_as_the_application_answers_them(bundle, samples):
+    twice = np.arange(len(samples)) < 20
+    mixed = replace(samples, about=samples.about.assign(views=1 + twice))
+    temperature = {**bundle.spec.temperature, "us_two_views": 1.0, "fused_two_views": 5.0}
+    points = {**bundle.spec.operating_point, "us_two_views": 0.5, "fused_two_views": 0.52}
+    spec = replace(bundle.spec, temperature=temperature, operating_point=points)
+    found = measure.measure_pairs(replace(bundle, spec=spec), mixed)
+    first, second = (
+        predict(bundle.network, replace(samples, us=us), bundle.spec.input.size_px)
+        for us in (samples.us, samples.us[:, ::-1])
+    )
+    read = {head: np.where(twice[:, None], (first[head] + second[head]) / 2, first[head]) for head in first}
+    for head in ("us", "fused"):
+        odds = evaluate.margin(read[head])
+        assert found["auc"][head]["value"] == pytest.approx(evaluate.auc(samples.label, odds))
+        alone = evaluate.auc(samples.label, evaluate.margin(first[head]))
+        assert found["auc"][f"{head}_one_view"]["value"] == pytest.approx(alone)
+        assert found["auc"][head]["value"] != found["auc"][f"{head}_one_view"]["value"]
+    odds = evaluate.margin(read["fused"]) / np.where(twice, 5.0, 2.0)
+    called = 1 / (1 + np.exp(-odds)) >= np.where(twice, 0.52, 0.5)
+    assert found["accuracy"]["value"] == pytest.approx((called == samples.label).mean())
+    assert found["in_two_views"] == 20
+
+
+def test_a_bundle_that_was_measured_in_one_view_is_so_again(bundle, samples):
+    mixed = replace(samples, about=samples.about.assign(views=2))
+    found = measure.measure_pairs(bundle, mixed)
+    assert found["in_two_views"] == 0 and "us_one_view" not in found["auc"]
+    assert found["auc"]["us"] == measure.measure_pairs(bundle, samples)["auc"]["us"]
 
 
 def test_a_bundle_of_native_mri_is_measured_on_that(bundle, samples):

@@ -21,7 +21,7 @@ from model_training.__main__ import app
 from model_training.cohort.cut import cut, native_cut
 from model_training.cohort.facts import People
 from model_training.cohort.records import ASSESSED, ReviewedCase, records_cohort
-from model_training.cohort.samples import DISPLACED_MM, load_cohort
+from model_training.cohort.samples import DISPLACED_MM, load_cohort, sample
 from tests.imaging.dicom_files import save_all, us_still
 
 SMALL = InputSpec(size_px=24)
@@ -63,10 +63,13 @@ def test_the_first_variant_is_what_the_application_computes_bit_for_bit(simulate
     plane = loaded.planes(record)[lesion.us.frames_key]
     spec = ModelSpec("any", False, SMALL, NetworkSpec(), Scope())
     given = model_input(spec, record, lesion, loaded.stacks, plane, volumes)
-    marked = ReviewedCase(case, record).marked(lesion)
+    marked, second = ReviewedCase(case, record).views(lesion)
     us, mri, channels = cut(marked, SMALL)
     assert given.channels_present.all() and np.array_equal(channels, given.channels_present)
     assert np.array_equal(us, given.us) and np.array_equal(mri, given.mri)
+    two = replace(spec, temperature={"us_two_views": 1.0, "fused_two_views": 1.0})
+    given = model_input(two, record, lesion, loaded.stacks, plane, volumes)
+    assert np.array_equal(cut(second, SMALL)[0], given.second_us)
     as_acquired = replace(spec, input=replace(SMALL, mri_input="native"))
     given = model_input(as_acquired, record, lesion, loaded.stacks, None, volumes)
     assert np.array_equal(native_cut(marked, SMALL)[0], given.mri) and given.channels_present.all()
@@ -81,6 +84,18 @@ def test_a_shard_holds_what_was_cut_and_is_the_same_again(made, tmp_path, simula
     again = load_cohort(tmp_path / "c")
     for name in ("us", "mri", "native", "displaced"):
         assert np.array_equal(getattr(samples, name), getattr(again, name))
+
+
+def test_a_second_view_that_is_not_registered_stands_beside_the_mri_of_the_first(simulated_patient, record):
+    lesion = record.lesions[0]
+    first = record.registrations[0]
+    assert first.covers(lesion.us.frames_key, 0)
+    reviewed = ReviewedCase(scan_folder(simulated_patient.folder), replace(record, registrations=(first,)))
+    made = sample(reviewed.views(lesion), SMALL, 4, np.random.default_rng(0), {"case": "a"})
+    (us, mri, there), (second_us, second_mri, second_there), *strayed = made.variants
+    assert made.about["views"] == 2 and not np.array_equal(us, second_us)
+    assert np.array_equal(mri, second_mri) and there.all() and second_there.all()
+    assert all(channels.all() for _, _, channels in strayed)
 
 
 def test_the_manifest_says_what_is_known_and_names_nobody(made, record, simulated_patient):

@@ -318,6 +318,20 @@ def test_a_fit_bends_and_straightens_without_losing_the_pose(session, matched, v
     assert session.registration == bent
 
 
+def test_a_fit_that_leaves_correspondences_further_apart_says_so_until_something_changes(
+    session, view, panel
+):
+    for us_mm, off_mm, weight in [*((place, 0.0, 0.2) for place in AROUND), ((0.0, 6.0), 15.0, 5.0)]:
+        x, y, z = map_points(session.registration, np.array(us_mm))
+        pair = LandmarkPair(us_mm, (float(x) + off_mm, float(y), float(z)), weight=weight)
+        session.dispatch(AddLandmark(session.us_key, 0, pair))
+    assert "apart than before" not in panel.odd.text()
+    push(panel.fit)
+    assert "further apart than before: 6.1 mm rms" in panel.odd.text() and panel.odd.isVisible()
+    press(view, "Ctrl+Z")
+    assert "apart than before" not in panel.odd.text()
+
+
 def test_a_registration_is_graded_confirmed_and_taken_back_by_a_nudge(session, matched, view, panel):
     assert "✓ landmarks · from the lesion marks" in texts(view.rail)
     assert any(text.startswith("Lesion within ±") for text in texts(panel))

@@ -130,7 +130,8 @@ class ReportPresenter(QObject):
 
     def _written(self, path: Path) -> None:
         self._last = path
-        self._panel.told.setText("✓ " + self._language.text("Report written."))
+        self._panel.told.setText("✓ " + self._language.text("Written: {file}").format(file=path.name))
+        self._panel.told.setToolTip(str(path))
         self._rail.set_state("report", "✓ PDF")
         self._panel.open.setEnabled(True)
 

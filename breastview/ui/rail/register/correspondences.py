@@ -27,6 +27,8 @@ from breastview.ui.rail.parts import offer
 from breastview.ui.rail.register.panel import ODD, RegisterPanel
 from breastview.ui.session import Session
 
+WORSE_MM = 1.0  # by so much more root mean square a fit is told to have made it worse
+
 
 class CorrespondencesPresenter(QObject):
     """Keeps list and fit in step with the session."""
@@ -43,6 +45,7 @@ class CorrespondencesPresenter(QObject):
         super().__init__(parent)
         self._panel, self._session = panel, session
         self._expecting, self._drafting, self._language = expecting, drafting, language
+        self._before_fit: tuple[RegistrationParameters | None, float | None] = (None, None)
         panel.fit.clicked.connect(self.fit)
         panel.bend.clicked.connect(self._bend)
         panel.straighten.clicked.connect(self._straighten)
@@ -60,11 +63,13 @@ class CorrespondencesPresenter(QObject):
         frame, model = self._session.us_frame, self._panel.model.currentData()
         if model != "tissue":
             self._session.dispatch(FitLandmarks(key, frame, model == "scaled"))
-            return
-        us_mm = self._expecting.us_mm or present.middle_mm or (0.0, 0.0)
-        bend = self._panel.bend.isChecked()
-        start, outline = self._expecting.start, self._session.outline
-        self._session.dispatch(FitCorrespondences(key, frame, us_mm, start, bend, outline))
+        else:
+            us_mm = self._expecting.us_mm or present.middle_mm or (0.0, 0.0)
+            bend = self._panel.bend.isChecked()
+            start, outline = self._expecting.start, self._session.outline
+            self._session.dispatch(FitCorrespondences(key, frame, us_mm, start, bend, outline))
+        self._before_fit = (self._session.registration, rms_mm(correspondence_residuals_mm(present)))
+        self.show(self._session.registration)
 
     def show(self, present: RegistrationParameters | None) -> None:
         """Show what is there, how it fits, and what may be done with it."""
@@ -90,11 +95,26 @@ class CorrespondencesPresenter(QObject):
         )
         told = self._language.text("{name} disagrees with the others: {mm:.0f} mm from where they expect it.")
         off = agreement.left_out_mm[odd] if agreement and odd is not None else 0.0
-        panel.odd.setText("" if strange is None else "⚠ " + told.format(name=names[strange], mm=off))
-        panel.odd.setVisible(strange is not None)
+        doubts = [] if strange is None else ["⚠ " + told.format(name=names[strange], mm=off)]
+        doubts += self._worse(present, residuals)
+        panel.odd.setText("\n".join(doubts))
+        panel.odd.setVisible(bool(doubts))
         self._enable(present)
         self._show_chosen()
         self._tell(present, residuals, left_out)
+
+    def _worse(self, present: RegistrationParameters | None, residuals: tuple[float, ...]) -> list[str]:
+        """A doubt where this is what the last fit made, and it lies further from what both images show than
+        the pose before it did: it gave way to how tissue deforms, or to one that is wrong."""
+        fitted, before = self._before_fit
+        after = rms_mm(residuals)
+        if present != fitted or before is None or after is None or after < before + WORSE_MM:
+            return []
+        told = self._language.text(
+            "The fit leaves them further apart than before: {before:.1f} mm rms, now {after:.1f}. "
+            "Look at the one with the largest error, or undo the fit."
+        )
+        return ["⚠ " + told.format(before=before, after=after)]
 
     def _row(
         self, name: str, item: LandmarkPair | Contour, residual_mm: float | None, left_out_mm: float | None
