@@ -39,9 +39,9 @@ from model_training.measure import (
     measured_stills,
 )
 from model_training.pretrain import pretrain as run_pretraining
-from model_training.recipe import RecipeError, read_recipe
+from model_training.recipe import HEADS_ONLY, RecipeError, read_recipe
 from model_training.refit import refit as run_refit
-from model_training.run_folder import Cases, RunError, check_cases, check_folds, read_settings
+from model_training.run_folder import Cases, RunError, Settings, check_cases, check_folds, read_settings
 from model_training.splits import (
     OWN_PARTS,
     TRAINING,
@@ -279,7 +279,7 @@ def export(
         members.append(Member(run, validation, test))
     sources = set(members[0].test.about["source"])
     told = {
-        "command": _commands(made.network, folds, sources),
+        "command": _commands(made, folds, sources),
         "commit": commit,
         "seed": made.recipe.seed,
         "split": ", ".join(_split_name(own) for own in folds),
@@ -298,16 +298,19 @@ def _folds_of(runs: Sequence[Path]) -> list[str]:
     return [split.removeprefix("fold ") for split in splits.values()]
 
 
-def _commands(network: NetworkSpec, folds: Sequence[str], sources: set[str]) -> str:
+def _commands(settings: Settings, folds: Sequence[str], sources: set[str]) -> str:
     """How such a bundle is made anew, by a recipe that stands on the card."""
     chosen = [f" --fold {fold}" if fold else "" for fold in folds]
     runs = [f"R{number + 1}" if len(folds) > 1 else "R" for number in range(len(folds))]
     own_parts = " --fold K/N" if not any(folds) else ""  # which one, no manifest tells
     made = {"simulated": "cohort simulate C", "stills": f"cohort stills STILLS C{own_parts}"}
     commands = [command for source, command in made.items() if source in sources]
+    network, begin = settings.network, "train"
     options = f"--trunk {network.trunk} --fusion {network.fusion}"
     options += " --separate" * (not network.shared) + " --own-us-only" * network.own_us_only
-    commands += [f"train C {run} {options}{own}" for run, own in zip(runs, chosen, strict=True)]
+    if settings.recipe.strategy == HEADS_ONLY:
+        begin, options = "refit", "--start BUNDLE"
+    commands += [f"{begin} C {run} {options}{own}" for run, own in zip(runs, chosen, strict=True)]
     commands.append(f"export C {' '.join(runs)} B{chosen[0] if len(folds) == 1 else ''}")
     return "; ".join(f"python -m model_training {command}" for command in commands)
 

@@ -103,11 +103,9 @@ def refit(
     run_folder.begin(run, Settings(network, recipe, origin, cases))
     log.info("fitting the heads of %s on %s", origin, device)
     net = net.to(device).eval()
-    looked = [
-        looked_at(net, part.take(has_mri(part, recipe.mri)) if network.own_us_only_head else part, recipe)
-        for part in (training, validation)
-    ]
-    seen, held_out = looked
+    if network.own_us_only_head:
+        training, validation = (part.take(has_mri(part, recipe.mri)) for part in (training, validation))
+    seen, held_out = (looked_at(net, part, recipe) for part in (training, validation))
     for name, head in _heads(net).items():
         rows, other = (_rows(net, part, name, recipe) for part in (seen, held_out))
         penalty = _fit(head, rows, other)

@@ -261,7 +261,9 @@ def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog,
         result = CliRunner().invoke(app, command)
         assert result.exit_code == 0, result.output
     spec = read_spec(bundle)
-    assert spec.network == NetworkSpec(trunk="cnn", shared=False, fusion="gate", own_us_only=True)
+    assert spec.network == NetworkSpec(
+        trunk="cnn", shared=False, fusion="gate", own_us_only=True, own_us_only_head=True
+    )
     assert (spec.input.size_px, spec.input.mri_input, spec.training["recipe"]["batch"]) == (16, "native", 3)
     assert "train C R --trunk cnn --fusion gate --separate --own-us-only;" in spec.training["command"]
     assert load_bundle(bundle, "cpu").device_name == "CPU"

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
 from breastview.fusion.bundle import load_bundle
-from breastview.fusion.spec import NetworkSpec
+from breastview.fusion.spec import NetworkSpec, read_spec
 from model_training import run_folder
 from model_training.__main__ import app
 from model_training.cohort.samples import load_cohort
@@ -121,3 +121,15 @@ def test_a_recipe_that_trains_trunks_is_refused_and_training_refuses_one_of_head
     told = CliRunner().invoke(app, ["train", str(cohort), str(tmp_path / "r"), "--recipe", "heads"])
     assert told.exit_code == 1 and "give it to refit" in told.output
     assert read_recipe("heads").strategy == HEADS_ONLY
+
+
+def test_the_command_line_refits_and_exports(start, cohort, tmp_path):
+    recipe, run, bundle = (tmp_path / name for name in ("heads.toml", "run", "bundle"))
+    side_px = start[1].spec.input.size_px
+    recipe.write_text(f'stages = [[{side_px}, 1]]\nstrategy = "heads"\nmri = "native"\nthreads = 1\n')
+    asked = ["refit", str(cohort), str(run), "--start", str(start[0]), "--recipe", str(recipe)]
+    for command in (asked, ["export", str(cohort), str(run), str(bundle)]):
+        told = CliRunner().invoke(app, command)
+        assert told.exit_code == 0, told.output
+    made = read_spec(bundle).training
+    assert "refit C R --start BUNDLE; " in made["command"] and start[1].spec.name in made["started_from"]
