@@ -50,7 +50,9 @@ def test_a_mistake_is_named(tmp_path, text, told):
 
 
 def test_an_absent_recipe_names_the_presets():
-    with pytest.raises(RecipeError, match=r"no recipe 'papr'.*demonstration, paper, simsiam, small, stills"):
+    with pytest.raises(
+        RecipeError, match=r"no recipe 'papr'.*demonstration, heads, paper, simsiam, small, stills"
+    ):
         read_recipe("papr")
 
 
