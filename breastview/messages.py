@@ -148,6 +148,8 @@ TEXTS: dict[str, str] = {
     "registration.no_spare_pair": "Three pairs leave none to check the fit.",
     "registration.scale_flagged": "The scale differs by {percent} %: implausible beyond ±10 %.",
     "registration.marked_elsewhere": "The lesion is marked on another ultrasound image: mark it on this one first.",
+    "registration.of_first_view": "The registration is that of the lesion's first view. "
+    "Show that image, or swap the views.",
     "registration.needs_marks": "Mark the lesion on ultrasound and in the MRI first.",
     "registration.needs_clock": "Enter side, clock face and nipple distance first.",
     "registration.contour_twice": "This lies on a line or surface that is in the list. Remove that one first.",
@@ -314,6 +316,7 @@ TEXTS: dict[str, str] = {
     "review.first_read_open": "Give every lesion a BI-RADS category before you commit the first read.",
     "review.model_locked": "Commit your first read; then the model may speak.",
     "review.stale_reading": "The answer was computed from an earlier state and was dropped. Run the model again.",
+    "review.no_second_view": "The lesion has no second view.",
     "review.no_registration": "Start a registration first.",
     # window
     "window.unwritable": "The picture of the window cannot be written there. Choose another folder.",

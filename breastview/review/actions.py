@@ -95,13 +95,53 @@ class SelectLesion:
 
 @dataclass(frozen=True)
 class MarkUs(Plain):
-    """Set a lesion's box on a US frame."""
+    """Set a lesion's box on a US frame: that of its first view."""
 
     lesion_id: str
     mark: UsMark | None
 
     def __call__(self, state: ReviewState) -> Applied:
         lesion = replace(state.record.lesion(self.lesion_id), us=self.mark)
+        return _changed_input(state, state.record.with_lesion(lesion), self.lesion_id, Part.MARKS)
+
+
+@dataclass(frozen=True)
+class BoxUs(Plain):
+    """Take a box that was drawn on a US frame: on the picture of the lesion's first view, or where it has
+    none, it is that view; on any other picture it is the second."""
+
+    lesion_id: str
+    mark: UsMark
+
+    def __call__(self, state: ReviewState) -> Applied:
+        lesion = state.record.lesion(self.lesion_id)
+        is_first = lesion.us is None or lesion.us.frames_key == self.mark.frames_key
+        boxed = replace(lesion, us=self.mark) if is_first else replace(lesion, second_us=self.mark)
+        return _changed_input(state, state.record.with_lesion(boxed), self.lesion_id, Part.MARKS)
+
+
+@dataclass(frozen=True)
+class SwapViews(Plain):
+    """Let a lesion's second view be the first, whose registration counts, and the first the second."""
+
+    lesion_id: str
+
+    def __call__(self, state: ReviewState) -> Applied:
+        lesion = state.record.lesion(self.lesion_id)
+        if lesion.second_us is None:
+            raise Refused(message("review.no_second_view"))
+        swapped = replace(lesion, us=lesion.second_us, second_us=lesion.us)
+        return _changed_input(state, state.record.with_lesion(swapped), self.lesion_id, Part.MARKS)
+
+
+@dataclass(frozen=True)
+class RemoveSecondView(Plain):
+    """Forget a lesion's box on the second US picture."""
+
+    lesion_id: str
+
+    def __call__(self, state: ReviewState) -> Applied:
+        lesion = replace(state.record.lesion(self.lesion_id), second_us=None)
         return _changed_input(state, state.record.with_lesion(lesion), self.lesion_id, Part.MARKS)
 
 
@@ -326,7 +366,8 @@ def _without_reading(record: ReviewRecord, lesion_id: str) -> ReviewRecord:
 
 
 def without_readings_of(record: ReviewRecord, frames_key: str, frame: int | None) -> ReviewRecord:
-    """Drop the readings of every lesion that is marked on this US image (and frame, unless None)."""
+    """Drop the readings of every lesion whose first view is this US image (and frame, unless None): no
+    reading depends on the scale and registration of a second view."""
     for lesion in record.lesions:
         mark = lesion.us
         if mark and mark.frames_key == frames_key and frame in (None, mark.frame):

@@ -110,6 +110,8 @@ class Expecting(QObject):
         present = self._session.registration
         if present is None:
             return message("review.no_registration")
+        if self._session.shows_second_view:
+            return message("registration.of_first_view")
         return lacking(present, self.region, self._mark_mm, self._session.outline)
 
     @property

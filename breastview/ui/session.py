@@ -304,6 +304,12 @@ class Session(QObject):
         plane = self.plane
         return outline_on(self.lesion, self.us_key, self.us_frame, plane) if plane else None
 
+    @property
+    def shows_second_view(self) -> bool:
+        """Whether the hung US frame is the chosen lesion's second view: the registration is the first's."""
+        second = self.lesion.second_us if self.lesion else None
+        return second is not None and (second.frames_key, second.frame) == (self.us_key, self.us_frame)
+
     def plane_of(self, key: str) -> UsPlane | None:
         """Millimetres of a US image, or None while it is not loaded or has no scale."""
         stack = self.stacks.get(key)

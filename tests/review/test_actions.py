@@ -27,6 +27,8 @@ from tests.review.examples import (
     us_still,
 )
 
+OTHER = "1.2.840.2"  # another US picture
+SECOND_MARK = replace(US_MARK, frames_key=OTHER, left=110.0)
 ELSEWHERE = RegistrationParameters((50.0, -110.0, 20.0), (5.0, -3.0, 12.0))
 
 
@@ -134,6 +136,81 @@ def test_the_reading_of_another_lesion_stays():
     review.dispatch(actions.MarkUs("L2", replace(US_MARK, frame=1)))
     review.dispatch(registering.SetRegistration(STILL, 1, ELSEWHERE))
     assert [kept.lesion_id for kept in review.state.record.readings] == ["L1"]
+
+
+@pytest.mark.parametrize(
+    ("drawn", "first", "second"),
+    [
+        (replace(US_MARK, left=90.0), replace(US_MARK, left=90.0), None),
+        (replace(US_MARK, frame=3), replace(US_MARK, frame=3), None),
+        (SECOND_MARK, US_MARK, SECOND_MARK),
+    ],
+)
+def test_a_box_on_the_marked_picture_moves_the_mark_and_on_another_it_is_the_second_view(
+    drawn, first, second
+):
+    review = read()
+    assert review.dispatch(actions.BoxUs("L1", drawn)) == parts(Part.MARKS, Part.READING)
+    lesion = review.state.record.lesion("L1")
+    assert (lesion.us, lesion.second_us) == (first, second)
+    assert review.state.record.readings == ()
+
+
+def test_the_first_box_is_the_mark_and_each_further_one_moves_the_view_of_its_picture():
+    review = opened()
+    review.dispatch(actions.AddLesion())
+    moved, third = replace(SECOND_MARK, frame=2), replace(SECOND_MARK, frames_key="1.2.840.3")
+    for drawn, views in (
+        (US_MARK, (US_MARK,)),
+        (SECOND_MARK, (US_MARK, SECOND_MARK)),
+        (moved, (US_MARK, moved)),
+        (replace(US_MARK, top=70.0), (replace(US_MARK, top=70.0), moved)),
+        (third, (replace(US_MARK, top=70.0), third)),
+    ):
+        review.dispatch(actions.BoxUs("L1", drawn))
+        assert review.state.record.lesion("L1").views == views
+
+
+def with_two_views() -> Review:
+    """A review whose lesion the model read in two US pictures."""
+    review = Review(open_state(case(us_still(), us_still(OTHER)), read().state.record))
+    review.dispatch(actions.BoxUs("L1", SECOND_MARK))
+    review.dispatch(actions.KeepReading(reading(review)))
+    return review
+
+
+@pytest.mark.parametrize(
+    ("action", "views"),
+    [
+        (actions.SwapViews("L1"), (SECOND_MARK, US_MARK)),
+        (actions.RemoveSecondView("L1"), (US_MARK,)),
+    ],
+)
+def test_views_are_swapped_and_the_second_is_removed_without_the_reading_and_undo_brings_all_back(
+    action, views
+):
+    review = with_two_views()
+    before = review.state.record
+    assert review.dispatch(action) == parts(Part.MARKS, Part.READING)
+    assert review.state.record.lesion("L1").views == views
+    assert review.state.record.readings == () and review.state.record.registrations == before.registrations
+    review.undo()
+    assert review.state.record == before and before.readings
+
+
+def test_one_view_cannot_be_swapped():
+    with pytest.raises(Refused) as raised:
+        marked().dispatch(actions.SwapViews("L1"))
+    assert code(raised) == "review.no_second_view"
+
+
+@pytest.mark.parametrize(
+    "action", [actions.Calibrate(OTHER, (0.2, 0.2)), registering.SetRegistration(OTHER, 0, ELSEWHERE)]
+)
+def test_scale_and_registration_of_the_second_view_leave_the_reading(action):
+    review = with_two_views()
+    review.dispatch(action)
+    assert review.state.record.readings == (reading(review),)
 
 
 def test_the_report_s_words_and_the_assessment_are_kept():

@@ -19,6 +19,7 @@ from breastview.records.store import read
 from breastview.registration import snap
 from breastview.registration.parameters import LandmarkPair, Method
 from breastview.registration.transform import moved
+from breastview.review.actions import RemoveSecondView
 from breastview.review.registering import SetRegistration
 from breastview.ui import snapping
 from breastview.ui.snapping import SnapRequest
@@ -285,6 +286,9 @@ def test_a_mark_on_another_image_is_not_taken_for_one_on_this(application, sessi
     (lesion,) = record.lesions
     elsewhere = next(r for r in record.registrations if r.frames_key != lesion.us.frames_key)
     session.show_us(elsewhere.frames_key, elsewhere.frame)
+    push(application.window.rail.panels["register"].from_mark)
+    assert view.error == "✖ " + say("registration.of_first_view"), "the second view is marked here"
+    session.dispatch(RemoveSecondView(lesion.lesion_id))
     push(application.window.rail.panels["register"].from_mark)
     assert view.error == "✖ " + say("registration.marked_elsewhere")
     assert session.registration == elsewhere.parameters

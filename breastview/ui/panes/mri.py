@@ -285,11 +285,14 @@ class MriPresenter(QObject):
         return reading.heatmap("mri") if reading else None
 
     def _draw_heatmap_in_plane(self, plane: UsPlane, stack: FrameStack) -> None:
+        """A map of registered MRI lies in the plane of the lesion's first view, and in no other."""
         heatmap, canvas = self._heatmap, self._view.canvas
         if heatmap is None:
             return
         if heatmap.plane is not None:
             canvas.set_corner("tr", self._language.text("heatmap on the acquired slices"), "model")
+            return
+        if self._session.outline is None:
             return
         left, top = plane.mm_to_px(np.array([heatmap.left, heatmap.top]))
         width = heatmap.width / plane.spacing_mm[1]

@@ -94,8 +94,8 @@ class MriMarks:
 
     def _lesion_in_plane(self, parameters: RegistrationParameters, plane: UsPlane) -> list[Mark]:
         marks, lesion = [], self._session.lesion
-        if lesion and lesion.us and lesion.us.frames_key == self._session.us_key:
-            mark = lesion.us
+        mark = lesion.view_on(self._session.us_key, self._session.us_frame) if lesion else None
+        if mark is not None:
             box = (mark.left, mark.top, mark.right, mark.bottom)
             marks.append(Mark("box", box, style.LESION, "US", stroke=Stroke.DASHED))
         if lesion and lesion.mri:

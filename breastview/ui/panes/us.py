@@ -6,12 +6,13 @@ import numpy as np
 from PySide6.QtCore import QObject
 
 from breastview.fusion.overlay import heatmap_rgba, within
+from breastview.fusion.reading import Heatmap
 from breastview.imaging.display import to_uint8
 from breastview.imaging.volume import FrameStack
 from breastview.language import Language
 from breastview.messages import Message, message
 from breastview.records.values import UsMark
-from breastview.review.actions import MarkUs
+from breastview.review.actions import BoxUs
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
 from breastview.ui.names import clock_text, heatmap_note
@@ -139,10 +140,7 @@ class UsPresenter(QObject):
         self._draw_heatmap()
 
     def _draw_heatmap(self) -> None:
-        canvas, lesion = self._view.canvas, self._session.lesion
-        here = bool(lesion and lesion.us and lesion.us.frames_key == self._session.us_key)
-        reading = self._session.reading if here and self._tools.heatmaps else None
-        heatmap = reading.heatmap("us") if reading else None
+        canvas, heatmap = self._view.canvas, self._heatmap() if self._tools.heatmaps else None
         if heatmap is None:
             canvas.show_overlay(None)
             canvas.set_corner("tr", "")
@@ -153,6 +151,14 @@ class UsPresenter(QObject):
         seen = within(heatmap_rgba(heatmap), rect, stack.sector)
         canvas.show_overlay(seen, rect, self._tools.heatmap_opacity)
         canvas.set_corner("tr", heatmap_note(heatmap, self._language), "model")
+
+    def _heatmap(self) -> Heatmap | None:
+        """The chosen lesion's map of the very frame that is hung."""
+        session, lesion, reading = self._session, self._session.lesion, self._session.reading
+        mark = lesion.view_on(session.us_key, session.us_frame) if lesion else None
+        if lesion is None or mark is None or reading is None:
+            return None
+        return reading.heatmap("us", second_view=mark is lesion.second_us)
 
     def _choose_tool(self) -> None:
         wanted = {
@@ -169,7 +175,7 @@ class UsPresenter(QObject):
         if session.lesion is None or session.us_key is None:
             return
         mark = UsMark(session.us_key, session.us_frame, left, top, right, bottom)
-        session.dispatch(MarkUs(session.lesion.lesion_id, mark))
+        session.dispatch(BoxUs(session.lesion.lesion_id, mark))
         self._tools.browse()
 
     def _scroll(self, steps: int, fine: bool) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from breastview.language import Language
+from breastview.records.values import Lesion, UsMark
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.region import region_in_us
@@ -22,8 +24,10 @@ HERE_MM = 0.5  # a line of another plane of the volume is further off, and not d
 class UsMarks:
     """The marks of the hung frame, in pixels of its picture."""
 
-    def __init__(self, session: Session, tools: Tools, expecting: Expecting, drafting: Drafting) -> None:
-        self._session, self._tools = session, tools
+    def __init__(
+        self, session: Session, tools: Tools, expecting: Expecting, drafting: Drafting, language: Language
+    ) -> None:
+        self._session, self._tools, self._language = session, tools, language
         self._expecting, self._drafting = expecting, drafting
 
     def all(self) -> list[Mark]:
@@ -40,13 +44,18 @@ class UsMarks:
     def _lesions(self) -> list[Mark]:
         session, marks = self._session, []
         for lesion in session.state.record.lesions:
-            mark = lesion.us
-            if mark and (mark.frames_key, mark.frame) == (session.us_key, session.us_frame):
+            mark = lesion.view_on(session.us_key, session.us_frame)
+            if mark is not None:
                 chosen = lesion.lesion_id == session.state.lesion_id
                 stroke = Stroke.SOLID if chosen else Stroke.DASHED
                 place = (mark.left, mark.top, mark.right, mark.bottom)
-                marks.append(Mark("box", place, style.LESION, lesion.lesion_id, stroke=stroke))
+                marks.append(Mark("box", place, style.LESION, self._name(lesion, mark), stroke=stroke))
         return marks
+
+    def _name(self, lesion: Lesion, mark: UsMark) -> str:
+        if mark is lesion.us:
+            return lesion.lesion_id
+        return f"{lesion.lesion_id} · {self._language.text('2nd view')}"
 
     def _correspondences(self, plane: UsPlane, parameters: RegistrationParameters) -> list[Mark]:
         marks = []

@@ -11,16 +11,18 @@ from PySide6.QtWidgets import QButtonGroup, QPushButton
 from breastview.imaging.geometry import lps_text
 from breastview.language import Language
 from breastview.messages import message
-from breastview.records.concordance import Concordance, Verdict, same_lesion, us_size_mm
+from breastview.records.concordance import Concordance, Verdict, box_size_mm, same_lesion
 from breastview.records.expected import mri_side, told_place
-from breastview.records.values import Lesion, Side
+from breastview.records.values import Lesion, Side, UsMark
 from breastview.review.actions import (
     AddLesion,
     ConfirmSide,
     MarkMri,
     RemoveLesion,
+    RemoveSecondView,
     SelectLesion,
     SetPlace,
+    SwapViews,
 )
 from breastview.review.state import Part
 from breastview.ui import style
@@ -58,6 +60,14 @@ class MarkPanel(Panel):
         )
         self.row(self.box, self.point)
         self.us = self.label()
+        self.swap = button(
+            text("Swap views"),
+            text("The registration is that of the first view. Let the second view be the first."),
+        )
+        self.remove_second = button(
+            text("Remove 2nd view"), text("Remove the box of the second view; the first view stays")
+        )
+        self.row(self.swap, self.remove_second, narrow=True)
         self.mri = self.label()
         self.extent = [number(0, 200, "", 1, 1, optional=True) for _ in "xyz"]
         for field, axis in zip(self.extent, ("x", "y", "z"), strict=True):
@@ -99,6 +109,8 @@ class MarkPresenter(QObject):
         panel.lesions.activated.connect(self._select)
         panel.box.clicked.connect(self.draw_box)
         panel.point.clicked.connect(self.set_point)
+        panel.swap.clicked.connect(lambda: self._of_views(SwapViews))
+        panel.remove_second.clicked.connect(lambda: self._of_views(RemoveSecondView))
         panel.right.clicked.connect(lambda: self._confirm(Side.RIGHT))
         panel.left.clicked.connect(lambda: self._confirm(Side.LEFT))
         for field in (panel.clock, panel.distance, panel.lesion_depth):
@@ -107,6 +119,7 @@ class MarkPresenter(QObject):
             field.valueChanged.connect(self._measure)
         tools.changed.connect(self._show_tool)
         session.opened.connect(self.show)
+        session.loaded.connect(self._loaded)
         session.changed.connect(self._changed)
         self.show()
 
@@ -142,7 +155,7 @@ class MarkPresenter(QObject):
             panel.lesion_depth,
         ):
             widget.setEnabled(lesion is not None)
-        panel.us.setText(self._us_line(lesion))
+        self._show_views(lesion)
         panel.mri.setText(self._mri_line(lesion))
         for field, size in zip(panel.extent, _extent(lesion), strict=True):
             field.setEnabled(bool(lesion and lesion.mri))
@@ -173,15 +186,31 @@ class MarkPresenter(QObject):
         side, place = mri_side(lesion, session.body), told_place(lesion, session.body)
         return same_lesion(session.state.record, lesion, plane, side, place)
 
+    def _show_views(self, lesion: Lesion | None) -> None:
+        """Where the lesion is marked on US, what to do with a second view, or how to come by one."""
+        panel, case = self._panel, self._session.case
+        panel.us.setText(self._us_line(lesion))
+        for widget in (panel.swap, panel.remove_second):
+            widget.setVisible(bool(lesion and lesion.second_us))
+        wanting = lesion is not None and len(lesion.views) == 1 and case is not None and len(case.frames) > 1
+        hint = self._language.text("A box on another picture becomes the lesion's second view")
+        panel.box.setToolTip("\n".join([panel.box.property("tip"), *([hint] if wanting else [])]))
+
     def _us_line(self, lesion: Lesion | None) -> str:
         text = self._language.text
         if lesion is None or lesion.us is None:
             return "US: " + text("not marked")
-        plane = self._session.plane_of(lesion.us.frames_key)
+        line = f"US: {self._size(lesion.us)}"
+        if lesion.second_us is None:
+            return line
+        return f"{line} · {text('2nd view')} {self._size(lesion.second_us)}"
+
+    def _size(self, mark: UsMark) -> str:
+        plane = self._session.plane_of(mark.frames_key)
         if plane is None:
-            return "US: " + text("marked; no scale")
-        width, height = us_size_mm(lesion, plane)
-        return f"US: {width:.0f} × {height:.0f} mm"
+            return self._language.text("marked; no scale")
+        width, height = box_size_mm(mark, plane)
+        return f"{width:.0f} × {height:.0f} mm"
 
     def _mri_line(self, lesion: Lesion | None) -> str:
         if lesion is None or lesion.mri is None:
@@ -226,6 +255,10 @@ class MarkPresenter(QObject):
         if self._session.lesion:
             self._session.dispatch(RemoveLesion(self._session.lesion.lesion_id))
 
+    def _of_views(self, action: type[SwapViews | RemoveSecondView]) -> None:
+        if self._session.lesion:
+            self._session.dispatch(action(self._session.lesion.lesion_id))
+
     def _select(self, place: int) -> None:
         self._session.dispatch(SelectLesion(self._panel.lesions.itemText(place)))
 
@@ -253,6 +286,10 @@ class MarkPresenter(QObject):
     def _show_tool(self) -> None:
         self._panel.box.setChecked(self._tools.name == "us_box")
         self._panel.point.setChecked(self._tools.name == "mri_point")
+
+    def _loaded(self, key: str) -> None:
+        if key in self._session.stacks:
+            self._show_views(self._session.lesion)
 
     def _changed(self, parts: frozenset[Part]) -> None:
         if parts & {Part.LESIONS, Part.MARKS, Part.SELECTION, Part.SCALE}:

@@ -19,6 +19,7 @@ from breastview.loaded import LoadedCase
 from breastview.messages import message
 from breastview.pipeline import read_lesion
 from breastview.progress import Progress
+from breastview.records.values import Lesion
 from breastview.registration.motion import load_corrected
 from breastview.review.actions import RevealModel
 from breastview.review.state import Part
@@ -57,6 +58,7 @@ class ModelPanel(Panel):
                 grid.addWidget(widget, row, column)
             self.bars[name] = (title, bar, value)
         self.column.addLayout(grid)
+        self.views = self.label()
         self.told = self.label("caution")
         self.worth = self.label("small")
         self.override = button(
@@ -174,6 +176,7 @@ class ModelPresenter(QObject):
         if reading is not None and not reading.is_from(spec):
             reading = None
         self._show_numbers(reading)
+        self._show_views(lesion, reading)
         if lesion is None:
             panel.told.setText("")
             self._rail.set_state("model", "")
@@ -213,6 +216,17 @@ class ModelPresenter(QObject):
         panel.heatmaps.setEnabled(has_maps)
         panel.opacity.setEnabled(has_maps)
         panel.note.setText(self._language.text("Model attention, not lesion outline.") if has_maps else "")
+
+    def _show_views(self, lesion: Lesion | None, reading: Reading | None) -> None:
+        """Say in how many US views the lesion was read, where it has, or was read in, more than one."""
+        text, told = self._language.text, ""
+        if reading is not None and reading.probability_us is not None and lesion is not None:
+            if reading.views > 1:
+                told = text("2 US views")
+            elif len(lesion.views) > 1:
+                told = text("Only the first US view was read.")
+        self._panel.views.setText(told)
+        self._panel.views.setVisible(bool(told))
 
     def _show_reading(self, reading: Reading) -> None:
         text, say = self._language.text, self._language.say

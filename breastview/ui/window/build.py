@@ -70,7 +70,7 @@ def build_window(
     tools.setParent(view)
     rail.adopt(view)
     CasePresenter(case, session, language, view)
-    us_marks = UsMarks(session, tools, expecting, drafting)
+    us_marks = UsMarks(session, tools, expecting, drafting, language)
     UsPresenter(us, session, tools, expecting, us_marks, drafting, language, view)
     mri_presenter = MriPresenter(mri, us.canvas, session, tools, expecting, drafting, language, view)
     Glance(session, mri, mri_presenter, view)

@@ -98,6 +98,8 @@ class RegisterPresenter(QObject):
             self._session.tell(message("registration.needs_marks"))
         elif self._session.plane is None:
             self._session.tell(message("registration.no_scale"))
+        elif self._session.shows_second_view:
+            self._session.tell(message("registration.of_first_view"))
         elif us_mm is None:
             self._session.tell(message("registration.marked_elsewhere"))
         else:
