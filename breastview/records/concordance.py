@@ -67,9 +67,12 @@ def outline_on(lesion: Lesion | None, frames_key: str | None, frame: int, plane:
 def us_size_mm(lesion: Lesion, plane: UsPlane) -> tuple[float, float]:
     """(width, height) of the lesion's US box in mm."""
     assert lesion.us is not None
-    width = (lesion.us.right - lesion.us.left) * plane.spacing_mm[1]
-    height = (lesion.us.bottom - lesion.us.top) * plane.spacing_mm[0]
-    return width, height
+    return box_size_mm(lesion.us, plane)
+
+
+def box_size_mm(mark: UsMark, plane: UsPlane) -> tuple[float, float]:
+    """(width, height) of a US box in mm."""
+    return (mark.right - mark.left) * plane.spacing_mm[1], (mark.bottom - mark.top) * plane.spacing_mm[0]
 
 
 def mark_distance_mm(record: ReviewRecord, lesion: Lesion, plane: UsPlane) -> float | None:
