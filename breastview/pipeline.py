@@ -38,7 +38,7 @@ DEMONSTRATION = Path(__file__).resolve().parent.parent / "resources" / "models" 
 
 @dataclass(frozen=True)
 class LesionResult:
-    """One lesion's line of `result.json`."""
+    """One lesion's line of `result.json`. `views` says in how many US pictures the model read it."""
 
     lesion_id: str
     eligible: bool
@@ -51,6 +51,7 @@ class LesionResult:
     probability_mri: float | None
     weight_us: float | None
     weight_mri: float | None
+    views: int
 
 
 @dataclass(frozen=True)
@@ -150,11 +151,8 @@ def images_registered(
     if plane is None:
         plane = us_plane(load_frames(case.frame_set(frames_key)), record.calibrated_mm(frames_key))
     known = {volume.key for volume in case.volumes}
-    marked = [
-        lesion.mri.volume_key
-        for lesion in record.lesions
-        if lesion.us and lesion.us.frames_key == frames_key and lesion.mri and lesion.mri.volume_key in known
-    ]
+    here = (one for one in record.lesions if frames_key in {mark.frames_key for mark in one.views})
+    marked = [one.mri.volume_key for one in here if one.mri and one.mri.volume_key in known]
     return registered_images(case, frames_key, frame, plane, next(iter(marked), None))
 
 
@@ -278,4 +276,5 @@ def _lesion_result(reading: Reading) -> LesionResult:
         probability_mri=reading.probability_mri,
         weight_us=reading.weight_us,
         weight_mri=reading.weight_mri,
+        views=reading.views if reading.weight_us is not None else 0,
     )

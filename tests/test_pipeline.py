@@ -15,11 +15,11 @@ import pytest
 from PIL import Image
 
 from breastview.errors import BreastViewError, ModelError, RecordError, ReportError
-from breastview.fusion.spec import read_spec
+from breastview.fusion.spec import read_spec, write_spec
 from breastview.imaging.scan import scan_folder
 from breastview.language import Language
 from breastview.loaded import load_case
-from breastview.pipeline import read_lesions, report_content, review_folder
+from breastview.pipeline import images_registered, read_lesions, report_content, review_folder
 from breastview.records.store import read
 from breastview.records.values import Lesion, Side, UsMark, new_record
 
@@ -246,6 +246,55 @@ def test_two_lesions_have_two_pages_and_their_own_files(simulated_patient, small
     assert [lesion.lesion_id for lesion in result.lesions] == ["L1", "../L2"]
     assert {"us_heatmap.png", "us_heatmap_2.png", "mri_heatmap_2.png"} <= set(result.files)
     assert len(pdfium.PdfDocument(tmp_path / "report.pdf")) == 2
+
+
+@pytest.fixture(scope="module")
+def two_view_bundle(small_bundle, tmp_path_factory):
+    """`small_bundle`, but that it is said to be measured on lesions in two US pictures. Never write it."""
+    folder = shutil.copytree(small_bundle, tmp_path_factory.mktemp("two_views") / "bundle")
+    spec = read_spec(folder)
+    write_spec(folder, replace(spec, temperature={"us_two_views": 1.0, "fused_two_views": 1.0}))
+    return folder
+
+
+def test_a_lesion_read_in_two_views_has_a_heatmap_on_each(simulated_patient, two_view_bundle, tmp_path):
+    record = read(simulated_patient.record_file)
+    result = review_folder(simulated_patient.folder, tmp_path, record, two_view_bundle, "cpu")
+    heatmaps = ("us_heatmap.png", "us_heatmap_second_view.png", "mri_heatmap.png")
+    assert result.files == ("report.pdf", *heatmaps)
+    assert json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["lesions"][0]["views"] == 2
+    first, second = ((tmp_path / name).read_bytes() for name in heatmaps[:2])
+    assert first != second
+    text = report_text(tmp_path)
+    assert "Read in 2 ultrasound views." in text and "Ultrasound, second view: " in text
+    assert len(pdfium.PdfDocument(tmp_path / "report.pdf")) == 1
+
+
+def test_a_second_view_that_the_model_does_not_read_is_shown_without_a_heatmap(
+    reviewed, simulated_patient, small_bundle, tmp_path
+):
+    result, out = reviewed
+    assert result.lesions[0].views == 1
+    text = report_text(out)
+    assert "Only the first of 2 ultrasound views was read." in text and "Ultrasound, second view DCE" in text
+    (tmp_path / "us_heatmap_second_view.png").write_bytes(b"of an earlier run")
+    record = on_the_other_side(simulated_patient.record_file)
+    refused = review_folder(simulated_patient.folder, tmp_path, record, small_bundle, "cpu")
+    assert refused.lesions[0].views == 0
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_a_registration_of_the_second_view_too_is_into_the_mri_in_which_the_lesion_is_marked(
+    simulated_patient,
+):
+    case, record = scan_folder(simulated_patient.folder), read(simulated_patient.record_file)
+    (lesion,) = record.lesions
+    marked, *others = case.volumes
+    case = replace(case, volumes=(replace(marked, frame_of_reference_uid="1.2.3"), *others))
+    record = record.with_lesion(replace(lesion, mri=replace(lesion.mri, volume_key=marked.key)))
+    for mark in lesion.views:
+        (volume,) = images_registered(case, record, mark.frames_key, mark.frame).volumes
+        assert volume.key == marked.key
 
 
 def test_another_cases_record_is_refused_before_anything_is_written(

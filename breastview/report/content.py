@@ -10,9 +10,9 @@ from breastview.fusion.reading import Reading
 from breastview.fusion.spec import ModelSpec
 from breastview.imaging.case import Patient, Role, ScannedCase
 from breastview.messages import Message, message
-from breastview.records.concordance import mark_distance_mm, us_size_mm
+from breastview.records.concordance import box_size_mm, mark_distance_mm
 from breastview.records.expected import lesion_grade
-from breastview.records.values import Lesion, ReviewRecord
+from breastview.records.values import Lesion, ReviewRecord, UsMark
 from breastview.registration.agreement import correspondence_residuals_mm, rms_mm
 from breastview.registration.grade import Grade
 from breastview.registration.landmarks import fit_landmarks
@@ -50,7 +50,8 @@ class RegistrationContent:
 
 @dataclass(frozen=True, eq=False)
 class LesionContent:
-    """One lesion with everything that is printed about it. `size_mm` is (width, depth) on US."""
+    """One lesion with everything that is printed about it. `size_mm` is (width, depth) on US, and
+    `second_size_mm` in the second view."""
 
     lesion: Lesion
     mri_side: str | None
@@ -58,6 +59,7 @@ class LesionContent:
     registration: RegistrationContent | None
     reading: Reading | None
     images: tuple[KeyImage, ...]
+    second_size_mm: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +100,8 @@ def build_content(
         LesionContent(
             lesion=lesion,
             mri_side=sides.get(lesion.lesion_id),
-            size_mm=_size(lesion, planes or {}),
+            size_mm=_size(lesion.us, planes or {}),
+            second_size_mm=_size(lesion.second_us, planes or {}),
             registration=_registration(record, lesion, planes or {}, body),
             reading=readings.get(lesion.lesion_id),
             images=tuple(image for image in images if image.lesion_id == lesion.lesion_id),
@@ -151,9 +154,9 @@ def _distortion_notes(case: ScannedCase, record: ReviewRecord) -> tuple[Note, ..
     return (Note("DWI", message("diffusion.distorted")),) if diffusion and record.registrations else ()
 
 
-def _size(lesion: Lesion, planes: Mapping[str, UsPlane]) -> tuple[float, float] | None:
-    plane = planes.get(lesion.us.frames_key) if lesion.us else None
-    return us_size_mm(lesion, plane) if plane else None
+def _size(mark: UsMark | None, planes: Mapping[str, UsPlane]) -> tuple[float, float] | None:
+    plane = planes.get(mark.frames_key) if mark else None
+    return box_size_mm(mark, plane) if mark and plane else None
 
 
 def _registration(

@@ -10,7 +10,7 @@ from PIL import Image
 from breastview.language import Language
 from breastview.report.content import ReportContent
 from breastview.report.files import write_whole
-from breastview.report.images import labelled
+from breastview.report.images import KeyImage, labelled
 from breastview.report.pdf import write_pdf
 
 
@@ -32,7 +32,8 @@ def write_report(content: ReportContent, out: Path, language: Language) -> tuple
 
 
 def _heatmap_pictures(content: ReportContent) -> dict[str, bytes]:
-    """PNGs by file name, "us_heatmap.png" for the first lesion and "us_heatmap_2.png" for the second."""
+    """PNGs by file name, "us_heatmap.png" for the first lesion and "us_heatmap_2.png" for the second; that of
+    a second US view is "us_heatmap_second_view.png"."""
     words = ["SIMULATED"] if content.simulated else []
     words += ["DEMONSTRATION"] if content.spec is not None and content.spec.demonstration else []
     pictures = {}
@@ -45,8 +46,14 @@ def _heatmap_pictures(content: ReportContent) -> dict[str, bytes]:
                     if image.blank
                     else "model attention, not lesion outline"
                 )
-                picture = labelled(image.picture, " · ".join([*words, note]))
+                picture = labelled(image.picture, " · ".join([*words, *_view(image), note]))
                 Image.fromarray(picture).save(buffer, "PNG")
                 suffix = "" if number == 1 else f"_{number}"
+                suffix += "_second_view" if image.us_view == 2 else ""
                 pictures[f"{image.kind.partition('_')[0]}_heatmap{suffix}.png"] = buffer.getvalue()
     return pictures
+
+
+def _view(image: KeyImage) -> list[str]:
+    """Which of a lesion's two US views a picture is, where there are two."""
+    return {1: ["first view"], 2: ["second view"]}.get(image.us_view, []) if image.kind == "us" else []

@@ -37,7 +37,9 @@ Point = tuple[float, float]
 class KeyImage:
     """One picture for print: uint8 (row, column, RGB) with square pixels.
 
-    `kind` is "us", "mri_plane", "mri_slice" or "mri_crop"; `mm_per_px` is None where there is no scale.
+    `kind` is "us", "mri_plane", "mri_slice" or "mri_crop"; `mm_per_px` is None where there is no scale. Of a
+    lesion that is marked in two US views, `us_view` says which of them, 1 or 2, the picture is or is
+    registered with; 0 where there is nothing to tell apart.
     """
 
     kind: str
@@ -47,23 +49,30 @@ class KeyImage:
     mm_per_px: float | None
     volume: str = ""
     blank: bool = False  # a heatmap with nothing to see
+    us_view: int = 0
 
 
 def us_images(
-    stack: FrameStack, plane: UsPlane | None, lesion: Lesion | None, reading: Reading | None
+    stack: FrameStack,
+    plane: UsPlane | None,
+    lesion: Lesion | None,
+    reading: Reading | None,
+    second_view: bool = False,
 ) -> list[KeyImage]:
-    """The US frame with the lesion's box, and again with the heatmap where there is one."""
-    mark = lesion.us if lesion else None
+    """The US frame of the lesion's first or second view with its box, and again with the heatmap where there
+    is one."""
+    mark = (lesion.second_us if second_view else lesion.us) if lesion else None
+    view = 2 if second_view else _first_of_two(lesion)
     grey = stack.grey(mark.frame if mark else 0)
     box = (mark.left, mark.top, mark.right, mark.bottom) if mark else None
     aspect, mm = (plane.spacing_mm[0] / plane.spacing_mm[1], plane.spacing_mm[1]) if plane else (1.0, None)
     name = lesion.lesion_id if lesion else ""
-    images = [_key_image("us", name, _rgb(grey), mm, aspect, box)]
-    heatmap = reading.heatmap("us") if reading else None
+    images = [_key_image("us", name, _rgb(grey), mm, aspect, box, us_view=view)]
+    heatmap = reading.heatmap("us", second_view) if reading else None
     if heatmap is not None:
         rect = (heatmap.left, heatmap.top, heatmap.width, heatmap.height)
         hot = over(grey, within(heatmap_rgba(heatmap), rect, stack.sector), rect, OPACITY)
-        images.append(_key_image("us", name, hot, mm, aspect, box, heat=heatmap))
+        images.append(_key_image("us", name, hot, mm, aspect, box, heat=heatmap, us_view=view))
     return images
 
 
@@ -88,16 +97,17 @@ def plane_images(
     if lesion and lesion.mri:
         x, y, _ = to_us_plane(pair.parameters, np.array(lesion.mri.point_mm)).tolist()
         point = to_grid(x, y)
-    lesion_id = lesion.lesion_id if lesion else ""
-    plain = _key_image("mri_plane", lesion_id, _rgb(grey), step, box=box, point=point, volume=name)
+    pictures: list[tuple[np.ndarray, Heatmap | None]] = [(_rgb(grey), None)]
     heatmap = reading.heatmap("mri") if reading else None
-    if heatmap is None or heatmap.plane is not None:
-        return [plain]
-    size = (heatmap.width / step, heatmap.height / step)
-    hot = over(grey, heatmap_rgba(heatmap), (*to_grid(heatmap.left, heatmap.top), *size), OPACITY)
+    if heatmap is not None and heatmap.plane is None:
+        rect = (*to_grid(heatmap.left, heatmap.top), heatmap.width / step, heatmap.height / step)
+        pictures.append((over(grey, heatmap_rgba(heatmap), rect, OPACITY), heatmap))
+    lesion_id, view = lesion.lesion_id if lesion else "", _first_of_two(lesion)
     return [
-        plain,
-        _key_image("mri_plane", lesion_id, hot, step, box=box, point=point, volume=name, heat=heatmap),
+        _key_image(
+            "mri_plane", lesion_id, rgb, step, box=box, point=point, volume=name, heat=heat, us_view=view
+        )
+        for rgb, heat in pictures
     ]
 
 
@@ -153,6 +163,11 @@ def labelled(picture: np.ndarray, words: str) -> np.ndarray:
     return np.asarray(image)
 
 
+def _first_of_two(lesion: Lesion | None) -> int:
+    """The number of the first US view where there is a second, else 0."""
+    return 1 if lesion and lesion.second_us else 0
+
+
 def _shown(sampled: np.ndarray, volume: Volume) -> np.ndarray:
     """A plane of a volume in its own window, uint8."""
     local = volume.role.role is not Role.SUBTRACTION  # a subtraction's window knows what noise is
@@ -174,6 +189,7 @@ def _key_image(
     volume: str = "",
     heat: Heatmap | None = None,
     letters: tuple[str, str, str, str] | None = None,
+    us_view: int = 0,
 ) -> KeyImage:
     """Enlarge a picture for print to square pixels (`aspect` is a pixel's height over its width) and mark it.
 
@@ -197,7 +213,7 @@ def _key_image(
         _scale_bar(draw, image.size, mm_per_px / zoom)
     mm = mm_per_px / zoom if mm_per_px is not None else None
     blank = heat is not None and not heat.shows
-    return KeyImage(kind, lesion_id, np.asarray(image), heat is not None, mm, volume, blank)
+    return KeyImage(kind, lesion_id, np.asarray(image), heat is not None, mm, volume, blank, us_view)
 
 
 def _cross(draw: ImageDraw.ImageDraw, place: Point) -> None:

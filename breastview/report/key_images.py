@@ -27,7 +27,8 @@ def key_images(
     volumes: Mapping[str, Volume],
     readings: Mapping[str, Reading],
 ) -> list[KeyImage]:
-    """Pictures for the report: each lesion on US and MRI, plain and hot; an overview without a lesion."""
+    """Pictures for the report: each lesion on US, in both views where it is marked in two, and MRI, plain and
+    hot; an overview without a lesion."""
     shown, name = _shown_volume(volumes)
     images: list[KeyImage] = []
     for lesion in record.lesions or (None,):
@@ -37,6 +38,9 @@ def key_images(
         plane = planes.get(key)
         if stack is not None:
             images += us_images(stack, plane, lesion, reading)
+        other = lesion.second_us.frames_key if lesion and lesion.second_us else ""
+        if other in stacks:
+            images += us_images(stacks[other], planes.get(other), lesion, reading, second_view=True)
         if shown is None:
             continue
         pair = _registered(record, lesion, stack, plane, shown)

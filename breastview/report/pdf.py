@@ -51,9 +51,9 @@ MARGIN = 16 * mm
 WIDTH = A4[0] - 2 * MARGIN
 GUTTER = 3 * mm
 LABEL_WIDTH = 32 * mm
-# images in a row, and their greatest height: rows of three with heatmaps, pairs without
+# images in a row, and their greatest height: rows of three with heatmaps or more than three, pairs otherwise
 TRIPLES, PAIRS, ONE_PAIR = (3, 56 * mm), (2, 66 * mm), (2, 100 * mm)
-ROW_ORDER = ("us", "mri_slice", "mri_plane", "mri_crop")
+ROOM = 122 * mm  # for images in rows of three; what has to follow them takes half a row
 HEAD_LETTERS = 60
 
 
@@ -185,7 +185,7 @@ class _Page:
             (text("Place"), ", ".join(place)),
             ("BI-RADS", self._assessment(lesion)),
             (text("Comment"), lesion.comment),
-            (text("Registration"), self._registration(item.registration)),
+            (text("Registration"), self._registration(item)),
         ]
         if item.mri_side and lesion.side and item.mri_side != lesion.side:
             rows.append(("⚠", text("The MRI mark lies on the other side.")))
@@ -206,9 +206,15 @@ class _Page:
     def _us_size(self, item: LesionContent) -> str:
         if item.lesion.us is None:
             return self._text("not marked")
-        if item.size_mm is None:
+        sizes = (item.size_mm, item.second_size_mm)
+        if sizes == (None, None) or (item.size_mm is None and item.lesion.second_us is None):
             return self._text("not measured: the image has no scale")
-        return f"{item.size_mm[0]:.0f} × {item.size_mm[1]:.0f} mm"
+        first, second = (
+            f"{size[0]:.0f} × {size[1]:.0f} mm" if size else self._text("not measured") for size in sizes
+        )
+        if item.lesion.second_us is None:
+            return first
+        return self._text("first view {first}, second view {second}").format(first=first, second=second)
 
     def _mri_size(self, lesion: Lesion) -> str:
         if lesion.mri is None:
@@ -217,10 +223,15 @@ class _Page:
             return self._text("not measured")
         return " × ".join(f"{mm:.0f}" for mm in lesion.mri.extent_mm) + " mm"
 
-    def _registration(self, item: RegistrationContent | None) -> str:
+    def _registration(self, item: LesionContent) -> str:
+        """Whether US and MRI are registered and what that is worth; of two US views, that of the first."""
+        if item.registration is None:
+            return self._text("ultrasound and MRI are not registered")
+        told = self._registered(item.registration)
+        return told if item.lesion.second_us is None else f"{self._text('first view')}: {told}"
+
+    def _registered(self, item: RegistrationContent) -> str:
         text = self._text
-        if item is None:
-            return text("ultrasound and MRI are not registered")
         words = [self._say(Message(f"grade.{item.grade}")), self._say(Message(f"method.{item.method}"))]
         if item.contours and item.rms_mm is not None:
             told = text("points {pairs}, lines and surfaces {contours}, residual {rms:.1f} mm rms")
@@ -236,32 +247,33 @@ class _Page:
         return ". ".join(filter(None, ["; ".join(words), " ".join(self._say(note) for note in item.notes)]))
 
     def _images(self, images: tuple[KeyImage, ...], beside: list[Any]) -> list[Any]:
-        """Images in rows; `beside` fills the cell that the last row leaves free, or follows the images."""
+        """Images in rows, an image beside its heatmap; `beside` fills the first free cells, or follows."""
         if not images:
             return beside
-        across, height = PAIRS if len(images) > 2 else ONE_PAIR
+        across, height = ONE_PAIR if len(images) <= 2 else PAIRS if len(images) == 3 else TRIPLES
         if any(image.heat for image in images):
             across, height = TRIPLES
-            images = tuple(sorted(images, key=lambda image: ROW_ORDER.index(image.kind)))
+        rows = _rows(images, across)
+        free = next((place for place, row in enumerate(rows) if len(row) < across), None)
+        if across == TRIPLES[0]:
+            height = min(height, ROOM / (len(rows) + (0.5 if free is None else 0.0)))
         width = (WIDTH - (across - 1) * GUTTER) / across
-        cells: list[Any] = [self._image(image, width, height) for image in images]
-        free = -len(cells) % across
-        below = beside if free == 0 else []
-        cells += [beside, *([""] * (free - 1))] if free else []
-        rows = [cells[k : k + across] for k in range(0, len(cells), across)]
-        table = Table(rows, colWidths=[width + GUTTER] * (across - 1) + [width])
-        table.setStyle(
-            TableStyle(
-                [
-                    ("LEFTPADDING", (0, 0), (-1, -1), 0),
-                    ("RIGHTPADDING", (0, 0), (-2, -1), GUTTER),
-                    ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
-                    ("VALIGN", (0, 0), (-1, -1), "TOP"),
-                    ("SPAN", (-max(free, 1), -1), (-1, -1)),
-                ]
-            )
+        cells: list[list[Any]] = [[self._image(image, width, height) for image in row] for row in rows]
+        style: list[Any] = [
+            ("LEFTPADDING", (0, 0), (-1, -1), 0),
+            ("RIGHTPADDING", (0, 0), (-2, -1), GUTTER),
+            ("RIGHTPADDING", (-1, 0), (-1, -1), 0),
+            ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ]
+        if free is not None:
+            style.append(("SPAN", (len(rows[free]), free), (-1, free)))
+            cells[free].append(beside)
+        table = Table(
+            [row + [""] * (across - len(row)) for row in cells],
+            colWidths=[width + GUTTER] * (across - 1) + [width],
+            style=TableStyle(style),
         )
-        return [Spacer(1, 4), table, *below]
+        return [Spacer(1, 4), table, *(beside if free is None else [])]
 
     def _image(self, image: KeyImage, width: float, height: float) -> list[Any]:
         rows, columns = image.picture.shape[:2]
@@ -275,9 +287,11 @@ class _Page:
 
     def _caption(self, image: KeyImage) -> str:
         text = self._text
+        views = (text("Ultrasound"), text("Ultrasound, first view"), text("Ultrasound, second view"))
+        plane = text("in the plane of the first view") if image.us_view else text("in the US plane")
         base = {
-            "us": text("Ultrasound"),
-            "mri_plane": f"{image.volume}, {text('in the US plane')}",
+            "us": views[image.us_view],
+            "mri_plane": f"{image.volume}, {plane}",
             "mri_slice": f"{image.volume}, {text('acquired slice')}",
             "mri_crop": f"{image.volume}, {text('acquired plane through the MRI mark')}",
         }[image.kind]
@@ -292,7 +306,7 @@ class _Page:
         head = self._p(text("Model reading"), self._head)
         if self._content.spec is None:
             return [head, self._p(text("No model was used."))]
-        if reading is None:
+        if item is None or reading is None:
             return [head, self._p(text("The model was not run."))]
         if reading.weight_us is None and reading.weight_mri is None:
             return [head, self._p(text("No reading: the case is outside what the model may read."))]
@@ -301,8 +315,10 @@ class _Page:
             lines.append(self._p(text("RESEARCH OVERRIDE: outside the model's scope."), self._flag))
         if reading.us_only and reading.probability_us is not None:
             told = text("Probability of malignancy (ultrasound alone): {p:.2f}")
-            return [*lines, self._p(told.format(p=reading.probability_us), self._big)]
-        return [*lines, *self._numbers(reading)]
+            lines.append(self._p(told.format(p=reading.probability_us), self._big))
+        else:
+            lines += self._numbers(reading)
+        return [*lines, *self._views(reading, item)]
 
     def _grounds(self, item: LesionContent) -> list[Any]:
         """Every reason against the reading, what to look at first, and what the model is worth."""
@@ -329,6 +345,17 @@ class _Page:
             if p is not None:
                 lines.append(self._p(alone.format(modality=name, p=p, w=w or 0.0)))
         return lines
+
+    def _views(self, reading: Reading, item: LesionContent) -> list[Any]:
+        """In how many US views the lesion was read."""
+        text = self._text
+        if reading.weight_us is None:
+            return []
+        if reading.views > 1:
+            return [self._p(text("Read in 2 ultrasound views."))]
+        if item.lesion.second_us is not None:
+            return [self._p(text("Only the first of 2 ultrasound views was read."), self._muted)]
+        return [self._p(text("Read in 1 ultrasound view."))]
 
     def _worth(self, spec: ModelSpec, reading: Reading) -> str:
         text, (scope, figures) = self._text, reading.worth(spec)
@@ -379,6 +406,17 @@ class _Page:
         paragraph = self._p(words, self._muted)
         paragraph.wrapOn(canvas, WIDTH - 15 * mm, 12)
         paragraph.drawOn(canvas, MARGIN, y)
+
+
+def _rows(images: tuple[KeyImage, ...], across: int) -> list[list[KeyImage]]:
+    """Images in rows, `across` at most: an image and its heatmap begin one, what has none fills them up."""
+    hot = {(image.kind, image.us_view): image for image in images if image.heat}
+    plain = [(image, hot.get((image.kind, image.us_view))) for image in images if not image.heat]
+    lone = [image for image, heat in plain if heat is None]
+    pairs = [[image, heat] for image, heat in plain if heat is not None]
+    rows = [[*pair, *lone[place : place + 1]] for place, pair in enumerate(pairs)]
+    rest = lone[len(pairs) :]
+    return rows + [rest[k : k + across] for k in range(0, len(rest), across)]
 
 
 def _table_style(rules: bool = True) -> TableStyle:

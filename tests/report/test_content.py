@@ -69,6 +69,15 @@ def test_without_a_scale_nothing_has_a_size():
     assert content_of(planes={}).lesions[0].size_mm is None
 
 
+def test_the_second_view_has_a_size_of_its_own_where_it_has_a_scale():
+    lesion = replace(LESION, second_us=UsMark("across", 0, 10, 20, 40, 60))
+    across = UsPlane(origin_px=(0.0, 0.0), spacing_mm=(0.3, 0.4))
+    (both,) = content_of([lesion], planes={"us": PLANE, "across": across}).lesions
+    assert both.size_mm == pytest.approx((8.0, 10.0)) and both.second_size_mm == pytest.approx((12.0, 12.0))
+    assert content_of([lesion], planes={"us": PLANE}).lesions[0].second_size_mm is None
+    assert content_of(planes={"us": PLANE}).lesions[0].second_size_mm is None
+
+
 def test_the_distance_of_the_marks_is_the_registrations_own():
     shifted = RegistrationParameters((0.0, 0.0, 4.0), method=Method.MANUAL)
     registration = content_of(parameters=shifted, planes={"us": PLANE}).lesions[0].registration

@@ -97,6 +97,40 @@ def test_heat_ends_with_the_sector():
     assert (rows.min() / zoom, rows.max() / zoom) == pytest.approx((40, 90), abs=1.5)
 
 
+def test_the_second_view_has_its_own_box_and_its_own_heat():
+    lesion = replace(LESION, second_us=UsMark("across", 0, 20, 10, 50, 30))
+    first = Heatmap("us", np.ones((4, 4), np.float32), 1.0, left=60.0, top=40.0, width=30.0, height=30.0)
+    second = Heatmap(
+        "us",
+        np.ones((4, 4), np.float32),
+        1.0,
+        left=100.0,
+        top=90.0,
+        width=30.0,
+        height=30.0,
+        second_view=True,
+    )
+    plane = us_plane(stack())
+    plain, hot = us_images(stack(), plane, lesion, reading(first, second), second_view=True)
+    zoom = hot.picture.shape[1] / 180
+    rows, columns = coloured(plain.picture).T / zoom
+    assert (columns.min(), columns.max()) == pytest.approx((20.5, 50.5), abs=0.5)
+    assert (rows.min(), rows.max()) == pytest.approx((10.5, 30.5), abs=0.5)
+    rows, columns = np.argwhere((plain.picture != hot.picture).any(axis=2)).T / zoom
+    assert (columns.min(), columns.max()) == pytest.approx((100, 130), abs=1.5)
+    assert (rows.min(), rows.max()) == pytest.approx((90, 120), abs=1.5)
+    assert [image.us_view for image in (plain, hot)] == [2, 2]
+    assert len(us_images(stack(), plane, lesion, reading(first), second_view=True)) == 1, "it was not read"
+
+
+def test_pictures_say_which_view_they_are_of_only_where_there_are_two():
+    two = replace(LESION, second_us=UsMark("across", 0, 20, 10, 50, 30))
+    for lesion, view in ((two, 1), (LESION, 0), (None, 0)):
+        (us,) = us_images(stack(), us_plane(stack()), lesion, None)
+        (mri,) = plane_images(pair(), volume(), lesion, None, "T1WI")
+        assert (us.us_view, mri.us_view) == (view, view)
+
+
 def pair() -> RegisteredPair:
     return register_pair(stack(), 0, {volume().key: volume()}, POSE, spacing_mm=PLANE_STEP_MM)
 

@@ -75,10 +75,22 @@ def picture(kind: str, heat: bool = False) -> KeyImage:
 IMAGES = tuple(picture(kind, heat) for kind in ("us", "mri_plane") for heat in (False, True))
 WITH_HEAT = (*IMAGES, picture("mri_slice"))
 PLAIN = (picture("us"), picture("mri_plane"), picture("mri_slice"))
+TWO_VIEWS = replace(LESION, second_us=UsMark("across", 0, 1, 1, 9, 9))
+IN_TWO_VIEWS = (
+    *(replace(picture("us", heat), us_view=view) for view in (1, 2) for heat in (False, True)),
+    *(replace(picture("mri_plane", heat), us_view=1) for heat in (False, True)),
+    picture("mri_slice"),
+)
 
 
 def content(lesion: Lesion = LESION, images=WITH_HEAT, **changes) -> ReportContent:
-    about = {"mri_side": "L", "size_mm": (14.2, 9.6), "registration": REGISTRATION, "reading": READING}
+    about = {
+        "second_size_mm": None,
+        "mri_side": "L",
+        "size_mm": (14.2, 9.6),
+        "registration": REGISTRATION,
+        "reading": READING,
+    }
     about.update({key: changes.pop(key) for key in tuple(changes) if key in about})
     whole = {
         "patient": PATIENT,
@@ -269,6 +281,57 @@ def test_a_us_image_without_scale_is_not_measured():
     assert "Size on ultrasound not measured: the image has no scale" in text
 
 
+def test_two_views_are_never_mixed_up():
+    made = content(TWO_VIEWS, IN_TWO_VIEWS, second_size_mm=(12.4, 8.1), reading=replace(READING, views=2))
+    (text,) = pages(made)
+    for expected in (
+        "Size on ultrasound first view 14 × 10 mm, second view 12 × 8 mm",
+        "Registration first view: confirmed; landmarks",
+        "Ultrasound, first view: model attention",
+        "Ultrasound, second view: model attention",
+        "DCE, in the plane of the first view: model attention",
+        "Read in 2 ultrasound views.",
+    ):
+        assert expected in text
+    (text,) = pages(made, CHINESE)
+    for expected in ("第一切面 14 × 10 mm，第二切面 12 × 8 mm", "超声，第二切面", "依据 2 个超声切面判读。"):
+        assert expected in text
+    assert "view" not in text.replace("BreastView", "")
+
+
+def test_of_one_view_nothing_is_said_but_that_it_was_one():
+    (text,) = pages(content())
+    assert "Read in 1 ultrasound view." in text and "Ultrasound: model attention" in text
+    assert "first" not in text and "second" not in text
+
+
+def test_a_second_view_that_was_not_read_is_told():
+    (text,) = pages(content(TWO_VIEWS, PLAIN))
+    assert "Only the first of 2 ultrasound views was read." in text and "Read in" not in text
+    alone = replace(READING, eligibility=Eligibility(False, us_only=True), probability=None)
+    (text,) = pages(content(TWO_VIEWS, PLAIN, reading=alone))
+    assert "(ultrasound alone): 0.61 Only the first of 2 ultrasound views was read." in text
+
+
+def test_an_answer_without_ultrasound_was_read_in_no_view():
+    mri = replace(READING, probability=None, probability_us=None, weight_us=None, weight_mri=1.0)
+    (text,) = pages(content(TWO_VIEWS, PLAIN, reading=mri))
+    assert "MRI alone 0.82" in text and "ultrasound view" not in text
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ((14.2, 9.6), None, "first view 14 × 10 mm, second view not measured Size"),
+        (None, (12.4, 8.1), "first view not measured, second view 12 × 8 mm Size"),
+        (None, None, "Size on ultrasound not measured: the image has no scale Size"),
+    ],
+)
+def test_a_view_without_scale_is_not_measured(first, second, told):
+    (text,) = pages(content(TWO_VIEWS, PLAIN, size_mm=first, second_size_mm=second))
+    assert told in text
+
+
 def test_without_a_lesion_there_is_a_report_all_the_same():
     (text,) = pages(content(lesions=(), overview=PLAIN[:2]))
     assert "No lesion was marked." in text and "The model was not run." in text
@@ -323,6 +386,45 @@ def test_plain_and_heat_stand_side_by_side_and_large_enough_to_read():
     assert us[1] == us_hot[1] == cut[1] > plane[1] == plane_hot[1]
     assert us[0] < us_hot[0] < cut[0] and (us[0], us_hot[0]) == (plane[0], plane_hot[0])
     assert all(width > 55 and height > 45 for _, _, width, height in places)
+
+
+def places(images, **changes) -> list[tuple[float, float, float]]:
+    """(left, top, height) in mm, left and top of the page, of each picture on its first page."""
+    found = []
+    page = pdfium.PdfDocument(render_pdf(content(TWO_VIEWS, images=images, **changes), ENGLISH))[0]
+    for item in page.get_objects([raw.FPDF_PAGEOBJ_IMAGE]):
+        left, bottom, _, top = item.get_bounds()
+        found.append((left / mm, (A4[1] - top) / mm, (top - bottom) / mm))
+    return found
+
+
+def test_each_view_has_a_row_with_its_heatmap_and_all_is_on_one_page():
+    read = replace(READING, views=2)
+    first, first_hot, cut, second, second_hot, plane, plane_hot = places(IN_TWO_VIEWS, reading=read)
+    for row in ((first, first_hot, cut), (second, second_hot), (plane, plane_hot)):
+        assert len({round(top) for _, top, _ in row}) == 1
+        assert [round(left) for left, _, _ in row] == [16, 77, 137][: len(row)]
+    assert first[1] < second[1] < plane[1] and min(height for *_, height in (first, second, plane)) > 38
+    noted = content(
+        TWO_VIEWS, images=IN_TWO_VIEWS, reading=read, notes=(Note("US", message("scan.no_scale")),) * 3
+    )
+    assert len(pages(noted)) == 1
+
+
+def test_a_second_view_that_was_not_read_stands_beside_the_first_and_its_heatmap():
+    images = tuple(image for image in IN_TWO_VIEWS if not (image.us_view == 2 and image.heat))
+    first, first_hot, second, plane, plane_hot, cut = places(images)
+    assert [round(place[0]) for place in (first, first_hot, second)] == [16, 77, 137]
+    assert round(first[1]) == round(second[1]) < round(plane[1]) == round(plane_hot[1]) == round(cut[1])
+
+
+def test_without_heat_both_views_stand_beside_one_another_on_one_page():
+    plain = tuple(image for image in IN_TWO_VIEWS if not image.heat)
+    made = content(TWO_VIEWS, images=plain, reading=None)
+    first, second, *_ = places(plain, reading=None)
+    assert len(pages(made)) == 1 and round(first[1]) == round(second[1])
+    us_only = places(plain[:2], reading=None)
+    assert min(height for *_, height in us_only) > 75, "two pictures alone are large"
 
 
 def test_without_heat_pairs_are_larger():
