@@ -403,7 +403,7 @@ def test_each_view_has_a_row_with_its_heatmap_and_all_is_on_one_page():
     first, first_hot, cut, second, second_hot, plane, plane_hot = places(IN_TWO_VIEWS, reading=read)
     for row in ((first, first_hot, cut), (second, second_hot), (plane, plane_hot)):
         assert len({round(top) for _, top, _ in row}) == 1
-        assert [round(left) for left, _, _ in row] == [16, 77, 137][: len(row)]
+        assert [round(left) for left, _, _ in row] == [16, 76, 137][: len(row)]
     assert first[1] < second[1] < plane[1] and min(height for *_, height in (first, second, plane)) > 38
     noted = content(
         TWO_VIEWS, images=IN_TWO_VIEWS, reading=read, notes=(Note("US", message("scan.no_scale")),) * 3
@@ -414,7 +414,7 @@ def test_each_view_has_a_row_with_its_heatmap_and_all_is_on_one_page():
 def test_a_second_view_that_was_not_read_stands_beside_the_first_and_its_heatmap():
     images = tuple(image for image in IN_TWO_VIEWS if not (image.us_view == 2 and image.heat))
     first, first_hot, second, plane, plane_hot, cut = places(images)
-    assert [round(place[0]) for place in (first, first_hot, second)] == [16, 77, 137]
+    assert [round(place[0]) for place in (first, first_hot, second)] == [16, 76, 137]
     assert round(first[1]) == round(second[1]) < round(plane[1]) == round(plane_hot[1]) == round(cut[1])
 
 
