@@ -72,7 +72,7 @@ def labels(view):
 def test_the_second_view_is_boxed_on_another_picture_and_drawn_there_alone(session, boxed, view, panels):
     panel = panels["mark"]
     assert [mark.frames_key == session.us_key for mark in boxed.views] == [False, True]
-    assert panel.us.text() == "US: 4 × 3 mm · 2nd view 3 × 2 mm"
+    assert panel.us.text() == "US: 4 × 3 · 2nd view 3 × 2 mm"
     assert labels(view) == ["L1 · 2nd view"]
     session.show_us(boxed.second_us.frames_key, 0)
     assert labels(view) == []
@@ -84,7 +84,7 @@ def test_views_are_swapped_and_the_second_is_removed_where_there_is_one(session,
     panel = panels["mark"]
     push(panel.swap)
     assert session.lesion.views == (boxed.second_us, boxed.us)
-    assert panel.us.text() == "US: 3 × 2 mm · 2nd view 4 × 3 mm" and labels(view) == ["L1"]
+    assert panel.us.text() == "US: 3 × 2 · 2nd view 4 × 3 mm" and labels(view) == ["L1"]
     push(panel.remove_second)
     assert session.lesion.views == (boxed.second_us,)
     assert not panel.swap.isVisible() and not panel.remove_second.isVisible()
@@ -116,7 +116,7 @@ def test_sizes_are_there_as_soon_as_the_pictures_are(application, open_exam, tmp
         press(application.window.view, "B")
         drag(application.window.view.us.canvas, box[:2], box[2:])
     open_exam(application, tmp_path, session.state.record)
-    assert application.window.rail.panels["mark"].us.text() == "US: 4 × 3 mm · 2nd view 3 × 2 mm"
+    assert application.window.rail.panels["mark"].us.text() == "US: 4 × 3 · 2nd view 3 × 2 mm"
 
 
 def test_a_second_view_is_not_registered_unless_it_becomes_the_first(session, boxed, view, panels):

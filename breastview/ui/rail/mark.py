@@ -35,6 +35,7 @@ from breastview.ui.session import Session
 
 AGAINST = {Verdict.DOUBTFUL, Verdict.NO_CORRELATE}
 SIGNS = {Verdict.MATCH: "✓ ", Verdict.OPEN: "◐ ", Verdict.DOUBTFUL: "⚠ ", Verdict.NO_CORRELATE: "⚠ "}
+MM = " mm"
 OF_SIDE = {"concordance.side_unconfirmed", "concordance.sides_differ"}  # told beside the side's buttons
 
 
@@ -200,17 +201,20 @@ class MarkPresenter(QObject):
         text = self._language.text
         if lesion is None or lesion.us is None:
             return "US: " + text("not marked")
-        line = f"US: {self._size(lesion.us)}"
+        first = self._size(lesion.us)
         if lesion.second_us is None:
-            return line
-        return f"{line} · {text('2nd view')} {self._size(lesion.second_us)}"
+            return f"US: {first}"
+        second = self._size(lesion.second_us)
+        if second.endswith(MM):  # says it once: the line is narrow
+            first = first.removesuffix(MM)
+        return f"US: {first} · {text('2nd view')} {second}"
 
     def _size(self, mark: UsMark) -> str:
         plane = self._session.plane_of(mark.frames_key)
         if plane is None:
             return self._language.text("marked; no scale")
         width, height = box_size_mm(mark, plane)
-        return f"{width:.0f} × {height:.0f} mm"
+        return f"{width:.0f} × {height:.0f}{MM}"
 
     def _mri_line(self, lesion: Lesion | None) -> str:
         if lesion is None or lesion.mri is None:
