@@ -10,7 +10,7 @@ from breastview.fusion.spec import US_ONLY, Metric, ModelSpec, Scope, measured_a
 from breastview.messages import Message
 from breastview.records.values import KeptReading
 
-LEAST_SHOWN = 0.05  # of the model-wide scale
+LEAST_SHOWN = 0.15  # of the model-wide scale: below it the colours are too faint to be seen
 
 
 @dataclass(frozen=True)

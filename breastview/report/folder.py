@@ -42,7 +42,7 @@ def _heatmap_pictures(content: ReportContent) -> dict[str, bytes]:
             if image.heat:
                 buffer = io.BytesIO()
                 note = (
-                    "no model attention for malignancy"
+                    "hardly any model attention for malignancy"
                     if image.blank
                     else "model attention, not lesion outline"
                 )

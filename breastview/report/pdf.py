@@ -297,7 +297,7 @@ class _Page:
         }[image.kind]
         if not image.heat:
             return base
-        told = text("no model attention for malignancy") if image.blank else ""
+        told = text("hardly any model attention for malignancy") if image.blank else ""
         return f"{base}: {told or text('model attention, not lesion outline')}"
 
     def _verdict(self, item: LesionContent | None) -> list[Any]:

@@ -53,7 +53,7 @@ def keyboard_text(language: Language) -> str:
 def heatmap_note(heatmap: Heatmap, language: Language) -> str:
     """What stands beside a heatmap; an empty one says so."""
     if not heatmap.shows:
-        return language.text("no model attention for malignancy")
+        return language.text("hardly any model attention for malignancy")
     return language.text("model attention, not lesion outline")
 
 

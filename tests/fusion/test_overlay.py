@@ -96,5 +96,5 @@ def test_us_and_mri_are_mixed_on_the_grid_of_the_mri(opacity, colour):
 
 
 def test_a_map_without_evidence_for_malignancy_has_nothing_to_show():
-    assert not heatmap([[0.0, 0.02], [0.0, 0.0]]).shows
+    assert not heatmap([[0.0, 0.1], [0.0, 0.0]]).shows
     assert heatmap([[0.0, 0.2], [0.0, 0.0]]).shows

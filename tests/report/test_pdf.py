@@ -164,7 +164,7 @@ def test_a_category_that_changed_after_the_model_spoke_is_printed_with_the_first
 def test_an_empty_heatmap_says_that_it_is_empty():
     empty = tuple(replace(image, blank=image.heat) for image in WITH_HEAT)
     (text,) = pages(content(images=empty))
-    assert text.count("no model attention for malignancy") == 2
+    assert text.count("hardly any model attention for malignancy") == 2
     assert "no model attention" not in pages(content())[0]
 
 
