@@ -218,6 +218,21 @@ def test_t_hides_the_texts_and_a_redraw_does_not_bring_them_back(session, view):
     assert all(texts(canvas) for canvas in canvases)
 
 
+def test_linked_images_grow_back_when_a_banner_goes(qtbot, view, registered):
+    push(next(button for button in view.mri.findChildren(QToolButton) if button.text() == "US plane"))
+    view.resize(1600, 500)  # so that height is what there is least of
+    qtbot.waitUntil(lambda: view.us.canvas.height() < 450)
+    view.us.canvas.fit()
+    whole = [seen(canvas) for canvas in (view.us.canvas, view.mri.canvas)]
+    heights = view.us.canvas.height()
+    view.show_error("Something failed.")
+    qtbot.waitUntil(lambda: view.us.canvas.height() < heights)
+    view.hide_error()
+    qtbot.waitUntil(lambda: view.us.canvas.height() == heights)
+    for canvas, before in zip((view.us.canvas, view.mri.canvas), whole, strict=True):
+        assert seen(canvas)[2] == pytest.approx(before[2], rel=0.01)
+
+
 def test_in_the_us_plane_both_images_share_zoom_and_place(view, registered):
     us, mri = view.us.canvas, view.mri.canvas
     push(next(button for button in view.mri.findChildren(QToolButton) if button.text() == "US plane"))

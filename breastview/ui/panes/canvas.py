@@ -70,7 +70,7 @@ class Canvas(pg.GraphicsView):
     finished = Signal()  # what is being drawn: Enter, or a double click
     stepped = Signal(int, int)  # an arrow key: to the right, down
     columns_wanted = Signal()  # fold the side columns away, or bring them back
-    view_changed = Signal(QRectF)
+    view_changed = Signal(QRectF, bool)  # what is seen, and whether it is less than the whole by hand
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -169,7 +169,7 @@ class Canvas(pg.GraphicsView):
             self.view_changed.disconnect(self._leader._take_view)
         self._leader = leader
         if leader is not None:
-            self._take_view(leader._box.viewRect())
+            self._take_view(leader._box.viewRect(), leader._zoomed)
             leader.view_changed.connect(self._take_view)
             self.view_changed.connect(leader._take_view)
 
@@ -179,15 +179,15 @@ class Canvas(pg.GraphicsView):
             self._zoomed = True
             self._box.setRange(other._box.viewRect(), padding=0)
 
-    def _take_view(self, rect: QRectF) -> None:
-        self._taking_view, self._zoomed = True, True
+    def _take_view(self, rect: QRectF, zoomed: bool) -> None:
+        self._taking_view, self._zoomed = True, zoomed
         self._box.setRange(rect, padding=0)
         self._taking_view = False
 
     def _range_changed(self) -> None:
         self._draw_scale_bar()
         if not self._taking_view:
-            self.view_changed.emit(self._box.viewRect())
+            self.view_changed.emit(self._box.viewRect(), self._zoomed)
 
     def show_marks(self, marks: list[Mark]) -> None:
         """Draw marks in the place of those that were there; what looks alike moves, what stays is left."""
