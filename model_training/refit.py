@@ -43,7 +43,7 @@ from model_training.train import aucs_by_head, usable
 
 log = logging.getLogger(__name__)
 
-PENALTIES = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 STEPS = 200  # of L-BFGS, most
 BATCH = 64
 
@@ -193,8 +193,12 @@ def _shown(head: str, modalities: tuple[str, ...], dropout: float) -> list[tuple
 
 def _fit(head: nn.Linear, rows: Rows, held_out: Rows) -> float:
     """Move a head to the minimum of loss and penalty; returns the penalty under which it loses least on
-    those held out."""
-    mean, spread = rows.x.mean(dim=0), rows.x.std(dim=0).clamp_min(1e-6)
+    those held out.
+
+    All features share one scale. Each on its own, one that hardly ever varies would get a weight that is huge
+    where it does: in other pictures, and in int8.
+    """
+    mean, spread = rows.x.mean(dim=0), rows.x.std(dim=0).square().mean().sqrt()
     own, other = ((part.x - mean) / spread for part in (rows, held_out))
     weight, bias = (
         head.weight.detach().cpu() * spread,
