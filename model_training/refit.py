@@ -108,7 +108,7 @@ def refit(
     seen, held_out = (looked_at(net, part, recipe) for part in (training, validation))
     for name, head in _heads(net).items():
         rows, other = (_rows(net, part, name, recipe) for part in (seen, held_out))
-        penalty = _fit(head, rows, other)
+        penalty = fit(head, rows, other)
         log.info("%s: %d rows, penalty %g", name, len(rows.x), penalty)
     _keep(run, net, validation, recipe, time.monotonic() - begun, origin)
     return run_folder.load_average(run, network)
@@ -191,7 +191,7 @@ def _shown(head: str, modalities: tuple[str, ...], dropout: float) -> list[tuple
     return [((True,) * len(modalities), 1.0), *(alone if len(modalities) > 1 else [])]
 
 
-def _fit(head: nn.Linear, rows: Rows, held_out: Rows) -> float:
+def fit(head: nn.Linear, rows: Rows, held_out: Rows) -> float:
     """Move a head to the minimum of loss and penalty; returns the penalty under which it loses least on
     those held out.
 

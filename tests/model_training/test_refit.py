@@ -18,7 +18,7 @@ from model_training.cohort.samples import load_cohort
 from model_training.export import load_average
 from model_training.predict import predict
 from model_training.recipe import HEADS_ONLY, Recipe, RecipeError, read_recipe
-from model_training.refit import Rows, least, looked_at, refit
+from model_training.refit import Rows, fit, least, looked_at, refit
 from model_training.splits import load_parts
 from tests.model_training.cohorts import write_cohort
 
@@ -102,6 +102,21 @@ def test_without_a_penalty_the_minimum_is_that_of_logistic_regression():
     found = LogisticRegression(C=2 / (0.01 * 300), tol=1e-6).fit(x, label)  # both classes share the way
     assert (weight[1] - weight[0]).numpy() == pytest.approx(found.coef_[0], abs=2e-3)
     assert float(bias[1] - bias[0]) == pytest.approx(found.intercept_[0], abs=2e-3)
+
+
+def test_a_feature_that_hardly_varies_gets_no_weight_that_other_pictures_could_not_bear():
+    rng = np.random.default_rng(0)
+    label = rng.random(400) < 0.5
+    x = np.column_stack([rng.normal(label, 1.0), 1e-4 * rng.normal(label, 1.0)]).astype(np.float32)
+    target = torch.from_numpy(np.column_stack([~label, label]).astype(np.float32))
+    rows = [
+        Rows(torch.from_numpy(x[own]), target[own], torch.full((200,), 1 / 200))
+        for own in np.split(np.arange(400), 2)
+    ]
+    head = torch.nn.Linear(2, 2)
+    torch.nn.init.zeros_(head.weight)
+    assert fit(head, *rows) < 1.0
+    assert head.weight.abs()[1, 0] > 0.3 and head.weight.abs()[:, 1].max() < 0.01
 
 
 def test_every_variant_is_looked_at_and_a_repeated_source_counts_as_often(start, cohort):
