@@ -95,7 +95,10 @@ class Reading:
         """What the answer is worth: the scope that it stands in, and the figures measured there."""
         if self.us_only and spec.us_scope is not None:
             return spec.us_scope, spec.metrics.get(US_ONLY, {})
-        return spec.scope, spec.metrics.get(measured_as("fused", self.views), {})
+        alone = {"us": self.probability_us, "mri": self.probability_mri}
+        told = [name for name, value in alone.items() if value is not None]
+        head = told[0] if self.probability is None and len(told) == 1 else "fused"
+        return spec.scope, spec.metrics.get(measured_as(head, self.views), {})
 
     def is_from(self, spec: ModelSpec | None) -> bool:
         """Whether this very model answered: no answer is shown or printed under another model's name."""

@@ -300,6 +300,15 @@ def test_figures_beside_an_answer_are_those_of_as_many_views():
     assert read(model, in_two_views(), YES).worth(spec)[1] is two
 
 
+def test_figures_beside_one_modality_are_its_own_and_not_those_of_both():
+    both, us = ({"auc": Metric(value, 0.8, 1.0, 9)} for value in (0.9, 0.85))
+    spec = replace(SPEC, metrics={"fused": both, "us": us})
+    alone = replace(given(), mri=None, mri_grid=None, channels_present=np.zeros(4, bool))
+    assert read(bundle(spec=spec), alone, NO, override=True).worth(spec)[1] is us
+    assert read(bundle(spec=spec), given(), NO, override=True).worth(spec)[1] is both
+    assert read(bundle(spec=spec), given(), NO).worth(spec)[1] is both
+
+
 def test_ultrasound_alone_is_read_in_the_one_view_that_it_was_measured_in():
     spec = replace(TWO_VIEWS, temperature={**TWO_VIEWS.temperature, "us_only": 4.0})
     model = bundle(spec=spec)
