@@ -56,7 +56,7 @@ def batches(
     channels = mri_channels(samples, recipe.mri)
     lone = seen_apart(samples, recipe.mri, own_us_only)
     all_known = known(samples, modalities, recipe.mri)
-    malignant = samples.posterior if recipe.soft_labels else np.repeat(samples.label[:, None], 3, axis=1)
+    malignant = to_be_learned(samples, recipe)
     balance = class_weights(samples.label) if recipe.class_weighted else np.ones(2)
     for cases, turns in _parted(order, lone, recipe.batch, rng):
         if len(cases) < max(2, team.size):
@@ -99,6 +99,12 @@ def _parted(
     parts = [kind[start : start + size] for kind in kinds for start in range(0, len(kind), size)]
     for number in rng.permutation(len(parts)) if len(kinds) > 1 else range(len(parts)):
         yield parts[number][:, 0], parts[number][:, 1]
+
+
+def to_be_learned(samples: Samples, recipe: Recipe) -> np.ndarray:
+    """Probability of malignancy that US, MRI and both are to tell, (case, 3): the optimal reader's, or the
+    label, as the recipe says."""
+    return samples.posterior if recipe.soft_labels else np.repeat(samples.label[:, None], 3, axis=1)
 
 
 def showings(samples: Samples, recipe: Recipe) -> np.ndarray:

@@ -8,7 +8,6 @@ less the validation cases gain by leaving.
 
 from __future__ import annotations
 
-import copy
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from model_training.batches import (
     seen_apart,
     showings,
     targets,
+    to_be_learned,
 )
 from model_training.cohort.samples import Samples
 from model_training.initial import initial
@@ -141,11 +141,7 @@ def looked_at(net: FusionNetwork, samples: Samples, recipe: Recipe) -> Seen:
     return Seen(
         pooled=pooled,
         has=np.repeat(has, variants, axis=0),
-        malignant=np.repeat(
-            samples.posterior if recipe.soft_labels else np.repeat(samples.label[:, None], 3, axis=1),
-            variants,
-            axis=0,
-        ),
+        malignant=np.repeat(to_be_learned(samples, recipe), variants, axis=0),
         weight=np.repeat(times / variants, variants),
     )
 
@@ -206,12 +202,12 @@ def fit(head: nn.Linear, rows: Rows, held_out: Rows) -> float:
     )
     best, found = float(held_out.loss(other @ weight.T + bias)), None
     chosen = float("inf")
-    moved = (weight.clone(), bias.clone())
+    moved = weight, bias
     for penalty in PENALTIES:
         moved = least(replace(rows, x=own), (weight, bias), moved, penalty)
         loss = float(held_out.loss(other @ moved[0].T + moved[1]))
         if loss < best:
-            best, found, chosen = loss, copy.deepcopy(moved), penalty
+            best, found, chosen = loss, moved, penalty
     if found is not None:
         with torch.no_grad():
             head.weight.copy_(found[0] / spread)

@@ -307,8 +307,8 @@ class Session(QObject):
     @property
     def shows_second_view(self) -> bool:
         """Whether the hung US frame is the chosen lesion's second view: the registration is the first's."""
-        second = self.lesion.second_us if self.lesion else None
-        return second is not None and (second.frames_key, second.frame) == (self.us_key, self.us_frame)
+        hung = self.lesion.view_on(self.us_key, self.us_frame) if self.lesion else None
+        return self.lesion is not None and hung is not None and hung is self.lesion.second_us
 
     def plane_of(self, key: str) -> UsPlane | None:
         """Millimetres of a US image, or None while it is not loaded or has no scale."""

@@ -35,11 +35,11 @@ class Samples:
 
     `us` (case, variant, 1, size, size) and `mri` (case, variant, channel, size, size) are float16; the first
     variant is exactly what the application computes, and so is the second of the lesion's second view, where
-    it has one; the last ones are strayed. `channels` bool (case,
-    channel) says which MRI channels are present. `native` (case, channel, size, size) is MRI on its acquired
-    planes; `displaced` (case, len(`DISPLACED_MM`) + 1, channel, size, size) is MRI under registrations that
-    are that far off. `about` is the manifest, a row a lesion, in the same order. `outline` (case, variant,
-    size, size), where outlines are known, is the share of each pixel of `us` that is lesion.
+    it has one; the last ones are strayed. `channels` bool (case, channel) says which MRI channels are
+    present. `native` (case, channel, size, size) is MRI on its acquired planes; `displaced` (case,
+    len(`DISPLACED_MM`) + 1, channel, size, size) is MRI under registrations that are that far off. `about` is
+    the manifest, a row a lesion, in the same order. `outline` (case, variant, size, size), where outlines are
+    known, is the share of each pixel of `us` that is lesion.
     """
 
     us: np.ndarray

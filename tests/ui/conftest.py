@@ -75,3 +75,15 @@ def blank_record(exam):
 def say(code, **params):
     """The English sentence of a message."""
     return Language().say(message(code, **params))
+
+
+@pytest.fixture
+def view(application, session):
+    """The window's view, once the module's `session` is open."""
+    return application.window.view
+
+
+@pytest.fixture
+def panels(application, session):
+    """The rail's panels by step, once the module's `session` is open."""
+    return application.window.rail.panels

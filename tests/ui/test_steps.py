@@ -33,16 +33,6 @@ def session(application, exam, blank_record, open_exam):
 
 
 @pytest.fixture
-def view(application, session):
-    return application.window.view
-
-
-@pytest.fixture
-def panels(application, session):
-    return application.window.rail.panels
-
-
-@pytest.fixture
 def marked(session, view):
     """One lesion, marked on both images."""
     press(view, "B")

@@ -43,16 +43,6 @@ def session(application, folder, open_exam):
 
 
 @pytest.fixture
-def view(application, session):
-    return application.window.view
-
-
-@pytest.fixture
-def panels(application, session):
-    return application.window.rail.panels
-
-
-@pytest.fixture
 def boxed(session, view):
     """L1, boxed on the hung picture, then on the second frame of the cine."""
     first = session.us_key
