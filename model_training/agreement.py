@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from breastview.fusion.network import Agreement, mri_tensor
 from breastview.fusion.spec import Metric
-from model_training.augment import augmented
+from model_training.augment import Variation
 from model_training.cohort.samples import DISPLACED_MM, FLAGGED_MM, Samples
 from model_training.evaluate import proportion
 from model_training.recipe import Augmentation
@@ -100,9 +100,8 @@ def _batch(
     us = np.concatenate([samples.us[cases, variant], samples.us[cases, 0]]).astype(np.float32)
     off = samples.displaced[cases, rng.choice(far, len(cases))]
     mri = np.concatenate([samples.mri[cases, variant], off]).astype(np.float32)
-    varied = [augmented(*pair, VARIED, rng)[:2] for pair in zip(us, mri, strict=True)]
-    us, mri = (np.stack(images) for images in zip(*varied, strict=True))
+    strays = Variation.drawn(VARIED, len(us), mri.shape[1:], rng)
     kept = rng.random(mri.shape[:2]) > CHANNEL_DROPOUT
-    channels = np.tile(samples.channels[cases], (2, 1)) & kept
-    joined = mri_tensor(torch.from_numpy(mri * channels[:, :, None, None]), torch.from_numpy(channels))
-    return torch.from_numpy(us), joined, torch.arange(len(us)).ge(len(cases)).float()
+    channels = torch.from_numpy(np.tile(samples.channels[cases], (2, 1)) & kept)
+    joined = mri_tensor(strays.mri(torch.from_numpy(mri)) * channels[:, :, None, None], channels)
+    return strays.us(torch.from_numpy(us)), joined, torch.arange(len(us)).ge(len(cases)).float()

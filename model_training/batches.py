@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from breastview.fusion.network import Maps, modality_of, mri_tensor
+from breastview.fusion.network import Maps, mri_tensor
 from breastview.fusion.spec import MODALITIES, US_ONLY, InputSpec
-from model_training.augment import augmented
+from model_training.augment import Variation
 from model_training.cohort.samples import Samples
 from model_training.recipe import Recipe
 from model_training.team import Team
@@ -21,11 +21,12 @@ from model_training.team import Team
 class Batch:
     """This process's share of a batch.
 
-    `known` and `present`, bool (n, modality), say what a case has and what of that the fusion is shown.
-    `inputs` (known, channel, size, size) by trunk are those of the cases that have what it looks at; what no
-    case of all shares has is not among them. By head: `target` (n, 2) are the probabilities of both classes
-    to be learned from that; `weight` (n,) sums to 1 over the shares of all processes: losses are weighted
-    sums. `outline` (n, 1, size, size), where it is known, is the share of each pixel that is lesion.
+    `known` and `present`, bool (n, modality), say what a case has and what of that the fusion is shown;
+    `known` is on the CPU, where it tells without waiting. `inputs` (known, channel, size, size) by trunk are
+    those of the cases that have what it looks at; what no case of all shares has is not among them. By head:
+    `target` (n, 2) are the probabilities of both classes to be learned from that; `weight` (n,) sums to 1
+    over the shares of all processes: losses are weighted sums. `outline` (n, 1, size, size), where it is
+    known, is the share of each pixel that is lesion.
     """
 
     inputs: Maps
@@ -58,7 +59,7 @@ def batches(
     all_known = known(samples, modalities, recipe.mri)
     malignant = to_be_learned(samples, recipe)
     balance = class_weights(samples.label) if recipe.class_weighted else np.ones(2)
-    for cases, turns in _parted(order, lone, recipe.batch, rng):
+    for cases in _parted(order, lone, recipe.batch, rng):
         if len(cases) < max(2, team.size):
             continue
         has = all_known[cases]
@@ -67,38 +68,41 @@ def batches(
         shown = channels[cases] & _kept(channels[cases].shape, recipe.modality_dropout, rng)
         present = kept_modalities(has, recipe.modality_dropout, rng)
         weight = balance[samples.label[cases].astype(int)]
-        weights = {
-            "fused": weight,
-            **dict(zip(modalities, (weight[:, None] * has).T, strict=True)),
-        }
+        weights = {"fused": weight, **dict(zip(modalities, (weight[:, None] * has).T, strict=True))}
+        variants = rng.integers(0, samples.us.shape[1], len(cases))
+        strays = Variation.drawn(recipe.augmentation, len(cases), samples.mri.shape[2:], rng)
         own = team.share(len(cases))
-        us, mri, outline = varied(samples, cases[own], turns[own], recipe, epoch)
-        there = torch.from_numpy(has[own]).to(device)
-        seen = tuple(name for name, column in zip(modalities, has.T, strict=True) if column.any())
-        us_trunk = US_ONLY if lone[cases[0]] else "us"
-        given = inputs(us, mri, shown[own], seen, size_px, device, us_trunk)
+        given: Maps = {}
+        for name, column in zip(modalities, has.T, strict=True):
+            if column.any():
+                here = np.arange(len(cases))[own][column[own]]
+                pictures = strayed(
+                    samples, name, cases[here], variants[here], strays.of(here), recipe.mri, device
+                )
+                if name == "us":
+                    given[US_ONLY if lone[cases[0]] else "us"] = us_input(pictures, size_px)
+                else:
+                    given[name] = mri_input(pictures, shown[here], size_px)
         yield Batch(
-            inputs={name: x[there[:, modalities.index(modality_of(name))]] for name, x in given.items()},
-            known=there,
+            inputs=given,
+            known=torch.from_numpy(has[own]),
             present=torch.from_numpy(present[own]).to(device),
             target={
                 name: torch.from_numpy(x).to(device)
                 for name, x in targets(malignant[cases[own]], present[own], modalities).items()
             },
             weight={name: _shares(x)[own].to(device) for name, x in weights.items()},
-            outline=None if outline is None else sized(outline, size_px).to(device),
+            outline=_outlines(samples, cases[own], variants[own], strays.of(own), size_px, device),
         )
 
 
-def _parted(
-    order: np.ndarray, lone: np.ndarray, size: int, rng: np.random.Generator
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Cases and turns of each batch of showings (n, 2), of cases that are `lone` or of others, in an order
-    drawn anew where there are both."""
-    kinds = [kind for kind in (order[~lone[order[:, 0]]], order[lone[order[:, 0]]]) if len(kind)]
+def _parted(order: np.ndarray, lone: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """The cases of each batch of showings (n,), of cases that are `lone` or of others, in an order drawn anew
+    where there are both."""
+    kinds = [kind for kind in (order[~lone[order]], order[lone[order]]) if len(kind)]
     parts = [kind[start : start + size] for kind in kinds for start in range(0, len(kind), size)]
     for number in rng.permutation(len(parts)) if len(kinds) > 1 else range(len(parts)):
-        yield parts[number][:, 0], parts[number][:, 1]
+        yield parts[number]
 
 
 def to_be_learned(samples: Samples, recipe: Recipe) -> np.ndarray:
@@ -108,9 +112,9 @@ def to_be_learned(samples: Samples, recipe: Recipe) -> np.ndarray:
 
 
 def showings(samples: Samples, recipe: Recipe) -> np.ndarray:
-    """What an epoch shows, int (showing, 2): the case, and how often it was shown before."""
+    """The cases, int (showing,), each as often as an epoch shows it."""
     times = samples.about["source"].map(recipe.repeats).fillna(1).to_numpy(int)
-    return np.array([(case, turn) for case, count in enumerate(times) for turn in range(count)])
+    return np.repeat(np.arange(len(times)), times)
 
 
 def inputs(
@@ -125,19 +129,30 @@ def inputs(
     """Network inputs by trunk from US (n, 1, h, w), MRI (n, channel, h, w) and its channels' presence."""
     made: Maps = {}
     if "us" in modalities:
-        made[us_trunk] = sized(us, size_px).to(device)
+        made[us_trunk] = us_input(torch.from_numpy(us).to(device), size_px)
     if "mri" in modalities:
-        there = torch.from_numpy(channels)
-        made["mri"] = mri_tensor(sized(mri, size_px) * there[:, :, None, None], there).to(device)
-    return {name: x.contiguous(memory_format=torch.channels_last) for name, x in made.items()}
+        made["mri"] = mri_input(torch.from_numpy(mri).to(device), channels, size_px)
+    return made
 
 
-def sized(images: np.ndarray, size_px: int) -> torch.Tensor:
+def us_input(us: torch.Tensor, size_px: int) -> torch.Tensor:
+    """What a trunk is given of US (n, 1, h, w), where that is."""
+    return sized(us, size_px).contiguous(memory_format=torch.channels_last)
+
+
+def mri_input(mri: torch.Tensor, channels: np.ndarray, size_px: int) -> torch.Tensor:
+    """What the trunk is given of MRI (n, channel, h, w), where that is, and of its channels' presence."""
+    there = torch.from_numpy(channels).to(mri.device)
+    joined = mri_tensor(sized(mri, size_px) * there[:, :, None, None], there)
+    return joined.contiguous(memory_format=torch.channels_last)
+
+
+def sized(images: torch.Tensor, size_px: int) -> torch.Tensor:
     """Images (n, channel, h, w) as float32, averaged down to the size."""
-    tensor = torch.from_numpy(np.ascontiguousarray(images, np.float32))
-    if tensor.shape[-1] != size_px:
-        tensor = F.interpolate(tensor, size=(size_px, size_px), mode="area")
-    return tensor
+    images = images.float()
+    if images.shape[-1] != size_px:
+        images = F.interpolate(images, size=(size_px, size_px), mode="area")
+    return images
 
 
 def mri_images(samples: Samples, mri: str, cases: np.ndarray, variants: np.ndarray) -> np.ndarray:
@@ -148,8 +163,10 @@ def mri_images(samples: Samples, mri: str, cases: np.ndarray, variants: np.ndarr
 def exact_pair(samples: Samples, case: int, spec: InputSpec) -> tuple[torch.Tensor, torch.Tensor]:
     """US (1, 1, size, size) and MRI (1, channel, size, size) of a case, as the application cuts them."""
     one, first = np.array([case]), np.array([0])
-    mri = mri_images(samples, spec.mri_input, one, first)
-    return sized(samples.us[one, first], spec.size_px), sized(mri, spec.size_px)
+    us, mri = (
+        torch.from_numpy(x) for x in (samples.us[one, first], mri_images(samples, spec.mri_input, one, first))
+    )
+    return sized(us, spec.size_px), sized(mri, spec.size_px)
 
 
 def mri_channels(samples: Samples, mri: str) -> np.ndarray:
@@ -202,25 +219,33 @@ def _kept(shape: tuple[int, ...], dropout: float, rng: np.random.Generator) -> n
     return kept
 
 
-def varied(
-    samples: Samples, cases: np.ndarray, turns: np.ndarray, recipe: Recipe, epoch: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """A variant of each case, augmented by a generator of its own, the same in whichever process and another
-    at each of its turns.
+def strayed(
+    samples: Samples,
+    modality: str,
+    cases: np.ndarray,
+    variants: np.ndarray,
+    strays: Variation,
+    mri: str,
+    device: torch.device,
+) -> torch.Tensor:
+    """One modality's pictures (n, channel, h, w) of these variants of the cases, augmented on the device."""
+    if modality == "us":
+        return strays.us(torch.from_numpy(samples.us[cases, variants]).to(device).float())
+    return strays.mri(torch.from_numpy(mri_images(samples, mri, cases, variants)).to(device).float())
 
-    Returns US (n, 1, h, w), MRI (n, channel, h, w) and, if they are known, outlines (n, 1, h, w), float32.
-    """
-    made = []
-    for case, turn in zip(cases.tolist(), turns.tolist(), strict=True):
-        rng = np.random.default_rng([recipe.seed, epoch, case, turn])
-        variant = rng.integers(0, samples.us.shape[1], 1)
-        own = np.array([case])
-        us = samples.us[own, variant][0].astype(np.float32)
-        mri = mri_images(samples, recipe.mri, own, variant)[0].astype(np.float32)
-        outline = None if samples.outline is None else samples.outline[own, variant].astype(np.float32)
-        made.append(augmented(us, mri, recipe.augmentation, rng, outline))
-    us, mri, outlines = zip(*made, strict=True)
-    return np.stack(us), np.stack(mri), None if samples.outline is None else np.stack(outlines)
+
+def _outlines(
+    samples: Samples,
+    cases: np.ndarray,
+    variants: np.ndarray,
+    strays: Variation,
+    size_px: int,
+    device: torch.device,
+) -> torch.Tensor | None:
+    if samples.outline is None:
+        return None
+    outlines = torch.from_numpy(samples.outline[cases, variants]).to(device).float()
+    return sized(strays.moved(outlines[:, None]), size_px)
 
 
 def _shares(weight: np.ndarray) -> torch.Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from breastview.fusion.network import CLASSES, FusionNetwork, Maps, modality_of
 from breastview.fusion.spec import TWO_VIEWS, US_ONLY
-from model_training.batches import inputs, known, mri_channels, mri_images, seen_apart, sized
+from model_training.batches import inputs, known, mri_channels, mri_images, seen_apart, us_input
 from model_training.cohort.samples import Samples
 from model_training.team import Team
 
@@ -72,7 +72,7 @@ def predict(
         maps = {name: net.trunk(name, x) for name, x in given.items()}
         told = _told(net, maps, has[cases], whole)
         if "us" + TWO_VIEWS in found and "us" in given:
-            second = net.trunk("us", sized(samples.us[cases, 1], size_px).to(device))
+            second = net.trunk("us", us_input(torch.from_numpy(samples.us[cases, 1]).to(device), size_px))
             maps["us"] = torch.cat([maps["us"], second], dim=3)  # of one lesion: `side_by_side`
             told |= {name + TWO_VIEWS: x for name, x in _told(net, maps, has[cases], whole).items()}
         for name in found.keys() & told.keys():

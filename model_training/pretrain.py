@@ -23,7 +23,8 @@ from torch.nn import functional as F  # noqa: N812
 from breastview.fusion.network import FusionNetwork, Maps
 from breastview.fusion.spec import NetworkSpec
 from model_training import run_folder
-from model_training.batches import inputs, known, mri_channels, varied
+from model_training.augment import Variation
+from model_training.batches import known, mri_channels, mri_input, strayed, us_input
 from model_training.cohort.samples import Samples
 from model_training.initial import initial
 from model_training.plan import Epoch, plan, schedule
@@ -185,19 +186,28 @@ def _views(
 ) -> Iterator[tuple[Maps, Maps]]:
     """An epoch's batches: inputs by modality, twice, each of the cases that have it; what fewer than two
     cases have is left out."""
-    order = np.random.default_rng([recipe.seed, number]).permutation(len(samples))
+    rng = np.random.default_rng([recipe.seed, number])
+    order = rng.permutation(len(samples))
     channels, has = mri_channels(samples, recipe.mri), known(samples, epoch.modalities, recipe.mri)
 
-    def view(cases: np.ndarray, there: dict[str, np.ndarray], turn: int) -> Maps:
-        us, mri, _ = varied(samples, cases, np.zeros_like(cases), recipe, 2 * number + turn)
-        given = inputs(us, mri, channels[cases], tuple(there), epoch.size_px, device)
-        return {name: x[torch.from_numpy(there[name]).to(device)] for name, x in given.items()}
+    def view(cases: np.ndarray, there: dict[str, np.ndarray]) -> Maps:
+        variants = rng.integers(0, samples.us.shape[1], len(cases))
+        strays = Variation.drawn(recipe.augmentation, len(cases), samples.mri.shape[2:], rng)
+        given: Maps = {}
+        for name, own in there.items():
+            shown = strayed(samples, name, cases[own], variants[own], strays.of(own), recipe.mri, device)
+            given[name] = (
+                us_input(shown, epoch.size_px)
+                if name == "us"
+                else mri_input(shown, channels[cases[own]], epoch.size_px)
+            )
+        return given
 
     for begin in range(0, len(order), recipe.batch):
         cases = order[begin : begin + recipe.batch]
         there = {name: own for name, own in zip(epoch.modalities, has[cases].T, strict=True) if own.sum() > 1}
         if there:
-            yield view(cases, there, 0), view(cases, there, 1)
+            yield view(cases, there), view(cases, there)
 
 
 def _step(net: SimSiam, optimiser: torch.optim.Optimizer, views: tuple[Maps, Maps]) -> dict[str, float]:

@@ -120,7 +120,7 @@ def looked_at(net: FusionNetwork, samples: Samples, recipe: Recipe) -> Seen:
     the recipe shows it."""
     device, modalities = next(net.parameters()).device, net.head.modalities
     has = known(samples, modalities, recipe.mri)
-    times = np.bincount(showings(samples, recipe)[:, 0], minlength=len(samples))
+    times = np.bincount(showings(samples, recipe), minlength=len(samples))
     channels, variants = mri_channels(samples, recipe.mri), samples.us.shape[1]
     features = next(net.head.single.parameters()).shape[1]
     pooled = {name: torch.zeros(len(samples) * variants, features) for name in modalities}

@@ -17,6 +17,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.tensorboard import SummaryWriter
 
 from breastview.fusion.network import FusionNetwork, modality_of
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 LARGEST_NORM = 5.0  # of the gradient
 TOLD = 10  # times an epoch
+Pairs = list[tuple[list[torch.Tensor], list[torch.Tensor]]]
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -139,7 +141,8 @@ def _state(
         for norm in _norms(net):
             norm.requires_grad_(False)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
-    return State(net, average, torch.optim.AdamW(_groups(net, recipe), lr=recipe.rate), scaler)
+    fused = device.type == "cuda"
+    return State(net, average, torch.optim.AdamW(_groups(net, recipe), lr=recipe.rate, fused=fused), scaler)
 
 
 def _groups(net: FusionNetwork, recipe: Recipe) -> list[dict[str, Any]]:
@@ -168,23 +171,32 @@ def _epoch(
     """Train one epoch; returns its mean loss."""
     modes(state.net, epoch, recipe)
     steps = math.ceil(len(showings(training, recipe)) / recipe.batch)
-    losses = []
+    losses: list[torch.Tensor] = []
+    pairs = _pairs(state.average, state.net)
     own_us_only = US_ONLY in state.net.trunks
     given = batches(training, epoch.modalities, recipe, epoch.size_px, number, team, device, own_us_only)
     for step, batch in enumerate(given):
         share = epoch.begin + (epoch.end - epoch.begin) * step / steps
         _set_rates(state.optimiser, recipe.rate * schedule(share, recipe.warm_up), epoch.trunk_rate)
-        try:
-            losses.append(_step(state, batch, epoch, recipe, team))
-        except DivergedError as error:
-            raise DivergedError(f"epoch {number + 1}, step {step + 1}: {error}") from None
-        _follow(
-            state.average, state.net, min(recipe.ema, (1 + state.progress.step) / (10 + state.progress.step))
-        )
+        losses.append(_step(state, batch, epoch, recipe, team))
+        _follow(pairs, min(recipe.ema, (1 + state.progress.step) / (10 + state.progress.step)))
         state.progress.step += 1
+        _check_loss(
+            losses[-2:-1], number, step, recipe
+        )  # of the step before: a GPU computes this one meanwhile
         if team.leads and (step + 1) % max(1, steps // TOLD) == 0:
             log.info("epoch %d, batch %d of %d, loss %.4f", number + 1, step + 1, steps, losses[-1])
-    return float(team.add(torch.tensor(np.mean(losses), dtype=torch.float32, device=device)))
+    _check_loss(losses[-1:], number, len(losses), recipe)
+    return float(team.add(torch.stack(losses).mean()))
+
+
+def _check_loss(losses: list[torch.Tensor], number: int, step: int, recipe: Recipe) -> None:
+    if not all(torch.isfinite(loss) for loss in losses):
+        raise DivergedError(
+            f"epoch {number + 1}, step {step}: the loss is not a number. Lower `rate` (now {recipe.rate}), "
+            f"train in float32 (now {recipe.precision}), or look for values in the cohort that are none; the "
+            "last checkpoint stands"
+        )
 
 
 def modes(net: FusionNetwork, epoch: Epoch, recipe: Recipe) -> None:
@@ -206,8 +218,9 @@ def _set_rates(optimiser: torch.optim.Optimizer, rate: float, trunk_rate: float)
         group["lr"] = rate * trunk_rate if group["trunk"] else rate
 
 
-def _step(state: State, batch: Batch, epoch: Epoch, recipe: Recipe, team: Team) -> float:
-    """One step; returns this process's part of the batch's loss."""
+def _step(state: State, batch: Batch, epoch: Epoch, recipe: Recipe, team: Team) -> torch.Tensor:
+    """One step; returns this process's part of the batch's loss, which is no number where its gradient is
+    none."""
     device = batch.present.device
     with (
         torch.set_grad_enabled(epoch.trunk_rate > 0),
@@ -222,14 +235,10 @@ def _step(state: State, batch: Batch, epoch: Epoch, recipe: Recipe, team: Team) 
     team.add_gradients(state.net)
     state.scaler.unscale_(state.optimiser)
     norm = nn.utils.clip_grad_norm_(state.net.parameters(), LARGEST_NORM)
-    if not torch.isfinite(loss) or not (torch.isfinite(norm) or state.scaler.is_enabled()):
-        raise DivergedError(
-            f"the loss is not a number. Lower `rate` (now {recipe.rate}), train in float32 (now "
-            f"{recipe.precision}), or look for values in the cohort that are none; the last checkpoint stands"
-        )
     state.scaler.step(state.optimiser)
     state.scaler.update()
-    return float(loss.detach())
+    loss = loss.detach()
+    return loss if state.scaler.is_enabled() else loss.where(norm.isfinite(), torch.nan)
 
 
 def placed(maps: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
@@ -274,14 +283,17 @@ def _outline_loss(
 
 
 @torch.no_grad()
-def _follow(average: FusionNetwork, net: FusionNetwork, keep: float) -> None:
-    """Move the average towards the network; what only learns is not in it."""
-    learned = _tensors(net)
-    for name, own in _tensors(average).items():
-        if own.dtype.is_floating_point:
-            own.lerp_(learned[name], 1 - keep)
-        else:
-            own.copy_(learned[name])
+def _follow(pairs: Pairs, keep: float) -> None:
+    """Move an average towards its network."""
+    for followers, leaders in pairs:
+        get_ema_multi_avg_fn(keep)(followers, leaders, None)
+
+
+def _pairs(average: FusionNetwork, net: FusionNetwork) -> Pairs:
+    """Tensors of an average and of its network, in their order, by kind; what only learns is not in it."""
+    own, learned = _tensors(average), _tensors(net)
+    kinds = ([name for name, x in own.items() if x.dtype == kind] for kind in {x.dtype for x in own.values()})
+    return [([own[name] for name in names], [learned[name].detach() for name in names]) for names in kinds]
 
 
 @torch.no_grad()
