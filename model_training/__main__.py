@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -283,7 +282,6 @@ def export(
         "commit": commit,
         "seed": made.recipe.seed,
         "split": ", ".join(_split_name(own) for own in folds),
-        "hardware": f"{os.cpu_count()} CPU cores",
         "training_data": ", ".join(sorted(sources)),
     }
     if remark:

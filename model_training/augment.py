@@ -65,8 +65,9 @@ class Variation:
 
     def of(self, own: slice | np.ndarray) -> Variation:
         """That of some of the samples."""
-        kept: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self)}
-        return Variation(**{name: x if x is None else x[own] for name, x in kept.items()})
+        all_of = {one.name: getattr(self, one.name) for one in fields(self)}
+        picked: dict[str, Any] = {name: x if x is None else x[own] for name, x in all_of.items()}
+        return Variation(**picked)
 
     def us(self, images: torch.Tensor) -> torch.Tensor:
         """US (n, 1, row, column), otherwise."""

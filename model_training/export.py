@@ -221,4 +221,5 @@ def _log(run: Path) -> dict[str, Any]:
         "epochs": last["epoch"],
         "epoch_chosen": max((line["epoch"] for line in lines if line["chosen"]), default=last["epoch"]),
         "training_hours": round(last["seconds"] / 3600, 2),
+        "hardware": last.get("hardware", "not recorded"),
     }

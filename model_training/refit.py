@@ -38,7 +38,7 @@ from model_training.predict import predict
 from model_training.recipe import HEADS_ONLY, Recipe, RecipeError, check_size, check_sources
 from model_training.run_folder import Cases, Settings
 from model_training.splits import OWN_PARTS
-from model_training.team import training_device
+from model_training.team import hardware, training_device
 from model_training.train import aucs_by_head, usable
 
 log = logging.getLogger(__name__)
@@ -245,6 +245,7 @@ def _keep(
         "phase": HEADS_ONLY,
         "size": recipe.size_px,
         "seconds": round(seconds, 1),
+        "hardware": hardware(training_device()),
         "started_from": origin,
         **aucs_by_head(predict(net, validation, recipe.size_px, mri=recipe.mri), validation),
         "chosen": True,

@@ -85,6 +85,13 @@ def training_device() -> torch.device:
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
+def hardware(device: torch.device) -> str:
+    """What computes there, in words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{os.cpu_count()} CPU cores"
+
+
 def join_norms(net: nn.Module, team: Team) -> None:
     """Let every batch norm of `net` take its statistics over all processes."""
     if team.size == 1:

@@ -32,7 +32,7 @@ from model_training.predict import predict
 from model_training.recipe import Recipe, RecipeError, check_fits, check_size, check_sources
 from model_training.run_folder import Cases, RunError, Settings, State
 from model_training.splits import OWN_PARTS
-from model_training.team import Team, join_norms, joined, training_device
+from model_training.team import Team, hardware, join_norms, joined, training_device
 
 log = logging.getLogger(__name__)
 
@@ -337,6 +337,7 @@ def _close(
         "size": epoch.size_px,
         "loss": round(loss, 4),
         "seconds": round(progress.seconds, 1),
+        "hardware": hardware(next(kept.parameters()).device),
         "started_from": origin,
         **aucs,
         "chosen": progress.chosen_epoch == progress.epoch,

@@ -108,7 +108,7 @@ def test_small_pictures_come_first(uninterrupted):
     lines = log_lines(uninterrupted[0])
     assert [line["size"] for line in lines] == [8, SIDE_PX, SIDE_PX]
     assert set(lines[0]) == {
-        *("epoch", "phase", "size", "loss", "seconds", "started_from"),
+        *("epoch", "phase", "size", "loss", "seconds", "hardware", "started_from"),
         *("fused", "us", "mri", "chosen", "chosen_by"),
     }
     assert (lines[0]["phase"], lines[0]["started_from"]) == ("joint", "random weights")
