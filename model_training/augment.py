@@ -89,7 +89,7 @@ class Variation:
     def moved(self, images: torch.Tensor) -> torch.Tensor:
         """Images (n, channel, side, side) turned, zoomed, stretched, shifted and mirrored; beyond the border
         lies their mirror image."""
-        if self.places is not None:
+        if self.places is not None and len(images):
             places = torch.from_numpy(self.places.astype(np.float32)).to(images.device)
             grid = F.affine_grid(places, list(images.shape), align_corners=False)
             images = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

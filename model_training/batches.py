@@ -37,6 +37,42 @@ class Batch:
     outline: torch.Tensor | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Showing:
+    """Cases (n,) as they are shown once: a variant of each, and how it strays."""
+
+    samples: Samples
+    cases: np.ndarray
+    variants: np.ndarray
+    strays: Variation
+    mri: str
+
+    @classmethod
+    def drawn(cls, samples: Samples, cases: np.ndarray, recipe: Recipe, rng: np.random.Generator) -> Showing:
+        """Drawn for all cases at once, so that shares of a batch are parts of it."""
+        variants = rng.integers(0, samples.us.shape[1], len(cases))
+        strays = Variation.drawn(recipe.augmentation, len(cases), samples.mri.shape[2:], rng)
+        return cls(samples, cases, variants, strays, recipe.mri)
+
+    def input(
+        self, modality: str, here: np.ndarray, channels: np.ndarray, size_px: int, device: torch.device
+    ) -> torch.Tensor:
+        """What a trunk is given of the cases at places `here` (m,), whose MRI shows these channels."""
+        cases, variants, strays = self.cases[here], self.variants[here], self.strays.of(here)
+        if modality == "us":
+            us = torch.from_numpy(self.samples.us[cases, variants]).to(device).float()
+            return us_input(strays.us(us), size_px)
+        mri = torch.from_numpy(mri_images(self.samples, self.mri, cases, variants)).to(device).float()
+        return mri_input(strays.mri(mri), channels, size_px)
+
+    def outlines(self, own: slice, size_px: int, device: torch.device) -> torch.Tensor | None:
+        """Outlines (m, 1, size, size) of some of the cases, where they are known."""
+        if self.samples.outline is None:
+            return None
+        outlines = torch.from_numpy(self.samples.outline[self.cases[own], self.variants[own]]).to(device)
+        return sized(self.strays.of(own).moved(outlines[:, None].float()), size_px)
+
+
 def batches(
     samples: Samples,
     modalities: tuple[str, ...],
@@ -69,22 +105,19 @@ def batches(
         present = kept_modalities(has, recipe.modality_dropout, rng)
         weight = balance[samples.label[cases].astype(int)]
         weights = {"fused": weight, **dict(zip(modalities, (weight[:, None] * has).T, strict=True))}
-        variants = rng.integers(0, samples.us.shape[1], len(cases))
-        strays = Variation.drawn(recipe.augmentation, len(cases), samples.mri.shape[2:], rng)
+        given = Showing.drawn(samples, cases, recipe, rng)
         own = team.share(len(cases))
-        given: Maps = {}
-        for name, column in zip(modalities, has.T, strict=True):
-            if column.any():
-                here = np.arange(len(cases))[own][column[own]]
-                pictures = strayed(
-                    samples, name, cases[here], variants[here], strays.of(here), recipe.mri, device
-                )
-                if name == "us":
-                    given[US_ONLY if lone[cases[0]] else "us"] = us_input(pictures, size_px)
-                else:
-                    given[name] = mri_input(pictures, shown[here], size_px)
+        here = {
+            name: np.arange(len(cases))[own][column[own]]
+            for name, column in zip(modalities, has.T, strict=True)
+            if column.any()
+        }
+        trunks = {"us": US_ONLY} if lone[cases[0]] else {}
         yield Batch(
-            inputs=given,
+            inputs={
+                trunks.get(name, name): given.input(name, x, shown[x], size_px, device)
+                for name, x in here.items()
+            },
             known=torch.from_numpy(has[own]),
             present=torch.from_numpy(present[own]).to(device),
             target={
@@ -92,7 +125,7 @@ def batches(
                 for name, x in targets(malignant[cases[own]], present[own], modalities).items()
             },
             weight={name: _shares(x)[own].to(device) for name, x in weights.items()},
-            outline=_outlines(samples, cases[own], variants[own], strays.of(own), size_px, device),
+            outline=given.outlines(own, size_px, device),
         )
 
 
@@ -217,35 +250,6 @@ def _kept(shape: tuple[int, ...], dropout: float, rng: np.random.Generator) -> n
     kept = rng.random(shape) >= dropout
     kept[:, -1] = True
     return kept
-
-
-def strayed(
-    samples: Samples,
-    modality: str,
-    cases: np.ndarray,
-    variants: np.ndarray,
-    strays: Variation,
-    mri: str,
-    device: torch.device,
-) -> torch.Tensor:
-    """One modality's pictures (n, channel, h, w) of these variants of the cases, augmented on the device."""
-    if modality == "us":
-        return strays.us(torch.from_numpy(samples.us[cases, variants]).to(device).float())
-    return strays.mri(torch.from_numpy(mri_images(samples, mri, cases, variants)).to(device).float())
-
-
-def _outlines(
-    samples: Samples,
-    cases: np.ndarray,
-    variants: np.ndarray,
-    strays: Variation,
-    size_px: int,
-    device: torch.device,
-) -> torch.Tensor | None:
-    if samples.outline is None:
-        return None
-    outlines = torch.from_numpy(samples.outline[cases, variants]).to(device).float()
-    return sized(strays.moved(outlines[:, None]), size_px)
 
 
 def _shares(weight: np.ndarray) -> torch.Tensor:

@@ -23,8 +23,7 @@ from torch.nn import functional as F  # noqa: N812
 from breastview.fusion.network import FusionNetwork, Maps
 from breastview.fusion.spec import NetworkSpec
 from model_training import run_folder
-from model_training.augment import Variation
-from model_training.batches import known, mri_channels, mri_input, strayed, us_input
+from model_training.batches import Showing, known, mri_channels
 from model_training.cohort.samples import Samples
 from model_training.initial import initial
 from model_training.plan import Epoch, plan, schedule
@@ -191,17 +190,10 @@ def _views(
     channels, has = mri_channels(samples, recipe.mri), known(samples, epoch.modalities, recipe.mri)
 
     def view(cases: np.ndarray, there: dict[str, np.ndarray]) -> Maps:
-        variants = rng.integers(0, samples.us.shape[1], len(cases))
-        strays = Variation.drawn(recipe.augmentation, len(cases), samples.mri.shape[2:], rng)
-        given: Maps = {}
-        for name, own in there.items():
-            shown = strayed(samples, name, cases[own], variants[own], strays.of(own), recipe.mri, device)
-            given[name] = (
-                us_input(shown, epoch.size_px)
-                if name == "us"
-                else mri_input(shown, channels[cases[own]], epoch.size_px)
-            )
-        return given
+        given = Showing.drawn(samples, cases, recipe, rng)
+        here = {name: np.flatnonzero(own) for name, own in there.items()}
+        shown = channels[cases]
+        return {name: given.input(name, x, shown[x], epoch.size_px, device) for name, x in here.items()}
 
     for begin in range(0, len(order), recipe.batch):
         cases = order[begin : begin + recipe.batch]

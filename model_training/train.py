@@ -73,6 +73,7 @@ def train(
     check_size(recipe, training.us.shape[-1])
     check_sources(recipe, set(training.about["source"]))
     torch.set_num_threads(recipe.threads)
+    torch.backends.cudnn.benchmark = device.type == "cuda"  # sizes hardly change
     torch.manual_seed(recipe.seed)
     cases = Cases.of(split, training, validation)
     training = usable(training, network, recipe, "training")

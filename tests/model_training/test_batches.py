@@ -10,7 +10,7 @@ import torch
 
 from model_training.batches import batches, class_weights, kept_modalities, showings, targets
 from model_training.cohort.samples import BEST, load_cohort
-from model_training.recipe import Recipe
+from model_training.recipe import Augmentation, Recipe
 from model_training.team import Team
 from tests.model_training.cohorts import SIDE_PX, write_cohort
 
@@ -43,6 +43,14 @@ def test_another_epoch_shows_other_pictures(samples):
 
 def test_a_rest_with_less_than_a_case_for_each_process_is_left_out(samples):
     assert len(list(batches(samples, BOTH, RECIPE, 8, 0, Team(0, 3), CPU))) == 2
+
+
+def test_a_process_whose_share_lacks_what_the_others_have_gets_none_of_it(samples):
+    few = replace(samples, channels=samples.channels & (np.arange(12) == 3)[:, None])
+    moving = replace(RECIPE, batch=12, augmentation=Augmentation(turn_deg=5, speckle=0.1))
+    shares = [next(batches(few, BOTH, moving, 8, 0, Team(rank, 3), CPU)) for rank in range(3)]
+    assert sorted(len(batch.inputs["mri"]) for batch in shares) == [0, 0, 1]
+    assert [batch.inputs["us"].shape for batch in shares] == [(4, 1, 8, 8)] * 3
 
 
 def test_weights_sum_to_one_over_the_cases_that_a_head_can_see(samples):
