@@ -256,7 +256,8 @@ def _loss(
     net: FusionNetwork, maps: dict[str, torch.Tensor], batch: Batch, epoch: Epoch, recipe: Recipe
 ) -> torch.Tensor:
     """Cross-entropy (the paper's equation 4), weighted by class on demand: fused with the single heads at
-    their weight, or of the one modality whose turn it is."""
+    their weight, or of the one modality whose turn it is. Fusion learns from no trunk that has no part in
+    it."""
 
     def entropy(name: str, logits: torch.Tensor) -> torch.Tensor:
         return (batch.weight[name] * F.cross_entropy(logits, batch.target[name], reduction="none")).sum()
@@ -267,7 +268,8 @@ def _loss(
         return entropy(modality_of(name), net.head.classifier(name)(maps[name].mean(dim=(2, 3)))) + outlined
     logits = net.head(maps, batch.present)
     single = torch.stack([entropy(name, logits[name]) for name in map(modality_of, maps)])
-    return entropy("fused", logits["fused"]) + recipe.auxiliary * single.sum() + outlined
+    fused = 0.0 if all(map(net.head.is_apart, maps)) else entropy("fused", logits["fused"])
+    return fused + recipe.auxiliary * single.sum() + outlined
 
 
 def _outline_loss(

@@ -104,6 +104,10 @@ class Head(nn.Module):
         """What classifies the pooled maps of a trunk by themselves."""
         return self.single[trunk if trunk in self.single else modality_of(trunk)]
 
+    def is_apart(self, trunk: str) -> bool:
+        """Whether a trunk has a classifier of its own and no part in the fusion."""
+        return trunk in self.single and trunk not in self.modalities
+
     def joined(self, pooled: Maps, present: torch.Tensor | None = None) -> torch.Tensor:
         """What the fused head classifies, (n, features), of pooled maps (n, features) by modality."""
         if not self.concatenates:

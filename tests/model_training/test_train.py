@@ -228,6 +228,17 @@ def test_the_average_follows_every_weight_once_also_the_shared_ones(cohort, tmp_
         assert torch.allclose(average[name], kept * first[name] + (1 - kept) * last[name], atol=1e-6)
 
 
+def test_fusion_learns_nothing_from_a_trunk_that_has_no_part_in_it(cohort, tmp_path):
+    network = replace(NETWORK, own_us_only=True, own_us_only_head=True)
+    parts = (load_cohort(cohort, part) for part in ("train", "validation"))
+    lone = [replace(part, channels=np.zeros_like(part.channels)) for part in parts]
+    head = training.train(*lone, tmp_path, network, ONCE).head
+    torch.manual_seed(ONCE.seed)
+    first = FusionNetwork(network).head
+    assert torch.equal(head.fused.weight, first.fused.weight) and torch.equal(head.prior, first.prior)
+    assert not torch.equal(head.single["us_only"].weight, first.single["us_only"].weight)
+
+
 def test_another_seed_gives_another_network(cohort, tmp_path, uninterrupted):
     recipe = Recipe(stages=RECIPE.stages, batch=5, threads=1, seed=8)
     other = train(cohort, tmp_path, NETWORK, recipe)
