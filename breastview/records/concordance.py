@@ -148,15 +148,15 @@ def same_lesion(
     """
     if lesion.us is None or lesion.mri is None:
         return None
-    place = np.array(lesion.mri.point_mm)
+    place = lesion.mri.point_mm
     against = [] if plane is None else _far_apart(record, lesion, plane)
     if lesion.side is not None and mri_side is not None and lesion.side != mri_side:
         against.append(message("concordance.sides_differ", us=str(lesion.side), mri=mri_side))
     doubts = []
-    if reported is not None and not reported.allows(lesion.mri.point_mm):
-        doubts.append(message("concordance.report_elsewhere", mm=_away_mm(reported, place)))
+    if reported is not None and not reported.allows(place):
+        doubts.append(message("concordance.report_elsewhere", mm=round(reported.away_mm(place))))
     if plane is not None:
-        doubts += _doubts_of_images(record, lesion, plane, place)
+        doubts += _doubts_of_images(record, lesion, plane)
     if against or doubts:
         return Concordance(Verdict.NO_CORRELATE if against else Verdict.DOUBTFUL, (*against, *doubts))
     missing = _not_compared(record, lesion, mri_side, reported)
@@ -180,23 +180,17 @@ def _not_compared(
     return tuple(missing)
 
 
-def _doubts_of_images(
-    record: ReviewRecord, lesion: Lesion, plane: UsPlane, place: np.ndarray
-) -> list[Message]:
+def _doubts_of_images(record: ReviewRecord, lesion: Lesion, plane: UsPlane) -> list[Message]:
     assert lesion.us is not None and lesion.mri is not None
-    doubts = []
+    doubts, place = [], lesion.mri.point_mm
     parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
     if parameters is not None and parameters.correspondences:
         region = region_of(parameters, lesion_us_mm(lesion, plane), lesion=us_outline(lesion, plane))
-        if not region.allows(lesion.mri.point_mm):
-            doubts.append(message("concordance.outside_region", mm=_away_mm(region, place)))
+        if not region.allows(place):
+            doubts.append(message("concordance.outside_region", mm=round(region.away_mm(place))))
     us_mm, extent = max(us_size_mm(lesion, plane)), lesion.mri.extent_mm
     if extent and min(max(extent), us_mm) > 0:
         ratio = max(extent) / us_mm
         if not 1 / SIZE_RATIO <= ratio <= SIZE_RATIO:
             doubts.append(message("concordance.sizes_differ", us=round(us_mm), mri=round(max(extent))))
     return doubts
-
-
-def _away_mm(region: Region, place: np.ndarray) -> int:
-    return round(float(np.linalg.norm(place - region.centre_mm)))

@@ -42,6 +42,10 @@ class Region:
         away = np.array(point_mm) - self.centre_mm
         return float(away @ np.linalg.solve(self.covariance_mm2, away)) <= POSSIBLE_MM2
 
+    def away_mm(self, point_mm: Point3) -> float:
+        """How far a place is from the middle."""
+        return float(np.linalg.norm(np.array(point_mm) - self.centre_mm))
+
     def section(self, plane: np.ndarray) -> np.ndarray:
         """Outline (n, 2) in a plane whose (4, 4) takes (u, v, 0, 1) to LPS mm; empty where it passes by."""
         inverse = np.linalg.inv(self.covariance_mm2 * RADIUS**2)

@@ -332,6 +332,14 @@ def test_a_fit_that_leaves_correspondences_further_apart_says_so_until_something
     assert "apart than before" not in panel.odd.text()
 
 
+@pytest.mark.parametrize(("x", "told"), [(17.0, 0), (77.0, 1)])
+def test_a_mark_where_the_lesion_can_hardly_be_is_told_beside_where_it_is_expected(
+    session, matched, panel, x, told
+):
+    session.dispatch(MarkMri("L1", MriMark(session.mri_key, (x, 20.0, 6.0))))
+    assert sum("⚠ the MRI mark lies 60 mm away: elsewhere" in text for text in texts(panel)) == told
+
+
 def test_a_registration_is_graded_confirmed_and_taken_back_by_a_nudge(session, matched, view, panel):
     assert "✓ landmarks · from the lesion marks" in texts(view.rail)
     assert any(text.startswith("Lesion within ±") for text in texts(panel))

@@ -173,6 +173,10 @@ class RegisterPresenter(QObject):
         lines = []
         if region is not None and present is not None:
             lines.append(text("Lesion within ±{mm:.0f} mm (9 in 10, dashed)").format(mm=region.radius_mm))
+            mark = self._session.lesion.mri if self._session.lesion else None
+            if mark is not None and not region.allows(mark.point_mm):
+                away = text("the MRI mark lies {mm:.0f} mm away: elsewhere")
+                lines.append("⚠ " + away.format(mm=region.away_mm(mark.point_mm)))
             if is_open_through_plane(region_in_us(present, region)):
                 lines.append(text("Points of one plane say little of what lies through it."))
         panel.within.setText("\n".join(lines))
