@@ -16,7 +16,8 @@ run: $(READY)  ## open the window
 	$(BIN)/breastview
 
 test: $(READY)  ## the whole suite: what needs no window with Qt blocked, then the window
-	BREASTVIEW_WITHOUT_QT=1 $(BIN)/python -m pytest -q -p no:pytest-qt --ignore=tests/ui --ignore=tests/e2e
+	BREASTVIEW_WITHOUT_QT=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:pytest-qt \
+		--numprocesses auto --maxprocesses 8 --dist loadfile --ignore=tests/ui --ignore=tests/e2e
 	$(BIN)/python -m pytest -q tests/ui tests/e2e
 
 check: $(READY)  ## static checks: style, types, import directions, translations
