@@ -245,7 +245,7 @@ def _keep(
         "phase": HEADS_ONLY,
         "size": recipe.size_px,
         "seconds": round(seconds, 1),
-        "hardware": hardware(training_device()),
+        "hardware": hardware(next(net.parameters()).device),
         "started_from": origin,
         **aucs_by_head(predict(net, validation, recipe.size_px, mri=recipe.mri), validation),
         "chosen": True,

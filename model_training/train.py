@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 
 LARGEST_NORM = 5.0  # of the gradient
 TOLD = 10  # times an epoch
-Pairs = list[tuple[list[torch.Tensor], list[torch.Tensor]]]
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -173,18 +172,18 @@ def _epoch(
     modes(state.net, epoch, recipe)
     steps = math.ceil(len(showings(training, recipe)) / recipe.batch)
     losses: list[torch.Tensor] = []
-    pairs = _pairs(state.average, state.net)
+    followers, leaders = _pairs(state.average, state.net)
     own_us_only = US_ONLY in state.net.trunks
     given = batches(training, epoch.modalities, recipe, epoch.size_px, number, team, device, own_us_only)
     for step, batch in enumerate(given):
         share = epoch.begin + (epoch.end - epoch.begin) * step / steps
         _set_rates(state.optimiser, recipe.rate * schedule(share, recipe.warm_up), epoch.trunk_rate)
         losses.append(_step(state, batch, epoch, recipe, team))
-        _follow(pairs, min(recipe.ema, (1 + state.progress.step) / (10 + state.progress.step)))
+        keep = min(recipe.ema, (1 + state.progress.step) / (10 + state.progress.step))
+        get_ema_multi_avg_fn(keep)(followers, leaders, None)
         state.progress.step += 1
-        _check_loss(
-            losses[-2:-1], number, step, recipe
-        )  # of the step before: a GPU computes this one meanwhile
+        # The loss of the step before is looked at while a GPU still computes this one.
+        _check_loss(losses[-2:-1], number, step, recipe)
         if team.leads and (step + 1) % max(1, steps // TOLD) == 0:
             log.info("epoch %d, batch %d of %d, loss %.4f", number + 1, step + 1, steps, losses[-1])
     _check_loss(losses[-1:], number, len(losses), recipe)
@@ -285,18 +284,12 @@ def _outline_loss(
     return recipe.outline * (batch.weight["us"] * entropy).sum()
 
 
-@torch.no_grad()
-def _follow(pairs: Pairs, keep: float) -> None:
-    """Move an average towards its network."""
-    for followers, leaders in pairs:
-        get_ema_multi_avg_fn(keep)(followers, leaders, None)
-
-
-def _pairs(average: FusionNetwork, net: FusionNetwork) -> Pairs:
-    """Tensors of an average and of its network, in their order, by kind; what only learns is not in it."""
-    own, learned = _tensors(average), _tensors(net)
-    kinds = ([name for name, x in own.items() if x.dtype == kind] for kind in {x.dtype for x in own.values()})
-    return [([own[name] for name in names], [learned[name].detach() for name in names]) for names in kinds]
+def _pairs(average: FusionNetwork, net: FusionNetwork) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Weights and statistics of an average and of the network that it follows, in one order. What only learns
+    is not among them, nor are the norms' counters, which nothing reads."""
+    own = {name: x for name, x in _tensors(average).items() if x.is_floating_point()}
+    learned = _tensors(net)
+    return list(own.values()), [learned[name] for name in own]
 
 
 @torch.no_grad()

@@ -37,11 +37,11 @@ def rows() -> Iterator[Row]:
     gpu = device.type == "cuda"
     batch, steps, repeats = (128, 20, 3) if gpu else (8, 2, 1)
     torch.backends.cudnn.benchmark = gpu
-    yield from _epochs(device, batch, steps, repeats, "bfloat16" if gpu else "float32")
+    yield _epochs(device, batch, steps, repeats, "bfloat16" if gpu else "float32")
     yield _trunk(device, 128 if gpu else 2, 3 if gpu else 1)
 
 
-def _epochs(device: torch.device, batch: int, steps: int, repeats: int, precision: str) -> Iterator[Row]:
+def _epochs(device: torch.device, batch: int, steps: int, repeats: int, precision: str) -> Row:
     recipe = Recipe(
         stages=((SIDE_PX, 1),), batch=batch, soft_labels=False, precision=precision, augmentation=MOVING
     )
@@ -60,7 +60,7 @@ def _epochs(device: torch.device, batch: int, steps: int, repeats: int, precisio
     in_memory()
     memory_s, whole_s = best_s(in_memory, repeats), best_s(whole, repeats)
     pictures = 2 * len(samples)
-    yield Row(
+    return Row(
         f"training ResNet-101, US + MRI, {SIDE_PX}², {device.type}",
         pictures / whole_s,
         "pictures/s",

@@ -22,7 +22,9 @@ from model_training.train import train
 from tests.model_training.cohorts import SIDE_PX, write_cohort
 
 NETWORK = NetworkSpec(trunk="cnn")
-RECIPE = replace(read_recipe("simsiam"), stages=((SIDE_PX, 15),), batch=6, rate=0.2, warm_up=0.0, threads=1)
+RECIPE = replace(
+    read_recipe("simsiam"), stages=((SIDE_PX, 15),), batch=6, rate=0.2, warm_up=0.0, seed=8, threads=1
+)
 SPREAD = 0.1  # a network that answers the same to everything has 0
 
 
@@ -52,7 +54,7 @@ def pretrained(samples, tmp_path_factory):
 def test_the_loss_falls_and_the_outputs_stay_apart(pretrained):
     lines = log_lines(pretrained[0])
     assert [line["epoch"] for line in lines] == list(range(1, 16))
-    assert lines[-1]["loss"] < lines[0]["loss"] - 0.1
+    assert lines[-1]["loss"] < lines[0]["loss"] - 0.2
     assert all(line[f"spread_{name}"] > SPREAD for line in lines for name in ("us", "mri"))
     assert lines[0]["started_from"] == RANDOM
 

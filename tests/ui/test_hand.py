@@ -118,11 +118,6 @@ def session(application, exam, blank_record, open_exam):
     return opened
 
 
-@pytest.fixture
-def view(application, session):
-    return application.window.view
-
-
 def on_ring(session, canvas, angle_deg):
     """A place of the widget on the ring, clockwise from the right."""
     middle = canvas.to_widget(*session.plane.mm_to_px(np.zeros(2)))

@@ -33,11 +33,6 @@ def session(application, exam, blank_record, open_exam):
 
 
 @pytest.fixture
-def view(application, session):
-    return application.window.view
-
-
-@pytest.fixture
 def registered(application, session):
     """The US image's middle line lies in the MRI's middle."""
     pose = start_from_mri_mark((0.0, 5.0), MARK_MM)

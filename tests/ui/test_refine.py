@@ -47,11 +47,6 @@ def session(application, simulated_patient, record, open_exam):
 
 
 @pytest.fixture
-def view(application, session):
-    return application.window.view
-
-
-@pytest.fixture
 def panel(application, session):
     return application.window.rail.panels["refine"]
 

@@ -38,11 +38,6 @@ def session(application, exam, blank_record, open_exam):
 
 
 @pytest.fixture
-def view(application, session):
-    return application.window.view
-
-
-@pytest.fixture
 def panel(application, session):
     return application.window.rail.panels["register"]
 
