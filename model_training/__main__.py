@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import numpy as np
-import pandas as pd
 import typer
 
-from breastview.errors import ModelError
 from breastview.fusion.bundle import load_bundle
 from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, InputSpec, NetworkSpec, read_spec
-from breastview.phantom.patient import VIEWS_A_LESION
 from breastview.whole import write_whole
 from model_training.agreement import train_check
-from model_training.cohort.criteria import DEFAULT, CriteriaError, apply_criteria, flow_text, read_criteria
-from model_training.cohort.samples import Samples, load_cohort, manifest
-from model_training.cohort.simulated import PARTS, CohortError, simulate_cohort
-from model_training.cohort.stills import about as stills_about
-from model_training.cohort.stills import stills_cohort
+from model_training.cohort.commands import cohort_commands
+from model_training.cohort.samples import Samples, load_cohort
+from model_training.command_line import mistakes_told, numbered_fold
 from model_training.crossvalidate import cross_validate
 from model_training.export import DEMONSTRATION, Member, alike, export_bundle
-from model_training.initial import StartError
 from model_training.measure import (
     Found,
     as_table,
@@ -38,41 +30,24 @@ from model_training.measure import (
     measured_stills,
 )
 from model_training.pretrain import pretrain as run_pretraining
-from model_training.recipe import HEADS_ONLY, RecipeError, read_recipe
+from model_training.recipe import HEADS_ONLY, read_recipe
 from model_training.refit import refit as run_refit
-from model_training.run_folder import Cases, RunError, Settings, check_cases, check_folds, read_settings
+from model_training.run_folder import Cases, Settings, check_cases, check_folds, read_settings
 from model_training.splits import (
     OWN_PARTS,
     TRAINING,
     WHOLE,
-    SplitError,
     fold_name,
     load_fold,
     load_parts,
-    one_fold,
 )
-from model_training.tables.study import PRESETS, StudyError, run_study
+from model_training.tables.study import PRESETS, run_study
 from model_training.tables.write import write_study
 from model_training.team import joined, training_device
-from model_training.train import DivergedError
 from model_training.train import train as run_training
 
 app = typer.Typer(help="Turn cohorts into model bundles.", no_args_is_help=True)
-cohort = typer.Typer(help="Make a cohort, or look at one.", no_args_is_help=True)
-app.add_typer(cohort, name="cohort")
-MISTAKES = (
-    StudyError,
-    RecipeError,
-    StartError,
-    RunError,
-    SplitError,
-    CriteriaError,
-    CohortError,
-    DivergedError,
-    ModelError,
-    FileNotFoundError,
-)
-Criteria = Annotated[Path, typer.Option(help="Who is in the study (TOML)")]
+app.add_typer(cohort_commands, name="cohort")
 Trunk = Annotated[str, typer.Option(help=", ".join(TRUNKS))]
 Modalities = Annotated[str, typer.Option(help="us, mri, or both")]
 Separate = Annotated[bool, typer.Option("--separate", help="A trunk of its own for each modality")]
@@ -82,110 +57,11 @@ OwnUsOnly = Annotated[
 ]
 Fold = Annotated[str, typer.Option(help="Fold to train, as 1/5; without it the cohort's own parts")]
 Start = Annotated[Path | None, typer.Option(help="Bundle, or run of pretrain, whose weights to start from")]
-Size = Annotated[
-    int, typer.Option(help="Side of the pictures in px: the largest that a recipe will train with")
-]
 ImageNet = Annotated[str | None, typer.Option(help="File of torchvision's weights, or download")]
 
 
-@contextmanager
-def _mistakes_told() -> Iterator[None]:
-    """Say in a line what the user can mend; anything else is a bug and comes with its traceback."""
-    try:
-        yield
-    except MISTAKES as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from error
-
-
-@cohort.command()
-@_mistakes_told()
-def simulate(
-    folder: Path,
-    train_count: Annotated[int, typer.Option("--train")] = 1600,
-    validation_count: Annotated[int, typer.Option("--validation")] = 200,
-    test_count: Annotated[int, typer.Option("--test")] = 400,
-    variants: int = 6,
-    workers: int = 2,
-    null_arm: bool = False,
-    size: Size = InputSpec.size_px,
-) -> None:
-    """Simulate patients and cache their samples; what stands already is kept."""
-    counts = {"validation": validation_count, "test": test_count, "train": train_count}
-    simulate_cohort(folder, counts, InputSpec(size), variants, workers, null_arm)
-
-
-@cohort.command()
-@_mistakes_told()
-def records(
-    records: Annotated[Path, typer.Argument(help="Folder of review records with pathology")],
-    patients: Annotated[Path, typer.Argument(help="Folder that holds the patient folders")],
-    folder: Path,
-    variants: int = 6,
-    criteria: Criteria = DEFAULT,
-    size: Size = InputSpec.size_px,
-) -> None:
-    """Cut the lesions of review records as the application does; what is of no use is listed."""
-    from model_training.cohort.records import records_cohort  # DICOM, which training does without
-
-    taken = records_cohort(records, patients, folder, InputSpec(size), variants, read_criteria(criteria))
-    typer.echo(f"{taken.lesions} lesions taken")
-    for reason, count in taken.skipped.items():
-        typer.echo(f"{count} skipped: {reason}")
-    for problem in taken.problems:
-        typer.echo(f"! {problem}")
-
-
-@cohort.command("import")
-@_mistakes_told()
-def import_(
-    file: Annotated[Path, typer.Argument(help="CSV with the columns folder, side, clock, pathology")],
-    records: Annotated[Path | None, typer.Option(help="Folder of records; default: the window's own")] = None,
-) -> None:
-    """Write records that wait to be marked in the window, which hides pathology until the first read."""
-    from model_training.cohort.queue import import_queue  # DICOM, which training does without
-
-    queue = import_queue(file, records)
-    typer.echo(f"{queue.records} records with {queue.lesions} lesions wait to be marked")
-    for problem in queue.problems:
-        typer.echo(f"! {problem}")
-
-
-@cohort.command()
-@_mistakes_told()
-def flow(folder: Path, criteria: Criteria = DEFAULT) -> None:
-    """Show which lesions of a cohort are in a study, and what excludes the others."""
-    assessed = folder / "assessed.csv"
-    about = pd.read_csv(assessed) if assessed.exists() else manifest(folder)
-    typer.echo(flow_text(apply_criteria(about, read_criteria(criteria))))
-
-
-@cohort.command()
-@_mistakes_told()
-def stills(
-    source: Annotated[Path, typer.Argument(help="Pictures with masks, in a folder a class, as BUSI's")],
-    folder: Path,
-    variants: int = 6,
-    fixed_magnification: Annotated[bool, typer.Option(help="Hide the lesion's size")] = False,
-    without_marks: Annotated[bool, typer.Option(help="Paint burned-in marks over")] = False,
-    size: Size = InputSpec.size_px,
-    fold: Annotated[str, typer.Option(help="Give them the parts of this fold, as 1/5, beside others")] = "",
-) -> None:
-    """Cut labelled US stills, without MRI."""
-    spec, hidden = InputSpec(size), (fixed_magnification, without_marks)
-    if not fold:
-        stills_cohort(source, folder / "stills-0000.npz", "", spec, variants, None, *hidden)
-        return
-    rows = stills_about(source)
-    split = one_fold(rows, *_fold(fold))
-    for part in PARTS:
-        own = variants if part == "train" else VIEWS_A_LESION
-        chosen = np.isin(np.arange(len(rows)), getattr(split, part))
-        stills_cohort(source, folder / f"stills-{part}.npz", part, spec, own, chosen, *hidden)
-
-
 @app.command()
-@_mistakes_told()
+@mistakes_told()
 def train(
     cohort_folder: Path,
     run: Path,
@@ -211,7 +87,7 @@ def train(
 
 
 @app.command()
-@_mistakes_told()
+@mistakes_told()
 def refit(
     cohort_folder: Path,
     run: Path,
@@ -227,7 +103,7 @@ def refit(
 
 
 @app.command()
-@_mistakes_told()
+@mistakes_told()
 def pretrain(
     cohort_folder: Path,
     run: Path,
@@ -252,7 +128,7 @@ def pretrain(
 
 
 @app.command()
-@_mistakes_told()
+@mistakes_told()
 def export(
     cohort_folder: Path,
     runs: Annotated[list[Path], typer.Argument(help="A run; or the runs of all folds, for an ensemble")],
@@ -314,7 +190,7 @@ def _commands(settings: Settings, folds: Sequence[str], sources: set[str]) -> st
 
 
 @app.command()
-@_mistakes_told()
+@mistakes_told()
 def evaluate(
     bundle: Annotated[Path, typer.Option(help="Bundle to be measured")],
     simulate: Annotated[int, typer.Option(help="Measure on so many simulated patients")] = 0,
@@ -355,7 +231,7 @@ def evaluate(
 
 
 @app.command()
-@_mistakes_told()
+@mistakes_told()
 def crossvalidate(
     stills: Annotated[Path, typer.Argument(help="Pictures with masks, in a folder a class, as BUSI's")],
     folder: Annotated[Path, typer.Argument(help="Where crops, logs and what each fold answered are kept")],
@@ -381,7 +257,7 @@ def crossvalidate(
 
 
 @app.command()
-@_mistakes_told()
+@mistakes_told()
 def tables(
     cohort_folder: Path,
     folder: Annotated[Path, typer.Argument(help="Where tables go, and what each network answered is kept")],
@@ -412,20 +288,12 @@ def _tell(found: Found, json: Path | None) -> None:
 
 def _parts(cohort_folder: Path, fold: str, names: Sequence[str]) -> tuple[Samples, ...]:
     """Parts of a cohort: of the fold, written 1/5, or those that its manifest fixes."""
-    return load_fold(cohort_folder, *_fold(fold), names) if fold else load_parts(cohort_folder, names)
+    return load_fold(cohort_folder, *numbered_fold(fold), names) if fold else load_parts(cohort_folder, names)
 
 
 def _split_name(fold: str) -> str:
     """What the split that a fold, written 1/5 or empty, names is called in a run."""
-    return fold_name(*_fold(fold)) if fold else OWN_PARTS
-
-
-def _fold(text: str) -> tuple[int, int]:
-    """Number and count of "1/5"."""
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise typer.BadParameter(f"{text!r} names no fold; write 1/5 for the first of five")
-    return int(number), int(count)
+    return fold_name(*numbered_fold(fold)) if fold else OWN_PARTS
 
 
 if __name__ == "__main__":

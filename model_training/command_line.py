@@ -1,0 +1,49 @@
+"""What all commands share: which mistakes are told in a line, and how a fold is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from breastview.errors import ModelError
+from model_training.cohort.criteria import CriteriaError
+from model_training.cohort.simulated import CohortError
+from model_training.initial import StartError
+from model_training.recipe import RecipeError
+from model_training.run_folder import RunError
+from model_training.splits import SplitError
+from model_training.tables.study import StudyError
+from model_training.train import DivergedError
+
+MISTAKES = (
+    StudyError,
+    RecipeError,
+    StartError,
+    RunError,
+    SplitError,
+    CriteriaError,
+    CohortError,
+    DivergedError,
+    ModelError,
+    FileNotFoundError,
+)
+
+
+@contextmanager
+def mistakes_told() -> Iterator[None]:
+    """Say in a line what the user can mend; anything else is a bug and comes with its traceback."""
+    try:
+        yield
+    except MISTAKES as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+
+
+def numbered_fold(text: str) -> tuple[int, int]:
+    """Number and count of "1/5"."""
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise typer.BadParameter(f"{text!r} names no fold; write 1/5 for the first of five")
+    return int(number), int(count)
