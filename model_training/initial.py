@@ -19,6 +19,7 @@ RANDOM = "random weights"
 DOWNLOAD = "download"
 _IMAGENET = {"resnet50": ResNet50_Weights.IMAGENET1K_V2, "resnet101": ResNet101_Weights.IMAGENET1K_V2}
 _PLACES = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
+_STAGE, _BLOCKS_50, _BLOCKS_101 = "layer3", 6, 23  # where a ResNet-101 has more blocks than a ResNet-50
 RGB = 3
 
 
@@ -33,7 +34,8 @@ def initial(
 
     `start` is a bundle, also of more modalities than the network's one, or a run of `pretrain`, which gives
     trunks.
-    `imagenet` is a file of torchvision's ResNet weights (.pth or .safetensors) or "download".
+    `imagenet` is a file of torchvision's ResNet weights (.pth or .safetensors) or "download"; a file of a
+    ResNet-50 gives a ResNet-101 too.
 
     Raises:
         StartError: the weights cannot be had, or belong to another network.
@@ -106,13 +108,30 @@ def _from_imagenet(net: FusionNetwork, network: NetworkSpec, source: str) -> str
     if network.trunk not in _IMAGENET:
         raise StartError(f"there are no ImageNet weights for the trunk {network.trunk}")
     weights = _IMAGENET[network.trunk]
-    state = _downloaded(weights) if source == DOWNLOAD else _read(Path(source))
+    held = _downloaded(weights) if source == DOWNLOAD else _read(Path(source))
+    state = deepened(held) if network.trunk == "resnet101" else held
     for name, trunk in net.trunks.items():
         try:
             trunk.load_state_dict(trunk_state(state, IN_CHANNELS[name]))
         except (RuntimeError, KeyError) as error:
             raise StartError(f"{source} does not hold torchvision's {network.trunk}") from error
-    return f"ImageNet (torchvision {weights})" if source == DOWNLOAD else f"ImageNet ({Path(source).name})"
+    if source == DOWNLOAD:
+        return f"ImageNet (torchvision {weights})"
+    return f"ImageNet ({Path(source).name}{', a ResNet-50 made deeper' if len(state) > len(held) else ''})"
+
+
+def deepened(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """ResNet weights of torchvision with the blocks of a ResNet-101's third stage: those that lack repeat the
+    last one there is and add nothing yet, so that a ResNet-50 computes what it did (Net2Net, Chen et al.,
+    ICLR 2016)."""
+    made = dict(state)
+    last = {name: x for name, x in state.items() if name.startswith(f"{_STAGE}.{_BLOCKS_50 - 1}.")}
+    for block in range(_BLOCKS_50, _BLOCKS_101):
+        for name, value in last.items():
+            rest = name.split(".", 2)[2]
+            adds = rest in ("bn3.weight", "bn3.bias")
+            made.setdefault(f"{_STAGE}.{block}.{rest}", torch.zeros_like(value) if adds else value.clone())
+    return made
 
 
 def trunk_state(state: dict[str, torch.Tensor], channels: int) -> dict[str, torch.Tensor]:

@@ -36,6 +36,19 @@ def test_both_trunks_hold_the_weights_of_the_file_and_their_origin_is_told(weigh
     assert torch.allclose(net.trunks["us"][0].weight[:, 0], state["conv1.weight"].sum(dim=1), atol=1e-6)
 
 
+def test_a_resnet_101_begins_as_the_resnet_50_of_the_file(weights):
+    network = replace(RESNET, trunk="resnet101", modalities=("us",))
+    net, origin = initial(network, imagenet=str(weights))
+    shallow, _ = initial(replace(RESNET, modalities=("us",)), imagenet=str(weights))
+    assert origin == "ImageNet (resnet50.pth, a ResNet-50 made deeper)"
+    image = torch.randn(2, 1, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(net.eval().trunk("us", image), shallow.eval().trunk("us", image))
+    added = net.trunks["us"].get_submodule("6.22.bn3")
+    net.train().trunk("us", image).sum().backward()
+    assert added.weight.grad.abs().sum() > 0  # and learns
+
+
 def test_alike_channels_give_what_a_grey_rgb_picture_gave():
     rgb, grey = torch.randn(4, 3, 7, 7), torch.randn(1, 1, 9, 9)
     wanted = torch.conv2d(grey.repeat(1, 3, 1, 1), rgb)
