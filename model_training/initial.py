@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from torchvision.models import ResNet50_Weights, ResNet101_Weights
 
 from breastview.fusion.bundle import file_hash, load_bundle
-from breastview.fusion.network import IN_CHANNELS, FusionNetwork
-from breastview.fusion.spec import US_ONLY, NetworkSpec
+from breastview.fusion.network import IN_CHANNELS, FusionNetwork, modality_of
+from breastview.fusion.spec import US_ONLY, InputSpec, NetworkSpec
 from model_training.recipe import SIMSIAM
 from model_training.run_folder import CHECKPOINT, SETTINGS, load_average, log_lines, read_settings
 
@@ -20,6 +20,7 @@ DOWNLOAD = "download"
 _IMAGENET = {"resnet50": ResNet50_Weights.IMAGENET1K_V2, "resnet101": ResNet101_Weights.IMAGENET1K_V2}
 _PLACES = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
 _STAGE, _BLOCKS_50, _BLOCKS_101 = "layer3", 6, 23  # where a ResNet-101 has more blocks than a ResNet-50
+IMAGENET_SCALE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and SD of torchvision's inputs
 RGB = 3
 
 
@@ -112,7 +113,7 @@ def _from_imagenet(net: FusionNetwork, network: NetworkSpec, source: str) -> str
     state = deepened(held) if network.trunk == "resnet101" else held
     for name, trunk in net.trunks.items():
         try:
-            trunk.load_state_dict(trunk_state(state, IN_CHANNELS[name]))
+            trunk.load_state_dict(trunk_state(state, name))
         except (RuntimeError, KeyError) as error:
             raise StartError(f"{source} does not hold torchvision's {network.trunk}") from error
     if source == DOWNLOAD:
@@ -134,15 +135,29 @@ def deepened(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return made
 
 
-def trunk_state(state: dict[str, torch.Tensor], channels: int) -> dict[str, torch.Tensor]:
-    """ResNet weights of torchvision under a trunk's names, its RGB stem made one for `channels`."""
+def trunk_state(state: dict[str, torch.Tensor], trunk: str) -> dict[str, torch.Tensor]:
+    """ResNet weights of torchvision under the names of a trunk, its RGB stem made one for what that sees."""
     moved = {}
     for name, value in state.items():
         layer, _, rest = name.partition(".")
         if layer in _PLACES:
             moved[f"{_PLACES[layer]}.{rest}"] = value
-    moved["0.weight"] = stem(moved["0.weight"], channels)
+    rgb = moved["0.weight"]
+    if modality_of(trunk) == "us":
+        moved["0.weight"], offset = us_stem(rgb)
+        moved["1.running_mean"] = moved["1.running_mean"] - offset
+    else:
+        moved["0.weight"] = stem(rgb, IN_CHANNELS[trunk])
     return moved
+
+
+def us_stem(rgb: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The kernel (out, 1, h, w) that with an offset (out,) gives of US, scaled as the network's input is,
+    what `rgb` (out, 3, h, w) gave of the same picture as a grey photograph, scaled as ImageNet's are."""
+    scaled = InputSpec()
+    mean, std = (torch.tensor(values)[:, None, None] for values in IMAGENET_SCALE)
+    kernel = (rgb * scaled.us_std / std).sum(dim=1, keepdim=True)
+    return kernel, (rgb * (scaled.us_mean - mean) / std).sum(dim=(1, 2, 3))
 
 
 def stem(rgb: torch.Tensor, channels: int) -> torch.Tensor:

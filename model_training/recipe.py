@@ -73,8 +73,8 @@ class Recipe:
     are known; what learns it falls away after training.
     `start_share` of the weights that training started from stays in what is kept: what they knew is forgotten
     less (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
-    `frozen_norms` keeps batch norms as pretrained weights brought them. `mri` is the input's: "registered" or
-    "native".
+    `frozen_norms` keeps the statistics of batch norms as pretrained weights brought them, for few pictures;
+    their scales and offsets learn. `mri` is the input's: "registered" or "native".
     """
 
     stages: tuple[tuple[int, int], ...] = ((64, 6), (96, 3))

@@ -137,9 +137,6 @@ def _state(
     if recipe.outline > 0:
         net = Outlining.of(net, network).to(device)
     join_norms(net, team)
-    if recipe.frozen_norms:
-        for norm in _norms(net):
-            norm.requires_grad_(False)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
     fused = device.type == "cuda"
     return State(net, average, torch.optim.AdamW(_groups(net, recipe), lr=recipe.rate, fused=fused), scaler)
@@ -200,7 +197,7 @@ def _check_loss(losses: list[torch.Tensor], number: int, step: int, recipe: Reci
 
 
 def modes(net: FusionNetwork, epoch: Epoch, recipe: Recipe) -> None:
-    """What learns in this epoch: frozen trunks and norms keep their statistics too."""
+    """What learns in this epoch: frozen trunks keep the statistics of their norms, as frozen norms do."""
     net.train()
     if epoch.trunk_rate == 0:
         net.trunks.eval()
