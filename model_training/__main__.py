@@ -21,6 +21,7 @@ from model_training.cohort.samples import Samples, load_cohort
 from model_training.command_line import mistakes_told, numbered_fold
 from model_training.crossvalidate import cross_validate
 from model_training.export import DEMONSTRATION, Member, alike, export_bundle
+from model_training.graft import graft as run_graft
 from model_training.measure import (
     Found,
     as_table,
@@ -163,6 +164,37 @@ def export(
     if remark:
         told["remark"] = remark
     export_bundle(members, bundle, name, told, InputSpec(), check)
+
+
+@app.command()
+@mistakes_told()
+def graft(
+    cohort_folder: Path,
+    run: Annotated[Path, typer.Argument(help="A run of train with --modalities us")],
+    bundle: Path,
+    start: Annotated[Path, typer.Option(help="Bundle whose answers with MRI stay")],
+    fold: Annotated[str, typer.Option(help="The fold that the run was trained on, as 1/5")] = "",
+    commit: Annotated[str, typer.Option(help="Commit of the code that trained")] = "",
+    remark: Annotated[str, typer.Option(help="What else must be known of how it was trained")] = "",
+) -> None:
+    """Write a bundle anew, with a network of ultrasound alone for lesions without MRI."""
+    made, split = read_settings(run), _split_name(fold)
+    training, validation, test = _parts(cohort_folder, fold, ("train", "validation", "test"))
+    check_cases(run, made.cases, Cases.of(split, training, validation))
+    chosen = f" --fold {fold}" if fold else ""
+    commands = (
+        f"train C R --trunk {made.network.trunk} --modalities us{chosen}",
+        f"graft C R B --start BUNDLE{chosen}",
+    )
+    told = {
+        "command": "; ".join(f"python -m model_training {command}" for command in commands),
+        "commit": commit,
+        "seed": made.recipe.seed,
+        "split": split,
+        "training_data": ", ".join(sorted(set(test.about["source"]))),
+        **({"remark": remark} if remark else {}),
+    }
+    run_graft(start, run, validation, test, bundle, told)
 
 
 def _folds_of(runs: Sequence[Path]) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 from reportlab.lib.colors import HexColor
@@ -15,7 +17,7 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
-from breastview.fusion.spec import TWO_VIEWS, US_ONLY, ModelSpec, Scope
+from breastview.fusion.spec import TWO_VIEWS, US_ONLY, ModelSpec, NetworkSpec, Scope
 from breastview.messages import render
 from breastview.whole import write_whole
 from model_training.markdown import figure, table
@@ -76,7 +78,7 @@ def card_parts(spec: ModelSpec) -> tuple[Part, ...]:
     """What the card says."""
     network = (
         f"Network: {spec.network.trunk}, {_SHARING[spec.network.shared]}, {_FUSING[spec.network.fusion]}; "
-        f"{_OWN_US_ONLY[spec.network.own_us_only, spec.network.own_us_only_head]}"
+        f"{_own_us_only(spec.network)}"
         f"{spec.input.size_px}² px; MRI {_PLANES[spec.input.mri_input]}; weights kept as int8."
     )
     scope = (
@@ -85,14 +87,32 @@ def card_parts(spec: ModelSpec) -> tuple[Part, ...]:
         f"MRI channels that must be there: {', '.join(spec.scope.required_channels) or 'none'}",
         *_bounds(spec.scope),
     )
-    made = tuple(f"{key}: {value}" for key, value in spec.training.items() if key != "best_possible_auc")
     return (
         Part("", (network,)),
         Part("Validated for", (), scope),
         *_us_only(spec.us_scope),
         _worth(spec),
-        Part("How it was made", (), made),
+        Part("How it was made", (), _made(spec.training)),
+        *_us_only_made(spec.training.get(US_ONLY)),
     )
+
+
+def _own_us_only(network: NetworkSpec) -> str:
+    """What looks at ultrasound without MRI, where that is not what looks at any."""
+    if network.us_only_trunk:
+        return f"a {network.us_only_trunk} of its own for ultrasound without MRI; "
+    return _OWN_US_ONLY[network.own_us_only, network.own_us_only_head]
+
+
+def _made(training: Mapping[str, Any]) -> tuple[str, ...]:
+    """A line for all that is told of how a network was made."""
+    apart = ("best_possible_auc", US_ONLY)
+    return tuple(f"{key}: {value}" for key, value in training.items() if key not in apart)
+
+
+def _us_only_made(training: Mapping[str, Any] | None) -> tuple[Part, ...]:
+    """The part about the making of a network of ultrasound alone, where that was trained by itself."""
+    return (Part("How its network of ultrasound alone was made", (), _made(training)),) if training else ()
 
 
 def _us_only(scope: Scope | None) -> tuple[Part, ...]:

@@ -195,8 +195,8 @@ def _best_possible(known: Samples) -> dict[str, Any]:
 
 
 def _logs(members: Sequence[Member]) -> dict[str, Any]:
-    """What the log of the run tells, or of each member's."""
-    logs = [_log(member.run) for member in members]
+    """What the log of the run tells, or that of each member."""
+    logs = [log_of(member.run) for member in members]
     return logs[0] if len(logs) == 1 else {"members": logs}
 
 
@@ -213,7 +213,8 @@ def _scope(test: Samples, demonstration: bool, mri: str) -> Scope:
     return replace(scope, simulated_only=True, note=SIMULATED) if demonstration else scope
 
 
-def _log(run: Path) -> dict[str, Any]:
+def log_of(run: Path) -> dict[str, Any]:
+    """What the log of a run tells."""
     lines = log_lines(run)
     last = lines[-1]
     return {

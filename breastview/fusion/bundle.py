@@ -129,6 +129,12 @@ def save_bundle(
     return spec
 
 
+def probe_input(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The input that a bundle is checked with, US (1, 1, s, s) and MRI (1, c, s, s) float32."""
+    probe = load_file(folder / PROBE_FILE)
+    return probe["us"].numpy(), probe["mri"].numpy()
+
+
 @torch.no_grad()
 def _fused(networks: Sequence[FusionNetwork], us: torch.Tensor, mri: torch.Tensor) -> torch.Tensor:
     """Mean fused logits of images with all channels."""

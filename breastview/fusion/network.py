@@ -20,22 +20,25 @@ class FusionNetwork(nn.Module):
 
     A modality that is absent is left out of `maps`: it is masked, never imputed. There is a trunk a modality,
     and one more for US without MRI where the spec asks for it: such pictures come from elsewhere, and look
-    otherwise (Chang et al., Domain-specific batch normalization, CVPR 2019).
+    otherwise (Chang et al., Domain-specific batch normalization, CVPR 2019). That one may be of another kind
+    with as many features.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
-        names = (*spec.modalities, *((US_ONLY,) if spec.own_us_only else ()))
-        self.trunks = nn.ModuleDict({name: _TRUNKS[spec.trunk](name, spec) for name in names})
+        kinds = dict.fromkeys(spec.modalities, spec.trunk)
+        if spec.own_us_only:
+            kinds[US_ONLY] = spec.us_only_trunk or spec.trunk
+        self.trunks = nn.ModuleDict({name: _TRUNKS[kind](name, spec) for name, kind in kinds.items()})
         if spec.shared and len(spec.modalities) == len(MODALITIES):
             share_convolutions(self.trunks["us"], self.trunks["mri"])
-        if spec.own_us_only:
+        if spec.own_us_only and not spec.us_only_trunk:
             share_convolutions(self.trunks["us"], self.trunks[US_ONLY])
         self.agreement = Agreement() if spec.checks_registration else None
         self.first_layers, features = _FIRST[spec.trunk]
         self.likeness = nn.ModuleDict({name: Likeness(2 * features) for name in spec.checks_likeness})
         apart = (US_ONLY,) if spec.own_us_only_head else ()
-        self.head = Head(_FEATURES[spec.trunk], spec.fusion, spec.modalities, apart)
+        self.head = Head(FEATURES[spec.trunk], spec.fusion, spec.modalities, apart)
 
     @property
     def us_only(self) -> str:
@@ -223,7 +226,7 @@ _TRUNKS: dict[str, Callable[[str, NetworkSpec], nn.Module]] = {
     "resnet50": _resnet("resnet50"),
     "cnn": _cnn,
 }
-_FEATURES = {"resnet101": 2048, "resnet50": 2048, "cnn": 128}
+FEATURES = {"resnet101": 2048, "resnet50": 2048, "cnn": 128}
 _FIRST = {"resnet101": (5, 256), "resnet50": (5, 256), "cnn": (4, 32)}  # layers of the first stage, features
 
 

@@ -65,7 +65,8 @@ class InputSpec:
 class NetworkSpec:
     """Which network. `trunk`: one of `TRUNKS`; `shared`: one set of convolutions for both `modalities`;
     `fusion`: one of `FUSIONS`; `own_us_only`: a stem and batch norms of their own for US without MRI;
-    `own_us_only_head`: a classifier of its own too;
+    `own_us_only_head`: a classifier of its own too; `us_only_trunk`: one of `TRUNKS` with as many
+    features, which then shares nothing; empty: that of the others, with their convolutions;
     `checks_registration`: whether it can tell that US and MRI do not show the same place; `checks_likeness`:
     for which trunks it can tell that a crop is unlike those it was measured on."""
 
@@ -76,6 +77,7 @@ class NetworkSpec:
     modalities: tuple[str, ...] = ("us", "mri")
     own_us_only: bool = False
     own_us_only_head: bool = False
+    us_only_trunk: str = ""
     checks_registration: bool = False
     checks_likeness: tuple[str, ...] = ()
 
@@ -191,7 +193,8 @@ def read_spec(folder: Path) -> ModelSpec:
     except (TypeError, KeyError, AttributeError) as error:
         raise ModelError.of("model.damaged_spec") from error
     network = spec.network
-    known = network.trunk in TRUNKS and network.fusion in FUSIONS and spec.input.mri_input in MRI_INPUTS
+    trunks = {network.trunk, network.us_only_trunk or network.trunk}
+    known = trunks <= set(TRUNKS) and network.fusion in FUSIONS and spec.input.mri_input in MRI_INPUTS
     if not known or not set(network.modalities) <= set(MODALITIES):
         raise ModelError.of("model.other_schema")
     return spec

@@ -94,6 +94,12 @@ def test_us_without_mri_has_a_stem_and_norms_of_its_own_where_asked_for(shared):
     assert modality_of("us_only") == "us" and modality_of("mri") == "mri"
 
 
+def test_us_without_mri_has_a_trunk_that_shares_nothing_where_one_is_named():
+    net = shapes_only(NetworkSpec("resnet50", own_us_only=True, us_only_trunk="resnet101"))
+    assert len(convolutions(net, "us_only")) > len(convolutions(net, "us"))
+    assert not {id(x) for x in convolutions(net, "us_only")} & {id(x) for x in convolutions(net, "us")}
+
+
 def test_us_without_mri_is_classified_by_itself_where_asked_for_and_fused_alike():
     maps = torch.randn(3, 128, 2, 2)
     for apart in (False, True):

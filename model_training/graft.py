@@ -1,0 +1,107 @@
+"""Into a bundle, a network of US alone that was trained by itself: it answers where there is no MRI.
+
+A department has more lesions with US alone than with both, and a network that learned from nothing else is
+better at them. What the bundle says of lesions with MRI stays as it was, figures and all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from breastview.fusion.bundle import load_bundle, load_weights, pack_weights, probe_input, save_bundle
+from breastview.fusion.network import FEATURES, FusionNetwork
+from breastview.fusion.spec import US_ONLY, ModelSpec, NetworkSpec
+from model_training.calibrate import Answered, Head
+from model_training.cam_scale import us_scale
+from model_training.card import write_card
+from model_training.cohort.samples import Samples
+from model_training.export import log_of
+from model_training.likeness import fit_likeness, unlike_metrics
+from model_training.recipe import to_plain
+from model_training.run_folder import RunError, Settings, load_average, read_settings
+from model_training.scope import scope_of
+
+_PLACES = {"trunks.us.": f"trunks.{US_ONLY}.", "head.single.us.": f"head.single.{US_ONLY}."}
+_OF_US_ONLY = (*_PLACES.values(), f"likeness.{US_ONLY}.")
+
+
+def graft(
+    bundle: Path, run: Path, validation: Samples, test: Samples, folder: Path, told: dict[str, Any]
+) -> ModelSpec:
+    """Write the bundle anew into `folder`, with the US network of `run` for lesions without MRI.
+
+    That network is calibrated on its validation cases and measured on its test cases, as it is kept, and its
+    scope is read off the latter. `told` says how it was made.
+
+    Raises:
+        RunError: there is no run, it trained more than US, its pictures or features are not the bundle's, or
+            the bundle is an ensemble.
+        ModelError: there is no whole bundle.
+    """
+    held, made = load_bundle(bundle, "cpu"), read_settings(run)
+    spec, inputs = held.spec, held.spec.input
+    network = _with_us_only(spec.network, made.network)
+    _check_fits(spec, made, run)
+    net = _grafted(held.network, load_average(run, made.network), network)
+    fit = fit_likeness(net, validation, inputs.size_px)
+    points = {name: point for name, point in fit.thresholds.items() if name == US_ONLY}
+    net.likeness.update({name: fit.networks[name] for name in points})
+    load_weights(net, pack_weights(net))
+    known, unseen = (Answered.of_all([net], [part], inputs) for part in (validation, test))
+    head = Head.chosen(US_ONLY, known)
+    unlike = {**spec.metrics.get("unlike", {}), **unlike_metrics(net, points, test, inputs.size_px)}
+    spec = replace(
+        spec,
+        network=replace(network, checks_likeness=tuple(net.likeness)),
+        us_scope=scope_of(test.about, has_mri=False),
+        temperature={**spec.temperature, US_ONLY: head.temperature},
+        operating_point={
+            **spec.operating_point,
+            US_ONLY: head.point,
+            **{f"{name}_unlike": point for name, point in points.items()},
+        },
+        cam_scale={**spec.cam_scale, US_ONLY: us_scale(net, validation, inputs)},
+        metrics={**spec.metrics, US_ONLY: head.metrics(unseen), **({"unlike": unlike} if unlike else {})},
+        training={**spec.training, US_ONLY: {**told, **log_of(run), "recipe": to_plain(made.recipe)}},
+    )
+    spec = save_bundle(folder, spec, [net], *probe_input(bundle))
+    write_card(spec, folder)
+    return spec
+
+
+def _with_us_only(held: NetworkSpec, own: NetworkSpec) -> NetworkSpec:
+    """The network of the bundle, with the trunk of its own for US without MRI."""
+    checks = tuple(name for name in held.checks_likeness if name != US_ONLY)
+    return replace(
+        held, own_us_only=True, own_us_only_head=True, us_only_trunk=own.trunk, checks_likeness=checks
+    )
+
+
+def _check_fits(spec: ModelSpec, made: Settings, run: Path) -> None:
+    own, held = made.network, spec.network
+    if own.modalities != ("us",):
+        raise RunError(f"{run} trained {' and '.join(own.modalities)}: train it with --modalities us")
+    if spec.members > 1:
+        raise RunError("the bundle is an ensemble: a network of US alone goes into one of a single network")
+    if FEATURES[own.trunk] != FEATURES[held.trunk] or own.dilated != held.dilated:
+        raise RunError(f"{run} trained {own.trunk}, whose features do not fit the bundle's {held.trunk}")
+    if made.recipe.size_px != spec.input.size_px:
+        raise RunError(
+            f"{run} learned from pictures of {made.recipe.size_px} px, the bundle sees {spec.input.size_px}"
+        )
+
+
+def _grafted(held: FusionNetwork, own: FusionNetwork, network: NetworkSpec) -> FusionNetwork:
+    """All of one network but what is of US without MRI; that is the US of the other."""
+    net = FusionNetwork(network).to(memory_format=torch.channels_last)
+    state = {name: x for name, x in held.state_dict().items() if not name.startswith(_OF_US_ONLY)}
+    for name, value in own.state_dict().items():
+        for part, place in _PLACES.items():
+            if name.startswith(part):
+                state[place + name.removeprefix(part)] = value
+    net.load_state_dict(state)
+    return net.eval()

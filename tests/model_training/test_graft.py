@@ -1,0 +1,130 @@
+"""A network of US alone goes into a bundle: it answers without MRI, and all else stays as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from breastview.fusion.bundle import load_bundle
+from breastview.fusion.spec import InputSpec, NetworkSpec
+from model_training import evaluate
+from model_training.__main__ import app
+from model_training.cohort.samples import load_cohort
+from model_training.export import Member, export_bundle
+from model_training.graft import graft
+from model_training.predict import predict
+from model_training.recipe import Recipe
+from model_training.run_folder import RunError
+from model_training.train import train
+from tests.model_training.cohorts import SIDE_PX, write_cohort
+
+PARTS = ("train", "validation", "test")
+NETWORK = NetworkSpec("cnn", own_us_only=True, own_us_only_head=True)
+ALONE = NetworkSpec("cnn", modalities=("us",))
+RECIPE = Recipe(stages=((SIDE_PX, 1),), batch=8, threads=1, ema=0.5)
+
+
+def without_mri(samples):
+    return replace(samples, channels=np.zeros_like(samples.channels))
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pairs")
+    cohort = write_cohort(folder / "cohort", cases=60)
+    training, validation, test = (load_cohort(cohort, part) for part in PARTS)
+    train(training, validation, folder / "run", NETWORK, RECIPE)
+    spec = export_bundle(
+        [Member(folder / "run", validation, test)], folder / "bundle", "Ward", {"seed": 7}, InputSpec()
+    )
+    return folder / "bundle", spec, test
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone")
+    cohort = write_cohort(folder / "cohort", cases=60, shift=0.3)
+    parts = tuple(without_mri(load_cohort(cohort, part)) for part in PARTS)
+    train(*parts[:2], folder / "run", ALONE, replace(RECIPE, seed=9))
+    return folder / "run", *parts[1:]
+
+
+@pytest.fixture(scope="module")
+def grafted(pairs, alone, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("grafted")
+    return folder, graft(pairs[0], *alone, folder, {"commit": "abc"})
+
+
+def test_us_without_mri_is_answered_by_the_network_of_its_own(grafted, alone):
+    _, validation, test = alone
+    folder, spec = grafted
+    net = load_bundle(folder, "cpu").network
+    picture = torch.from_numpy(test.us[:, 0].astype(np.float32))
+    with torch.no_grad():
+        direct = net.head({"us_only": net.trunk("us_only", picture)})["us"].numpy()
+    logits = predict(net, test, SIDE_PX)["us"]
+    assert logits == pytest.approx(direct, abs=1e-5)
+    assert spec.metrics["us_only"]["auc"].value == pytest.approx(
+        evaluate.auc(test.label, evaluate.margin(logits)), abs=1e-4
+    )
+    told = predict(net, validation, SIDE_PX)["us"]
+    assert spec.temperature["us_only"] == pytest.approx(
+        evaluate.fit_temperature(validation.posterior[:, 0], told), rel=1e-3
+    )
+    assert spec.us_scope.modalities == ("us",) and spec.us_scope.research_only
+    assert spec.network.us_only_trunk == "cnn" and "us_only_unlike" in spec.operating_point
+
+
+def test_with_mri_the_bundle_says_what_it_said(grafted, pairs):
+    bundle, before, test = pairs
+    folder, spec = grafted
+    old, new = (predict(load_bundle(place, "cpu").network, test, SIDE_PX) for place in (bundle, folder))
+    for head in ("us", "mri", "fused"):
+        assert new[head] == pytest.approx(old[head], abs=1e-5)
+        assert spec.metrics[head] == before.metrics[head]
+        assert spec.temperature[head] == before.temperature[head]
+    assert spec.scope == before.scope
+    assert {"us", "mri", "us_only"} == set(spec.metrics["unlike"])
+
+
+def test_the_card_says_how_both_networks_were_made(grafted):
+    folder, _ = grafted
+    card = (folder / "CARD.md").read_text(encoding="utf-8")
+    assert "a cnn of its own for ultrasound without MRI" in card
+    made, alone = card.split("## How its network of ultrasound alone was made")
+    assert "- seed: 7" in made and "- commit: abc" in alone and "- started_from: random weights" in alone
+
+
+@pytest.mark.parametrize(
+    ("network", "recipe", "told"),
+    [
+        (NETWORK, RECIPE, "trained us and mri: train it with --modalities us"),
+        (ALONE, replace(RECIPE, stages=((8, 1),)), f"pictures of 8 px, the bundle sees {SIDE_PX}"),
+        (replace(ALONE, dilated=False), RECIPE, "do not fit the bundle's cnn"),
+    ],
+)
+def test_a_network_that_does_not_fit_is_refused(pairs, tmp_path, network, recipe, told):
+    cohort = write_cohort(tmp_path / "cohort", cases=12)
+    training, validation, test = (load_cohort(cohort, part) for part in PARTS)
+    train(training, validation, tmp_path / "run", network, recipe)
+    with pytest.raises(RunError, match=told):
+        graft(pairs[0], tmp_path / "run", validation, test, tmp_path / "new", {})
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_command_line_grafts(pairs, tmp_path):
+    cohort, run, new = str(write_cohort(tmp_path / "c", 12)), str(tmp_path / "r"), tmp_path / "b"
+    recipe = tmp_path / "own.toml"
+    recipe.write_text(f"stages = [[{SIDE_PX}, 1]]\nbatch = 4\nthreads = 1\n")
+    for command in (
+        ["train", cohort, run, "--trunk", "cnn", "--modalities", "us", "--recipe", str(recipe)],
+        ["graft", cohort, run, str(new), "--start", str(pairs[0]), "--commit", "abc"],
+    ):
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, result.output
+    told = load_bundle(new, "cpu").spec.training["us_only"]
+    assert told["commit"] == "abc" and "graft C R B --start BUNDLE" in told["command"]
