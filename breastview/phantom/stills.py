@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy import ndimage
@@ -25,6 +26,13 @@ WIDTHS_MM = (38.0, 44.0, 50.0)
 _SETTINGS = 9  # stream of what the machine was set to, one for all of a patient's views
 COARSE = 6  # pixels a step of the grid on which the deformation is computed
 NEAR_MM = 12.0  # around the lesion, where the rigid registration is to be right
+
+
+class Places(Protocol):
+    """Where a US plane lies in the prone patient."""
+
+    def to_prone(self, us_mm: np.ndarray) -> np.ndarray:
+        """US-plane mm (n, 3) to prone LPS mm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +98,7 @@ def machine_settings(patient: SimulatedPatient, depth_mm: float) -> Settings:
 
 def scan_plane(
     patient: SimulatedPatient,
-    probe: Probe,
+    probe: Places,
     size_mm: tuple[float, float],
     rng: np.random.Generator,
     z_mm: float = 0.0,
@@ -122,7 +130,7 @@ def register(patient: SimulatedPatient, probe: Probe, us_mm: np.ndarray) -> Regi
     return best_rigid(probe, plane[np.linalg.norm(plane - centre, axis=1) < NEAR_MM], centre)
 
 
-def _prone_places(probe: Probe, us_mm: np.ndarray, z_mm: float) -> np.ndarray:
+def _prone_places(probe: Places, us_mm: np.ndarray, z_mm: float) -> np.ndarray:
     """Prone LPS mm of every pixel, float32: exact on a coarse grid, linear between its nodes."""
     rows, columns = us_mm.shape[:2]
     y, x = (np.arange(0, n + COARSE, COARSE) * STEP_MM for n in (rows, columns))
