@@ -160,6 +160,7 @@ TEXTS: dict[str, str] = {
     "snap.stays": "The present pose fits as well as any other nearby.",
     "snap.at_edge": "The best fit lies at the edge of what was searched. Come closer by hand, then snap again.",
     "snap.weak": "The picture shows too little that the MRI shows too.",
+    "snap.unsure": "It is the right place with a probability of {percent} %: too little to offer.",
     "snap.rival": "Other places in reach fit nearly as well: up to {mm} mm apart.",
     "snap.unsteady": "Parts of the picture speak for other places in reach: up to {mm} mm apart.",
     "snap.outside": "Only {percent} % of the picture would lie in the body that the MRI covers.",

@@ -22,6 +22,7 @@ from model_training.command_line import mistakes_told, numbered_fold
 from model_training.crossvalidate import cross_validate
 from model_training.export import DEMONSTRATION, Member, alike, export_bundle
 from model_training.graft import graft as run_graft
+from model_training.judge.command import judge
 from model_training.measure import (
     Found,
     as_table,
@@ -49,6 +50,7 @@ from model_training.train import train as run_training
 
 app = typer.Typer(help="Turn cohorts into model bundles.", no_args_is_help=True)
 app.add_typer(cohort_commands, name="cohort")
+app.command()(judge)
 Trunk = Annotated[str, typer.Option(help=", ".join(TRUNKS))]
 Modalities = Annotated[str, typer.Option(help="us, mri, or both")]
 Separate = Annotated[bool, typer.Option("--separate", help="A trunk of its own for each modality")]

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from breastview.registration.estimate import errors_of_a_pose, estimate
+from breastview.registration.judge import View, on_lesion
 from breastview.registration.lc2 import Lc2, MriBlock, UsPatches
 from breastview.registration.outline import Outline
 from breastview.registration.parameters import RegistrationParameters
@@ -113,6 +114,22 @@ class Landscape:
     def _parting(self, moves: np.ndarray) -> np.ndarray:
         """The same as residuals whose squares are shares: e times less likely, `TRUST` times `DOUBT`."""
         return np.sqrt(TRUST * DOUBT / 2) * self.missed(moves)
+
+    def view(self, moves: np.ndarray, lesion: Outline | None) -> View:
+        """What the first look sees of the picture, of the `lesion` in it and of MRI after each move."""
+        points_mm, lc2 = self._looks[0]
+        placed = self.placed(moves)
+        detail, fit = lc2.fitted(placed)
+        channels = self.block.at(placed)
+        images = channels.shape[-1] // 2
+        return View(
+            detail=lc2.us.detail,
+            weight=lc2.us.weight,
+            fit=fit,
+            mri_detail=detail[..., : 2 * images],
+            mri=channels[..., :images],
+            lesion=on_lesion(lesion, points_mm),
+        )
 
     def left_by_block(self, moves: np.ndarray) -> np.ndarray:
         """Share of the picture's detail that is left unexplained in each block of `BLOCK_MM`, (n, blocks)."""

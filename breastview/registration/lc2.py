@@ -165,7 +165,7 @@ class Lc2:
     """The measure of one US picture against one block of MRI."""
 
     def __init__(self, us: UsPatches, block: MriBlock) -> None:
-        self._us, self._block = us, block
+        self.us, self._block = us, block
         self._weight = us.weight.ravel()
         self._detail = us.detail.ravel()
         self._patch_weight = ndimage.uniform_filter(us.weight, us.side, mode="constant")[..., None]
@@ -185,6 +185,14 @@ class Lc2:
         left = self._detail - np.matmul(detail, coefficients[..., None].astype(np.float32))[..., 0]
         return left * np.sqrt(self._weight / self.total)
 
+    def fitted(self, points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """MRI's detail at each of n placements, regressors last, (n, row, column, regressor), and what the
+        regression makes of it, (n, row, column)."""
+        detail, coefficients, _ = self._regress(points_mm)
+        fit = np.matmul(detail, coefficients[..., None].astype(np.float32))
+        shape = points_mm.shape[:3]
+        return detail.reshape(*shape, -1), fit.reshape(shape)
+
     def _regress(self, points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """MRI's detail (n, samples, regressor), its coefficients, its moments with the picture's detail."""
         detail = self._mri_detail(points_mm)
@@ -201,6 +209,6 @@ class Lc2:
         channels = self._block.at(points_mm)
         images = channels[..., : channels.shape[-1] // 2]
         mri = np.concatenate([channels, images * images], axis=-1)
-        side = (0, self._us.side, self._us.side, 0)
-        mean = ndimage.uniform_filter(self._us.weight[..., None] * mri, side, mode="constant")
+        side = (0, self.us.side, self.us.side, 0)
+        mean = ndimage.uniform_filter(self.us.weight[..., None] * mri, side, mode="constant")
         return (mri - mean / self._patch_weight).reshape(len(mri), -1, mri.shape[-1])

@@ -14,7 +14,8 @@ from breastview.registration.motion import load_corrected
 from breastview.registration.outline import Outline
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane
-from breastview.registration.snap import SnapProposal, is_compared, propose_snap, snap_volumes
+from breastview.registration.proposal import SnapProposal
+from breastview.registration.snap import is_compared, propose_snap, snap_volumes
 from breastview.review.registering import SetRegistration
 from breastview.review.state import Part
 from breastview.ui.session import Session

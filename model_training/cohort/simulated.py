@@ -107,7 +107,7 @@ def simulate_cohort(
     seeds = {part: first_seeds[part] for part in counts}
     how = {"phantom": phantom_hash(), "variants": variants, "null_arm": null_arm, "first_seeds": seeds}
     _begin(folder, {**how, **asdict(spec)})
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_be_modest) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=be_modest) as pool:
         jobs = []
         for part, count in counts.items():
             own = variants if part == "train" else VIEWS_A_LESION
@@ -145,7 +145,7 @@ def _begin(folder: Path, how: Mapping[str, object]) -> None:
         )
 
 
-def _be_modest() -> None:
+def be_modest() -> None:
     """Let a worker leave the machine usable, and keep its BLAS from fighting the other workers for cores."""
     os.nice(5)
     threadpool_limits(1)

@@ -27,7 +27,8 @@ from breastview.phantom.known_pose import KnownPose, deformed_case, rigid_case, 
 from breastview.registration.landmarks import fit_landmarks
 from breastview.registration.outline import BLURRED
 from breastview.registration.parameters import LandmarkPair, RegistrationParameters
-from breastview.registration.snap import REACH, STARTS, propose_snap
+from breastview.registration.search import REACH, STARTS
+from breastview.registration.snap import propose_snap
 from breastview.registration.transform import us_to_mri, with_matrix
 
 CLOSE_MM = 3.0

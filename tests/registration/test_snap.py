@@ -12,7 +12,7 @@ from breastview.errors import Cancelled, RegistrationError
 from breastview.imaging.case import PixelScale, Role, RoleChoice
 from breastview.imaging.geometry import apply, frozen
 from breastview.imaging.volume import FrameStack, Sector, Volume
-from breastview.messages import message
+from breastview.messages import message, render
 from breastview.registration.estimate import errors_of_a_pose, estimate
 from breastview.registration.landmarks import residuals_mm
 from breastview.registration.landscape import DOUBT, TRUST, Landscape, known_of
@@ -21,14 +21,8 @@ from breastview.registration.outline import Outline
 from breastview.registration.parameters import Contour, ContourKind, LandmarkPair, RegistrationParameters
 from breastview.registration.plane import us_plane
 from breastview.registration.region import unsure_start
-from breastview.registration.snap import (
-    MARGIN_MM,
-    NEAR,
-    REACH,
-    _scattered,
-    propose_snap,
-    snap_volumes,
-)
+from breastview.registration.search import MARGIN_MM, NEAR, REACH, _scattered, move_matrix, peaks_around
+from breastview.registration.snap import is_judged, propose_snap, snap_volumes
 from breastview.registration.transform import map_points, moved, turned, us_to_mri
 
 TRUTH = RegistrationParameters((10.0, -40.0, 20.0), (4.0, -6.0, 3.0))
@@ -127,8 +121,50 @@ def test_what_its_blocks_leave_is_what_the_whole_picture_leaves(still, mri):
 
 def test_a_place_that_one_part_alone_speaks_for_is_unsteady(monkeypatch, still, mri, proposal):
     assert proposal.unsteady_mm < 2.0
-    monkeypatch.setattr("breastview.registration.snap.MOST_UNSTEADY_MM", proposal.unsteady_mm - 0.01)
+    monkeypatch.setattr("breastview.registration.proposal.MOST_UNSTEADY_MM", proposal.unsteady_mm - 0.01)
     assert codes(propose_snap(still, 0, [mri], lost())) == ["snap.unsteady"]
+
+
+class Believer:
+    """Stands in for the network: holds one of the peaks for true, or none."""
+
+    def __init__(self, place: int | None) -> None:
+        self._place = place
+
+    def odds(self, maps, heights):
+        return np.arange(len(maps))
+
+    def shares(self, odds):
+        return np.where(odds == self._place, 0.99, 1e-6)
+
+
+@pytest.fixture
+def all_four(mri):
+    roles = ((Role.T1WI, None), (Role.T2WI, None), (Role.DCE, 1), (Role.DCE, 2))
+    return [replace(mri, role=RoleChoice(role, message("role.user"), phase=phase)) for role, phase in roles]
+
+
+def test_where_all_four_images_are_there_the_network_says_which_place_is_true(
+    monkeypatch, few, still, all_four
+):
+    monkeypatch.setattr("breastview.registration.snap.shipped", lambda: Believer(1))
+    chosen = propose_snap(still, 0, all_four, lost())
+    peaks = peaks_around(still, 0, all_four, lost())
+    matrix = us_to_mri(lost()) @ move_matrix(peaks.moves[1], peaks.pivot)
+    assert us_to_mri(chosen.parameters) == pytest.approx(matrix, abs=1e-6)
+    assert chosen.surety == pytest.approx(0.99, abs=1e-3) and "snap.unsure" not in codes(chosen)
+
+
+def test_where_the_network_holds_no_place_for_true_none_is_offered(monkeypatch, few, still, all_four):
+    monkeypatch.setattr("breastview.registration.snap.shipped", lambda: Believer(None))
+    proposal = propose_snap(still, 0, all_four, lost())
+    assert proposal.surety < 0.01 and "snap.unsure" in codes(proposal)
+    assert "0 %" in render(next(one for one in proposal.reasons if one.code == "snap.unsure"))
+
+
+def test_with_fewer_images_the_network_is_not_asked(proposal, all_four):
+    assert proposal.surety is None
+    assert is_judged(all_four) and not is_judged(all_four[:3]) and not is_judged(all_four[::-1])
 
 
 def test_a_pose_that_is_right_stays(still, mri):
@@ -146,7 +182,7 @@ def test_a_pose_out_of_reach_is_not_offered(still, mri):
 def few(monkeypatch):
     """A search with few starts."""
     for name, count in (("SCATTERED", 512), ("STARTS", 6), ("FINALISTS", 4)):
-        monkeypatch.setattr(f"breastview.registration.snap.{name}", count)
+        monkeypatch.setattr(f"breastview.registration.search.{name}", count)
 
 
 def test_pairs_that_the_picture_contradicts_hold_it_where_they_are(monkeypatch, few, still, mri):

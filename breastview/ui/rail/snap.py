@@ -6,7 +6,8 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QApplication, QProgressBar, QPushButton
 
 from breastview.language import Language
-from breastview.registration.snap import REACH, SnapProposal
+from breastview.registration.proposal import SnapProposal
+from breastview.registration.search import REACH
 from breastview.registration.transform import turn_deg
 from breastview.ui.glance import on_hold
 from breastview.ui.rail.parts import Panel, button, offer
