@@ -22,11 +22,12 @@ from breastview.registration.transform import map_points
 LEAST_MM, LEAST_GAIN = 1.0, 0.02  # beyond the spread; share of the picture
 LEAST_AT_LESION_MM = 2.5  # about what a search errs
 LEAST_SHARE = 0.22
-LEAST_SURETY = 0.6  # of the network that a place is the true one
-SURE = 0.95  # from which neither rivals nor the edge of the search speak against it
+LEAST_SURETY = 0.5  # of the network that a place is the true one
+SURE = 0.9  # from which neither rivals nor the edge of the search speak against it
 MOST_SPREAD_MM = 3.5  # of what explains the whole picture nearly as well
 MOST_UNSTEADY_MM = 5.0  # of what explains the picture best when its blocks are drawn anew
-HELD_UNSTEADY_MM = 2.8  # the same where correspondences hold all of it together
+JUDGED_UNSTEADY_MM = 6.0  # the same where the network holds the place for the true one
+HELD_UNSTEADY_MM = 2.8  # and where correspondences hold all of the picture together
 EDGE = 0.1  # mm or degrees
 LEAST_SEEN = 0.7  # of the picture in the body
 MOST_GAP_MM, MORE_GAP_MM = 10.0, 4.0  # from skin to face, and how much it may grow
@@ -110,7 +111,9 @@ def _of_rivals(proposal: SnapProposal, held: bool) -> Iterator[Message]:
     """Whether the picture is explained in one place only."""
     if proposal.spread_mm > MOST_SPREAD_MM:
         yield message("snap.rival", mm=round(2 * proposal.spread_mm))
-    elif proposal.unsteady_mm > (HELD_UNSTEADY_MM if held else MOST_UNSTEADY_MM):
+        return
+    most_mm = MOST_UNSTEADY_MM if proposal.surety is None else JUDGED_UNSTEADY_MM
+    if proposal.unsteady_mm > (HELD_UNSTEADY_MM if held else most_mm):
         yield message("snap.unsteady", mm=round(2 * proposal.unsteady_mm))
 
 

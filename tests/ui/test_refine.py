@@ -16,7 +16,7 @@ from breastview.language import Language
 from breastview.messages import message
 from breastview.records.concordance import us_outline
 from breastview.records.store import read
-from breastview.registration import snap
+from breastview.registration import proposal, search, snap
 from breastview.registration.parameters import LandmarkPair, Method
 from breastview.registration.transform import moved
 from breastview.review.actions import RemoveSecondView
@@ -64,9 +64,9 @@ def quick_snap():
 
     with pytest.MonkeyPatch.context() as patch:
         for name, few in (("SCATTERED", 256), ("STARTS", 4), ("FINALISTS", 2)):
-            patch.setattr(snap, name, few)
-        for name, open_ in (("LEAST_SHARE", 0.0), ("MOST_SPREAD_MM", 99.0)):
-            patch.setattr(snap, name, open_)  # a coarse MRI explains less of a picture than the gate asks for
+            patch.setattr(search, name, few)
+        for name, open_ in (("LEAST_SHARE", 0.0), ("MOST_SPREAD_MM", 99.0), ("LEAST_SURETY", 0.0)):
+            patch.setattr(proposal, name, open_)  # a coarse MRI tells less of a place than the gate asks for
         patch.setattr(snapping, "propose_snap", proposed)
         yield
 

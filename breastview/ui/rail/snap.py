@@ -120,6 +120,10 @@ class SnapPresenter(QObject):
         assert request is not None
         explained = text("The MRI explains {before:.0f} % of the picture, then {after:.0f} %.")
         moves = text("Moves {mm:.1f} mm, turns {deg:.1f}°.")
+        sure = text(
+            "It is the right place with a probability of {percent:.0f} %, says a network that has learned "
+            "this on simulated breasts."
+        )
         worth = text(
             "Of 63 simulated breasts under a probe, no points placed, 5 got such an offer: 2 then had the "
             "lesion within 3 mm, 3 did not, and 1 of these 3 was worse than before. Compare first."
@@ -128,6 +132,7 @@ class SnapPresenter(QObject):
             (
                 explained.format(before=100 * proposal.before, after=100 * proposal.after),
                 moves.format(mm=proposal.moved_mm, deg=turn_deg(request.present, proposal.parameters)),
+                *(() if proposal.surety is None else (sure.format(percent=100 * proposal.surety),)),
                 worth,
             )
         )
