@@ -16,7 +16,8 @@ from breastview.language import Language
 from breastview.messages import message
 from breastview.records.concordance import us_outline
 from breastview.records.store import read
-from breastview.registration import proposal, search, snap
+from breastview.registration import proposal as gate
+from breastview.registration import search, snap
 from breastview.registration.parameters import LandmarkPair, Method
 from breastview.registration.transform import moved
 from breastview.review.actions import RemoveSecondView
@@ -66,7 +67,7 @@ def quick_snap():
         for name, few in (("SCATTERED", 256), ("STARTS", 4), ("FINALISTS", 2)):
             patch.setattr(search, name, few)
         for name, open_ in (("LEAST_SHARE", 0.0), ("MOST_SPREAD_MM", 99.0), ("LEAST_SURETY", 0.0)):
-            patch.setattr(proposal, name, open_)  # a coarse MRI tells less of a place than the gate asks for
+            patch.setattr(gate, name, open_)  # a coarse MRI tells less of a place than the gate asks for
         patch.setattr(snapping, "propose_snap", proposed)
         yield
 
@@ -236,6 +237,7 @@ def test_a_proposed_pose_is_looked_at_and_accepted_as_one_step(session, view, pa
     assert "1 of these 3 was worse than before" in told
     assert f"{100 * proposal.before:.0f} %" in told and f"{100 * proposal.after:.0f} %" in told
     assert f"Moves {proposal.moved_mm:.1f} mm, turns " in told
+    assert f"right place with a probability of {100 * proposal.surety:.0f} %" in told
     hold(panel.snap.hold)
     assert "Proposed" in texts(view.mri.canvas) and session.registration == lost
     let_go(panel.snap.hold)
@@ -266,7 +268,7 @@ def test_a_proposal_of_a_pose_that_is_gone_disappears(session, view, panel, lose
 
 
 def test_what_is_not_offered_says_why_and_cannot_be_accepted(session, panel, lose, searched, monkeypatch):
-    monkeypatch.setattr(snap, "LEAST_SHARE", 1.0)
+    monkeypatch.setattr(gate, "LEAST_SHARE", 1.0)
     lost = lose(OTHER, ASTRAY)
     proposal = searched()
     assert not proposal.offered and session.registration == lost
