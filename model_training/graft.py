@@ -8,23 +8,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 
 from breastview.fusion.bundle import load_bundle, load_weights, pack_weights, probe_input, save_bundle
-from breastview.fusion.network import FEATURES, FusionNetwork
-from breastview.fusion.spec import US_ONLY, ModelSpec, NetworkSpec
+from breastview.fusion.network import FusionNetwork
+from breastview.fusion.spec import FEATURES, US_ONLY, ModelSpec, NetworkSpec
 from model_training.calibrate import Answered, Head
 from model_training.cam_scale import us_scale
 from model_training.card import write_card
 from model_training.cohort.samples import Samples
-from model_training.export import log_of
+from model_training.export import FEWEST, log_of
 from model_training.likeness import fit_likeness, unlike_metrics
 from model_training.recipe import to_plain
 from model_training.run_folder import RunError, Settings, load_average, read_settings
 from model_training.scope import scope_of
 
+T = TypeVar("T")
 _PLACES = {"trunks.us.": f"trunks.{US_ONLY}.", "head.single.us.": f"head.single.{US_ONLY}."}
 _OF_US_ONLY = (*_PLACES.values(), f"likeness.{US_ONLY}.")
 
@@ -34,12 +36,12 @@ def graft(
 ) -> ModelSpec:
     """Write the bundle anew into `folder`, with the US network of `run` for lesions without MRI.
 
-    That network is calibrated on its validation cases and measured on its test cases, as it is kept, and its
-    scope is read off the latter. `told` says how it was made.
+    That network is calibrated on the US of its validation cases and measured on that of its test cases, as it
+    is kept, and its scope is read off the latter. `told` says how it was made.
 
     Raises:
-        RunError: there is no run, it trained more than US, its pictures or features are not the bundle's, or
-            the bundle is an ensemble.
+        RunError: there is no run, it trained more than US, its pictures or features are not the bundle's, the
+            bundle is an ensemble, or a part has too few lesions of a class.
         ModelError: there is no whole bundle.
     """
     held, made = load_bundle(bundle, "cpu"), read_settings(run)
@@ -47,20 +49,21 @@ def graft(
     network = _with_us_only(spec.network, made.network)
     _check_fits(spec, made, run)
     net = _grafted(held.network, load_average(run, made.network), network)
+    validation, test = _without_mri(validation, "validation"), _without_mri(test, "test")
     fit = fit_likeness(net, validation, inputs.size_px)
     points = {name: point for name, point in fit.thresholds.items() if name == US_ONLY}
     net.likeness.update({name: fit.networks[name] for name in points})
     load_weights(net, pack_weights(net))
     known, unseen = (Answered.of_all([net], [part], inputs) for part in (validation, test))
     head = Head.chosen(US_ONLY, known)
-    unlike = {**spec.metrics.get("unlike", {}), **unlike_metrics(net, points, test, inputs.size_px)}
+    unlike = {**_others(spec.metrics.get("unlike", {})), **unlike_metrics(net, points, test, inputs.size_px)}
     spec = replace(
         spec,
         network=replace(network, checks_likeness=tuple(net.likeness)),
         us_scope=scope_of(test.about, has_mri=False),
         temperature={**spec.temperature, US_ONLY: head.temperature},
         operating_point={
-            **spec.operating_point,
+            **_others(spec.operating_point),
             US_ONLY: head.point,
             **{f"{name}_unlike": point for name, point in points.items()},
         },
@@ -71,6 +74,20 @@ def graft(
     spec = save_bundle(folder, spec, [net], *probe_input(bundle))
     write_card(spec, folder)
     return spec
+
+
+def _without_mri(samples: Samples, part: str) -> Samples:
+    """The cases with US alone: what they are asked about. Raises RunError where a class has too few."""
+    malignant = int(samples.label.sum())
+    if min(malignant, len(samples) - malignant) < FEWEST:
+        raise RunError(f"the {part} part holds fewer than {FEWEST} malignant, or benign, lesions")
+    nothing = {name: np.zeros_like(getattr(samples, name)) for name in ("channels", "native")}
+    return replace(samples, **nothing)
+
+
+def _others(figures: dict[str, T]) -> dict[str, T]:
+    """All but what is of US without MRI."""
+    return {name: value for name, value in figures.items() if not name.startswith(US_ONLY)}
 
 
 def _with_us_only(held: NetworkSpec, own: NetworkSpec) -> NetworkSpec:

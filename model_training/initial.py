@@ -83,7 +83,8 @@ def _check_fits(held: NetworkSpec, network: NetworkSpec, holder: str) -> None:
     checks = {name: getattr(network, name) for name in ("checks_registration", "checks_likeness")}
     same = replace(held, **checks)
     if network.own_us_only or len(network.modalities) == 1:
-        own = {name: getattr(network, name) for name in ("own_us_only", "own_us_only_head")}
+        names = ("own_us_only", "own_us_only_head", *(("us_only_trunk",) * (len(network.modalities) == 1)))
+        own = {name: getattr(network, name) for name in names}
         same = replace(same, **own)  # begins as the trunk of US, or falls away
     if len(network.modalities) == 1 and set(network.modalities) <= set(held.modalities):
         same = replace(same, modalities=network.modalities, shared=network.shared)
@@ -122,21 +123,24 @@ def _from_imagenet(net: FusionNetwork, network: NetworkSpec, source: str) -> str
 
 
 def deepened(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """ResNet weights of torchvision with the blocks of a ResNet-101's third stage: those that lack repeat the
-    last one there is and add nothing yet, so that a ResNet-50 computes what it did (Net2Net, Chen et al.,
-    ICLR 2016)."""
+    """The weights of a torchvision ResNet-50 as those of a ResNet-101, which computes the same: the blocks
+    that its third stage lacks repeat the last one there is and add nothing yet (Net2Net, Chen et al., ICLR
+    2016). Weights of another network stay as they are."""
     made = dict(state)
+    if any(name.startswith(f"{_STAGE}.{_BLOCKS_50}.") for name in state):
+        return made
     last = {name: x for name, x in state.items() if name.startswith(f"{_STAGE}.{_BLOCKS_50 - 1}.")}
     for block in range(_BLOCKS_50, _BLOCKS_101):
         for name, value in last.items():
             rest = name.split(".", 2)[2]
             adds = rest in ("bn3.weight", "bn3.bias")
-            made.setdefault(f"{_STAGE}.{block}.{rest}", torch.zeros_like(value) if adds else value.clone())
+            made[f"{_STAGE}.{block}.{rest}"] = torch.zeros_like(value) if adds else value.clone()
     return made
 
 
 def trunk_state(state: dict[str, torch.Tensor], trunk: str) -> dict[str, torch.Tensor]:
-    """ResNet weights of torchvision under the names of a trunk, its RGB stem made one for what that sees."""
+    """ResNet weights of torchvision under the names of a trunk, its RGB stem made one for what that sees: US
+    on ImageNet's scale, MRI's channels as they come."""
     moved = {}
     for name, value in state.items():
         layer, _, rest = name.partition(".")

@@ -8,7 +8,7 @@ import torch
 import torchvision
 from torch import nn
 
-from breastview.fusion.spec import CHANNELS, MODALITIES, US_ONLY, NetworkSpec
+from breastview.fusion.spec import CHANNELS, FEATURES, MODALITIES, US_ONLY, NetworkSpec
 
 CLASSES = 2
 IN_CHANNELS = {"us": 1, US_ONLY: 1, "mri": 2 * len(CHANNELS)}  # MRI: each channel with its presence mask
@@ -226,7 +226,6 @@ _TRUNKS: dict[str, Callable[[str, NetworkSpec], nn.Module]] = {
     "resnet50": _resnet("resnet50"),
     "cnn": _cnn,
 }
-FEATURES = {"resnet101": 2048, "resnet50": 2048, "cnn": 128}
 _FIRST = {"resnet101": (5, 256), "resnet50": (5, 256), "cnn": (4, 32)}  # layers of the first stage, features
 
 

@@ -13,7 +13,8 @@ from breastview.messages import Message, message
 
 SPEC_FILE = "spec.json"
 SCHEMA = "breastview.model/1"
-TRUNKS = ("resnet101", "resnet50", "cnn")
+FEATURES = {"resnet101": 2048, "resnet50": 2048, "cnn": 128}  # of a trunk's maps
+TRUNKS = tuple(FEATURES)
 FUSIONS = ("weighted", "gate", "fixed", "concatenation")
 MRI_INPUTS = ("registered", "native")
 
@@ -193,8 +194,8 @@ def read_spec(folder: Path) -> ModelSpec:
     except (TypeError, KeyError, AttributeError) as error:
         raise ModelError.of("model.damaged_spec") from error
     network = spec.network
-    trunks = {network.trunk, network.us_only_trunk or network.trunk}
-    known = trunks <= set(TRUNKS) and network.fusion in FUSIONS and spec.input.mri_input in MRI_INPUTS
+    alike = FEATURES.get(network.us_only_trunk or network.trunk) == FEATURES.get(network.trunk, 0)
+    known = alike and network.fusion in FUSIONS and spec.input.mri_input in MRI_INPUTS
     if not known or not set(network.modalities) <= set(MODALITIES):
         raise ModelError.of("model.other_schema")
     return spec

@@ -28,7 +28,7 @@ COARSE = 6  # pixels a step of the grid on which the deformation is computed
 NEAR_MM = 12.0  # around the lesion, where the rigid registration is to be right
 
 
-class Places(Protocol):
+class Placing(Protocol):
     """Where a US plane lies in the prone patient."""
 
     def to_prone(self, us_mm: np.ndarray) -> np.ndarray:
@@ -98,7 +98,7 @@ def machine_settings(patient: SimulatedPatient, depth_mm: float) -> Settings:
 
 def scan_plane(
     patient: SimulatedPatient,
-    probe: Places,
+    probe: Placing,
     size_mm: tuple[float, float],
     rng: np.random.Generator,
     z_mm: float = 0.0,
@@ -130,7 +130,7 @@ def register(patient: SimulatedPatient, probe: Probe, us_mm: np.ndarray) -> Regi
     return best_rigid(probe, plane[np.linalg.norm(plane - centre, axis=1) < NEAR_MM], centre)
 
 
-def _prone_places(probe: Places, us_mm: np.ndarray, z_mm: float) -> np.ndarray:
+def _prone_places(probe: Placing, us_mm: np.ndarray, z_mm: float) -> np.ndarray:
     """Prone LPS mm of every pixel, float32: exact on a coarse grid, linear between its nodes."""
     rows, columns = us_mm.shape[:2]
     y, x = (np.arange(0, n + COARSE, COARSE) * STEP_MM for n in (rows, columns))

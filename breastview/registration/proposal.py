@@ -39,10 +39,11 @@ class SnapProposal:
     """A pose for the reader to accept or not.
 
     `before` and `after` are the shares of the picture's detail that MRI explains, 0…1; `moved_mm` is the
-    mean way of the picture's points, `spread_mm` how far apart the poses lie that explain it nearly as well,
-    and `unsteady_mm` those that explain it best as its parts are drawn anew; `surety` is the probability that
-    it is the true place, learned on simulated patients, None where MRI lacks what that needs; `reasons` say
-    why it is not offered, and are empty where it is.
+    mean way of the picture's points, `spread_mm` how far apart the poses lie that explain it nearly as well
+    (of one place, where the network chose it), and `unsteady_mm` those that explain it best as its parts are
+    drawn anew. `surety`, 0…1, is how sure the network is that it is the true place, None where MRI lacks what
+    that needs: a probability on simulated pictures of an undeformed breast, and too high under deformation.
+    `reasons` say why it is not offered, and are empty where it is.
     """
 
     parameters: RegistrationParameters
@@ -97,8 +98,10 @@ def _of_measure(proposal: SnapProposal, lesion_mm: float | None) -> Iterator[Mes
         yield message("snap.weak")
     gains = proposal.after - proposal.before >= LEAST_GAIN
     moves = proposal.moved_mm >= proposal.spread_mm + LEAST_MM
-    if not gains or not moves or (lesion_mm is not None and lesion_mm < LEAST_AT_LESION_MM):
+    if not gains or not moves:
         yield message("snap.stays")
+    elif lesion_mm is not None and lesion_mm < LEAST_AT_LESION_MM:
+        yield message("snap.little", mm=round(lesion_mm, 1))
 
 
 def _of_surety(surety: float | None) -> Iterator[Message]:

@@ -106,8 +106,8 @@ def _chances(peaks: Peaks, lesion: Outline | None) -> np.ndarray:
 def _weighed(peaks: Peaks, chances: np.ndarray | None) -> tuple[np.ndarray, float]:
     """The mean of the peaks' moves (6,), and how far they spread the picture in mm; likely peaks weigh more.
 
-    Peaks nearly as likely as the likeliest are nearly as likely the true one: their mean errs less than any.
-    Where the network was not asked, those that are nearly as high are.
+    Peaks of one place differ by chance, so that their mean errs less than any. Where the network was not
+    asked, peaks that are nearly as high as the highest are taken together, wherever they lie.
     """
     weights = np.exp((peaks.heights - peaks.heights.max()) / DOUBT) if chances is None else chances
     placed = peaks.landscape.placed(peaks.moves)

@@ -10,6 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -106,7 +107,7 @@ def simulate_cohort(
     folder.mkdir(parents=True, exist_ok=True)
     seeds = {part: first_seeds[part] for part in counts}
     how = {"phantom": phantom_hash(), "variants": variants, "null_arm": null_arm, "first_seeds": seeds}
-    _begin(folder, {**how, **asdict(spec)})
+    begin(folder, {**how, **asdict(spec)})
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=be_modest) as pool:
         jobs = []
         for part, count in counts.items():
@@ -122,14 +123,19 @@ def simulate_cohort(
 
 
 def phantom_hash() -> str:
-    """The first digits of a sha256 over the source of `breastview.phantom`: other source, other patients."""
+    """The `source_hash` of `breastview.phantom`: other source, other patients."""
+    return source_hash(phantom)
+
+
+def source_hash(package: ModuleType) -> str:
+    """The first digits of a sha256 over the source of a package."""
     told = hashlib.sha256()
-    for path in sorted(Path(phantom.__path__[0]).rglob("*.py")):
+    for path in sorted(Path(package.__path__[0]).rglob("*.py")):
         told.update(path.read_bytes())
     return told.hexdigest()[:12]
 
 
-def _begin(folder: Path, how: Mapping[str, object]) -> None:
+def begin(folder: Path, how: Mapping[str, object]) -> None:
     """Write how a cohort is made, or see that it goes on as it began."""
     path = folder / MADE
     if not path.exists():

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 import typer
 
-from breastview.registration.judge import FILE
 from breastview.whole import written_whole
 from model_training.cohort.simulated import phantom_hash
+from model_training.command_line import mistakes_told
 from model_training.judge.fit import fit_judge, told_apart
 from model_training.judge.places import make_places, read_places
 
@@ -20,10 +20,11 @@ BETWEEN = 10_000  # seeds from the rigid patients to the deformed ones, and on t
 SEED = 7  # of the training
 
 
+@mistakes_told()
 def judge(
     folder: Annotated[Path, typer.Argument(help="Where what was searched is cached; a killed run goes on")],
-    file: Annotated[Path, typer.Argument(help="Where the network goes")] = FILE,
-    rigid: Annotated[int, typer.Option(help="Patients to learn from whose truth is one pose")] = 400,
+    file: Annotated[Path, typer.Argument(help="Where the network goes, as resources/models/snap/judge.npz")],
+    rigid: Annotated[int, typer.Option(help="Patients to learn from whose truth is one pose")] = 480,
     deformed: Annotated[int, typer.Option(help="and such under a probe")] = 160,
     test: Annotated[int, typer.Option(help="Patients of either kind to measure on")] = 100,
     seed: Annotated[int, typer.Option(help="The first patient")] = 140_000,
@@ -45,7 +46,7 @@ def judge(
     made = fit_judge(training, epochs, SEED)
     options = f"--rigid {rigid} --deformed {deformed} --test {test} --seed {seed} --epochs {epochs}"
     told = {
-        "command": f"python -m model_training judge FOLDER {options}",
+        "command": f"python -m model_training judge FOLDER FILE {options}",
         "commit": commit,
         "phantom": phantom_hash(),
         "training_seed": SEED,

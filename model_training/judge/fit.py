@@ -13,6 +13,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from breastview.registration.judge import CHANNELS, Judge
 from model_training.judge.places import Places
+from model_training.run_folder import RunError
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +67,14 @@ class JudgeNetwork(nn.Module):
 
 
 def fit_judge(training: Sequence[Places], epochs: int, seed: int) -> Judge:
-    """Learn from pictures' places, mirrored at random: softmax cross-entropy over the places of a picture and
-    "none of them", where several may be true."""
+    """Learn from pictures' places, their frames mirrored at random: softmax cross-entropy over the places of
+    a picture and "none of them", where several may be true.
+
+    Raises:
+        RunError: there are fewer than `BATCH` pictures.
+    """
+    if len(training) < BATCH:
+        raise RunError(f"{len(training)} pictures are too few to learn from: {BATCH} at least")
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     net = JudgeNetwork()

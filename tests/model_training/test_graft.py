@@ -16,6 +16,7 @@ from model_training.__main__ import app
 from model_training.cohort.samples import load_cohort
 from model_training.export import Member, export_bundle
 from model_training.graft import graft
+from model_training.initial import initial
 from model_training.predict import predict
 from model_training.recipe import Recipe
 from model_training.run_folder import RunError
@@ -105,6 +106,7 @@ def test_the_card_says_how_both_networks_were_made(grafted):
         (NETWORK, RECIPE, "trained us and mri: train it with --modalities us"),
         (ALONE, replace(RECIPE, stages=((8, 1),)), f"pictures of 8 px, the bundle sees {SIDE_PX}"),
         (replace(ALONE, dilated=False), RECIPE, "do not fit the bundle's cnn"),
+        (ALONE, RECIPE, "validation part holds fewer than 10"),
     ],
 )
 def test_a_network_that_does_not_fit_is_refused(pairs, tmp_path, network, recipe, told):
@@ -116,8 +118,31 @@ def test_a_network_that_does_not_fit_is_refused(pairs, tmp_path, network, recipe
     assert not (tmp_path / "new").exists()
 
 
+def test_lesions_with_mri_are_asked_about_their_us(pairs, alone, tmp_path):
+    run, validation, test = alone
+    bundle = pairs[0]
+    with_mri = [replace(part, channels=np.ones_like(part.channels)) for part in (validation, test)]
+    hidden = graft(bundle, run, validation, test, tmp_path / "hidden", {})
+    shown = graft(bundle, run, *with_mri, tmp_path / "shown", {})
+    assert hidden.metrics["us_only"] == shown.metrics["us_only"] != shown.metrics["us"]
+
+
+def test_nothing_of_a_network_that_was_there_before_stays(grafted, alone, tmp_path):
+    run, validation, test = alone
+    few = validation.take(np.arange(40))  # too few to know what crops look like
+    spec = graft(grafted[0], run, few, test, tmp_path, {})
+    assert "us_only" not in spec.network.checks_likeness and "us_only" not in spec.metrics["unlike"]
+    assert "us_only_unlike" not in spec.operating_point and "us_unlike" in spec.operating_point
+
+
+def test_a_grafted_bundle_starts_a_network_of_us(grafted):
+    started, _ = initial(ALONE, start=grafted[0])
+    held = load_bundle(grafted[0], "cpu").network.state_dict()
+    assert torch.equal(started.state_dict()["trunks.us.4.weight"], held["trunks.us.4.weight"])
+
+
 def test_the_command_line_grafts(pairs, tmp_path):
-    cohort, run, new = str(write_cohort(tmp_path / "c", 12)), str(tmp_path / "r"), tmp_path / "b"
+    cohort, run, new = str(write_cohort(tmp_path / "c", 40)), str(tmp_path / "r"), tmp_path / "b"
     recipe = tmp_path / "own.toml"
     recipe.write_text(f"stages = [[{SIDE_PX}, 1]]\nbatch = 4\nthreads = 1\n")
     for command in (

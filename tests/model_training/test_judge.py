@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 from breastview.phantom.known_pose import rigid_case
 from breastview.registration.judge import CHANNELS, COLUMNS, ROWS, Judge
 from model_training.__main__ import app
+from model_training.cohort.simulated import CohortError
 from model_training.judge.fit import JudgeNetwork, fit_judge, told_apart
 from model_training.judge.places import Places, make_places, places_of, read_places
+from model_training.run_folder import RunError
 
 
 def places(number: int, of: int = 5) -> Places:
@@ -64,7 +66,7 @@ def test_it_is_kept_as_it_was_trained():
     assert odds == pytest.approx(wanted.numpy(), abs=1e-3)
 
 
-def test_what_a_search_finds_is_kept_with_how_far_it_misses(tmp_path):
+def test_what_a_search_finds_is_kept_with_how_far_it_misses():
     found = places_of(rigid_case(110_003))
     assert found.maps.shape[1:] == (CHANNELS, ROWS, COLUMNS) and found.found.sum() == len(found.found) - 1
     assert found.missed_mm[-1] < 2.0  # the climb from the truth
@@ -85,6 +87,18 @@ def test_the_command_trains_measures_and_keeps(tmp_path):
         Judge({name: kept[name] for name in kept.files if name != "made"})
     assert made["commit"] == "abc" and "--rigid 8 --deformed 1" in made["command"]
     assert made["within_3mm"]["rigid"]["pictures"] == 4
+
+
+def test_too_few_pictures_are_refused():
+    with pytest.raises(RunError, match="5 pictures are too few"):
+        fit_judge([places(number) for number in range(5)], epochs=1, seed=1)
+
+
+def test_what_another_search_found_is_refused(tmp_path, monkeypatch):
+    make_places(tmp_path, "rigid", [], workers=1)
+    monkeypatch.setattr("model_training.judge.places.source_hash", lambda package: "another")
+    with pytest.raises(CohortError, match="made otherwise"):
+        make_places(tmp_path, "rigid", [], workers=1)
 
 
 def test_what_stands_is_not_searched_again(tmp_path):

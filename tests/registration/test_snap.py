@@ -159,7 +159,7 @@ def test_where_the_network_holds_no_place_for_true_none_is_offered(monkeypatch, 
     monkeypatch.setattr("breastview.registration.snap.shipped", lambda: Believer(None))
     proposal = propose_snap(still, 0, all_four, lost())
     assert proposal.surety < 0.01 and "snap.unsure" in codes(proposal)
-    assert "0 %" in render(next(one for one in proposal.reasons if one.code == "snap.unsure"))
+    assert "at most 0 %" in render(next(one for one in proposal.reasons if one.code == "snap.unsure"))
 
 
 def test_with_fewer_images_the_network_is_not_asked(proposal, all_four):

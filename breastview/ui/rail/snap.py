@@ -121,8 +121,8 @@ class SnapPresenter(QObject):
         explained = text("The MRI explains {before:.0f} % of the picture, then {after:.0f} %.")
         moves = text("Moves {mm:.1f} mm, turns {deg:.1f}°.")
         sure = text(
-            "It is the right place with a probability of {percent:.0f} %, says a network that has learned "
-            "this on simulated breasts."
+            "A network that has learned on simulated breasts to tell right places from wrong ones is "
+            "{percent:.0f} % sure of this one."
         )
         worth = text(
             "Of 63 simulated breasts under a probe, no points placed, 5 got such an offer: 2 then had the "
