@@ -42,7 +42,8 @@ class View:
     lesion: np.ndarray
 
     def maps(self) -> np.ndarray:
-        """What the network is given, float32 (n, `CHANNELS`, `ROWS`, `COLUMNS`), zero beyond the picture."""
+        """What the network is given, float32 (n, `CHANNELS`, `ROWS`, `COLUMNS`), zero beyond the picture; of
+        a larger one the part around the lesion."""
         rows, columns = self.detail.shape
         spread = np.sqrt((self.weight * self.detail**2).sum() / self.weight.sum())
         seen, fit = self.detail / spread, self.fit / spread
@@ -54,9 +55,19 @@ class View:
             *np.moveaxis(self.mri, -1, 0),
         )
         maps = np.zeros((len(fit), CHANNELS, ROWS, COLUMNS), np.float32)
-        within = slice(min(rows, ROWS)), slice(min(columns, COLUMNS))
-        maps[:, :, *within] = np.stack(layers, axis=1)[:, :, *within]
+        part = tuple(_part(self.lesion.max(axis=axis), side) for axis, side in ((1, ROWS), (0, COLUMNS)))
+        seen_part = np.stack(layers, axis=1)[:, :, *part]
+        maps[:, :, : seen_part.shape[2], : seen_part.shape[3]] = seen_part
         return maps
+
+
+def _part(lesion: np.ndarray, side: int) -> slice:
+    """`side` places of an axis (n,) with the lesion, which is not 0, in their middle as far as they go; the
+    first where none is known."""
+    where = np.flatnonzero(lesion)
+    first = round((where[0] + where[-1] + 1 - side) / 2) if len(where) else 0
+    first = min(max(first, 0), max(len(lesion) - side, 0))
+    return slice(first, first + side)
 
 
 def on_lesion(lesion: Outline | None, points_mm: np.ndarray) -> np.ndarray:

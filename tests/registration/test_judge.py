@@ -46,6 +46,16 @@ def test_a_picture_of_any_size_is_shown_in_one_frame(rows, columns):
     assert within == pytest.approx(np.broadcast_to(wanted, within.shape), rel=1e-4)
 
 
+def test_of_a_larger_picture_the_part_around_the_lesion_is_shown():
+    seen = view(70, 90)
+    seen.lesion[60:64, 80:84] = 1
+    lesion = seen.maps()[0, 2]
+    assert lesion.sum() == 16 and lesion[ROWS - 10, COLUMNS - 10] == 1
+    seen.lesion[:] = 0
+    seen.lesion[30:34, 40:44] = 1
+    assert seen.maps()[0, 2, ROWS // 2, COLUMNS // 2] == 1
+
+
 def test_brighter_pictures_look_the_same():
     seen = view(20, 30)
     brighter = View(**{**vars(seen), "detail": 3 * seen.detail, "fit": 3 * seen.fit})
