@@ -125,8 +125,8 @@ class SnapPresenter(QObject):
             "{percent:.0f} % sure of this one."
         )
         worth = text(
-            "Of 63 simulated breasts under a probe, no points placed, 5 got such an offer: 2 then had the "
-            "lesion within 3 mm, 3 did not, and 1 of these 3 was worse than before. Compare first."
+            "Of 80 simulated breasts under a probe, no points placed, 8 got such an offer: 5 then had the "
+            "lesion within 3 mm, 3 did not, and none was worse than before. Compare first."
         )
         return "\n".join(
             (
