@@ -6,14 +6,14 @@ Of `rigid_case` the truth is one rigid pose, for the picture is taken of the und
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from breastview.imaging.case import PixelScale, Role, RoleChoice
-from breastview.imaging.volume import FrameStack, Volume
+from breastview.imaging.volume import FrameStack, Sector, Volume
 from breastview.messages import message
 from breastview.phantom import stills
 from breastview.phantom.crops import FINE_STEP_MM, maps_on
@@ -108,7 +108,7 @@ def deformed_case(seed: int) -> KnownPose:
     return _case(patient, taken.probe, taken.registration, _stack(taken.grey, place), size_mm)
 
 
-def _stack(grey: np.ndarray, place: Any) -> FrameStack:
+def _stack(grey: np.ndarray, place: Sector) -> FrameStack:
     scale = PixelScale((stills.STEP_MM, stills.STEP_MM), message("scale.region"))
     return FrameStack("us", RoleChoice(Role.US_STILL, message("role.us_still")), grey[None], scale, place)
 
@@ -189,7 +189,13 @@ def _slope(rise: float) -> float:
     return float(np.arctan(np.clip(rise, -0.3, 0.3)))
 
 
-def _skin_under(depth_mm: Any, centre: np.ndarray, turn: np.ndarray, x: np.ndarray, z: float) -> np.ndarray:
+def _skin_under(
+    depth_mm: Callable[[np.ndarray], np.ndarray],
+    centre: np.ndarray,
+    turn: np.ndarray,
+    x: np.ndarray,
+    z: float,
+) -> np.ndarray:
     """How far below the face the skin lies at each x of it, mm."""
     y = np.arange(-30.0, 30.0, 0.25)
     points = np.stack(np.broadcast_arrays(x[:, None], y[None], z), axis=-1)

@@ -181,8 +181,8 @@ class Lc2:
 
     def residuals(self, points_mm: np.ndarray) -> np.ndarray:
         """What MRI leaves, (n, samples), weighted: the squares sum to the share that is not explained."""
-        detail, coefficients, _ = self._regress(points_mm)
-        left = self._detail - np.matmul(detail, coefficients[..., None].astype(np.float32))[..., 0]
+        _, fit = self.fitted(points_mm)
+        left = self._detail - fit.reshape(len(fit), -1)
         return left * np.sqrt(self._weight / self.total)
 
     def fitted(self, points_mm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -237,7 +237,7 @@ def test_a_proposed_pose_is_looked_at_and_accepted_as_one_step(session, view, pa
     assert "none was worse than before" in told
     assert f"{100 * proposal.before:.0f} %" in told and f"{100 * proposal.after:.0f} %" in told
     assert f"Moves {proposal.moved_mm:.1f} mm, turns " in told
-    assert f"is {100 * proposal.surety:.0f} % sure of this one" in told
+    assert f"is {100 * proposal.surety:.0f} % sure of this place" in told
     hold(panel.snap.hold)
     assert "Proposed" in texts(view.mri.canvas) and session.registration == lost
     let_go(panel.snap.hold)

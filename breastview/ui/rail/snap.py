@@ -120,10 +120,7 @@ class SnapPresenter(QObject):
         assert request is not None
         explained = text("The MRI explains {before:.0f} % of the picture, then {after:.0f} %.")
         moves = text("Moves {mm:.1f} mm, turns {deg:.1f}°.")
-        sure = text(
-            "A network that has learned on simulated breasts to tell right places from wrong ones is "
-            "{percent:.0f} % sure of this one."
-        )
+        sure = text("A network that learned on simulated breasts is {percent:.0f} % sure of this place.")
         worth = text(
             "Of 80 simulated breasts under a probe, no points placed, 8 got such an offer: 5 then had the "
             "lesion within 3 mm, 3 did not, and none was worse than before. Compare first."
