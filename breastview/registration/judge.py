@@ -21,6 +21,7 @@ FILE = Path(__file__).resolve().parent.parent.parent / "resources" / "models" / 
 ROWS, COLUMNS = 48, 40  # of what it sees, in the steps of a look: 60 mm deep, 50 mm wide
 IMAGES = 4  # T1WI, T2WI, DCE before and after medium: it knows no fewer
 CHANNELS = 5 + 2 * IMAGES + IMAGES + 3
+LEAST_SPREAD = 1e-3  # of grey values: a picture that shows nothing is grey
 DETAIL = 5.0  # brings MRI's detail to the size of the rest
 
 
@@ -45,7 +46,7 @@ class View:
         """What the network is given, float32 (n, `CHANNELS`, `ROWS`, `COLUMNS`), zero beyond the picture; of
         a larger one the part around the lesion."""
         rows, columns = self.detail.shape
-        spread = np.sqrt((self.weight * self.detail**2).sum() / self.weight.sum())
+        spread = max(np.sqrt((self.weight * self.detail**2).sum() / self.weight.sum()), LEAST_SPREAD)
         seen, fit = self.detail / spread, self.fit / spread
         right, down = np.meshgrid(np.linspace(-1, 1, columns), np.linspace(-1, 1, rows))
         layers = (

@@ -25,6 +25,7 @@ BORDER_MM = 1.0  # of the sector, left out on every side
 DARK, LIT = 12.0, 32.0  # grey levels between which a column's lower end counts as shadow
 SHADOW_WEIGHT = 0.05
 STEP_MM = 1.0  # of the block of MRI
+LEAST_TOTAL = 1e-6  # of a picture's squared grey values: one that shows nothing has nothing explained
 RIDGE = 1e-3  # share of the mean variance of the channels that steadies the regression
 BODY = 0.15  # mean of the channels above which a voxel is body
 
@@ -169,7 +170,7 @@ class Lc2:
         self._weight = us.weight.ravel()
         self._detail = us.detail.ravel()
         self._patch_weight = ndimage.uniform_filter(us.weight, us.side, mode="constant")[..., None]
-        self.total = float(self._weight @ self._detail**2)
+        self.total = max(float(self._weight @ self._detail**2), LEAST_TOTAL)
 
     def explained(self, points_mm: np.ndarray) -> np.ndarray:
         """Share 0…1 of the picture's detail that MRI explains at each of n placements of its samples.

@@ -269,6 +269,14 @@ def test_a_picture_of_nothing_is_not_offered(still, mri):
     assert not proposal.offered
 
 
+@pytest.mark.parametrize("grey", [0, 255])
+def test_a_picture_of_one_grey_explains_nothing(few, still, all_four, grey):
+    proposal = propose_snap(
+        replace(still, frames=frozen(np.full_like(still.frames, grey))), 0, all_four, TRUTH
+    )
+    assert proposal.after == pytest.approx(0.0, abs=0.01) and "snap.weak" in codes(proposal)
+
+
 def test_the_scale_of_the_present_pose_is_kept(still, mri):
     proposal = propose_snap(still, 0, [mri], replace(lost(), scale=1.05))
     assert proposal.parameters.scale == pytest.approx(1.05)
