@@ -29,6 +29,7 @@ MOST_UNSTEADY_MM = 5.0  # of what explains the picture best when its blocks are 
 JUDGED_UNSTEADY_MM = 6.0  # the same where the network holds the place for the true one
 HELD_UNSTEADY_MM = 2.8  # and where correspondences hold all of the picture together
 EDGE = 0.1  # mm or degrees
+MOST_MOVED_MM = 11.0  # of the picture, on average: the reach in one direction, and what a search errs
 LEAST_SEEN = 0.7  # of the picture in the body
 MOST_GAP_MM, MORE_GAP_MM = 10.0, 4.0  # from skin to face, and how much it may grow
 MOST_PARTED_MM = 3.0  # of the correspondences: a false place parts them more often than clicks do
@@ -76,7 +77,7 @@ def reasons_against(
         *_of_measure(proposal, _way_mm(proposal.parameters, present, lesion)),
         *_of_surety(proposal.surety),
         *(() if sure else _of_rivals(proposal, landscape.knows)),
-        *(() if sure else _of_reach(move)),
+        *(() if sure else _of_reach(move, proposal.moved_mm)),
         *_of_body(landscape.block, placed),
         *_of_correspondences(proposal.parameters, present),
     )
@@ -120,9 +121,9 @@ def _of_rivals(proposal: SnapProposal, held: bool) -> Iterator[Message]:
         yield message("snap.unsteady", mm=round(2 * proposal.unsteady_mm))
 
 
-def _of_reach(move: np.ndarray) -> Iterator[Message]:
-    """Whether the search ended where it was cut off."""
-    if np.abs(move).max() > REACH - EDGE:
+def _of_reach(move: np.ndarray, moved_mm: float) -> Iterator[Message]:
+    """Whether the search ended where it was cut off, or farther away than what it is for."""
+    if np.abs(move).max() > REACH - EDGE or moved_mm > MOST_MOVED_MM:
         yield message("snap.at_edge")
 
 

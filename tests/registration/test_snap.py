@@ -173,6 +173,14 @@ def test_a_pose_that_is_right_stays(still, mri):
     assert "snap.stays" in codes(proposal)
 
 
+def test_a_pose_that_is_far_in_several_directions_is_not_offered(monkeypatch, few, still, mri):
+    def offer(most_mm):
+        monkeypatch.setattr("breastview.registration.proposal.MOST_MOVED_MM", most_mm)
+        return codes(propose_snap(still, 0, [mri], lost()))
+
+    assert offer(11.0) == [] and offer(5.0) == ["snap.at_edge"]
+
+
 def test_a_pose_out_of_reach_is_not_offered(still, mri):
     proposal = propose_snap(still, 0, [mri], moved(TRUTH, (0.0, 0.0, 26.0)))
     assert not proposal.offered
