@@ -8,7 +8,7 @@ from dataclasses import replace
 from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -155,16 +155,7 @@ def export(
         if not members and made.recipe.mri == "registered":
             check = train_check(training, validation)
         members.append(Member(run, validation, test))
-    sources = set(members[0].test.about["source"])
-    told = {
-        "command": _commands(made, folds, sources),
-        "commit": commit,
-        "seed": made.recipe.seed,
-        "split": ", ".join(_split_name(own) for own in folds),
-        "training_data": ", ".join(sorted(sources)),
-    }
-    if remark:
-        told["remark"] = remark
+    told = _told(made, folds, members[0].test, f"export C {' '.join(_runs(folds))} B", commit, remark)
     export_bundle(members, bundle, name, told, InputSpec(), check)
 
 
@@ -180,22 +171,10 @@ def graft(
     remark: Annotated[str, typer.Option(help="What else must be known of how it was trained")] = "",
 ) -> None:
     """Write a bundle anew, with a network of ultrasound alone for lesions without MRI."""
-    made, split = read_settings(run), _split_name(fold)
+    made = read_settings(run)
     training, validation, test = _parts(cohort_folder, fold, ("train", "validation", "test"))
-    check_cases(run, made.cases, Cases.of(split, training, validation))
-    chosen = f" --fold {fold}" if fold else ""
-    commands = (
-        f"train C R --trunk {made.network.trunk} --modalities us{chosen}",
-        f"graft C R B --start BUNDLE{chosen}",
-    )
-    told = {
-        "command": "; ".join(f"python -m model_training {command}" for command in commands),
-        "commit": commit,
-        "seed": made.recipe.seed,
-        "split": split,
-        "training_data": ", ".join(sorted(set(test.about["source"]))),
-        **({"remark": remark} if remark else {}),
-    }
+    check_cases(run, made.cases, Cases.of(_split_name(fold), training, validation))
+    told = _told(made, [fold], test, "graft C R B --start BUNDLE", commit, remark)
     run_graft(start, run, validation, test, bundle, told)
 
 
@@ -206,20 +185,40 @@ def _folds_of(runs: Sequence[Path]) -> list[str]:
     return [split.removeprefix("fold ") for split in splits.values()]
 
 
-def _commands(settings: Settings, folds: Sequence[str], sources: set[str]) -> str:
+def _runs(folds: Sequence[str]) -> list[str]:
+    """What the runs of folds are called in commands that are told."""
+    return [f"R{number + 1}" if len(folds) > 1 else "R" for number in range(len(folds))]
+
+
+def _told(
+    settings: Settings, folds: Sequence[str], test: Samples, last: str, commit: str, remark: str
+) -> dict[str, Any]:
+    """What a card tells of how its network was made; `last` is the command that wrote the bundle."""
+    sources = set(test.about["source"])
+    told = {
+        "command": _commands(settings, folds, sources, last),
+        "commit": commit,
+        "seed": settings.recipe.seed,
+        "split": ", ".join(_split_name(own) for own in folds),
+        "training_data": ", ".join(sorted(sources)),
+    }
+    return told | ({"remark": remark} if remark else {})
+
+
+def _commands(settings: Settings, folds: Sequence[str], sources: set[str], last: str) -> str:
     """How such a bundle is made anew, by a recipe that stands on the card."""
     chosen = [f" --fold {fold}" if fold else "" for fold in folds]
-    runs = [f"R{number + 1}" if len(folds) > 1 else "R" for number in range(len(folds))]
     own_parts = " --fold K/N" if not any(folds) else ""  # which one, no manifest tells
     made = {"simulated": "cohort simulate C", "stills": f"cohort stills STILLS C{own_parts}"}
     commands = [command for source, command in made.items() if source in sources]
     network, begin = settings.network, "train"
     options = f"--trunk {network.trunk} --fusion {network.fusion}"
+    options += f" --modalities {network.modalities[0]}" * (len(network.modalities) == 1)
     options += " --separate" * (not network.shared) + " --own-us-only" * network.own_us_only
     if settings.recipe.strategy == HEADS_ONLY:
         begin, options = "refit", "--start BUNDLE"
-    commands += [f"{begin} C {run} {options}{own}" for run, own in zip(runs, chosen, strict=True)]
-    commands.append(f"export C {' '.join(runs)} B{chosen[0] if len(folds) == 1 else ''}")
+    commands += [f"{begin} C {run} {options}{own}" for run, own in zip(_runs(folds), chosen, strict=True)]
+    commands.append(last + (chosen[0] if len(folds) == 1 else ""))
     return "; ".join(f"python -m model_training {command}" for command in commands)
 
 

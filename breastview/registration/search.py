@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -48,6 +49,11 @@ class Peaks:
     moves: np.ndarray
     heights: np.ndarray
 
+    @cached_property
+    def placed(self) -> np.ndarray:
+        """The picture's samples at each peak, (n, row, column, 3)."""
+        return self.landscape.placed(self.moves)
+
 
 def peaks_around(
     stack: FrameStack,
@@ -58,9 +64,9 @@ def peaks_around(
     lesion: Outline | None = None,
     progress: Progress = silent,
 ) -> Peaks:
-    """The places within `REACH` of the present pose that explain the picture better than all around them;
-    arguments as of
-    `propose_snap`.
+    """The places within `REACH` of the present pose that explain a US frame better than all around them.
+
+    `volumes` are all regressed on at once. What was taken on the `lesion` shares an error.
 
     Raises:
         RegistrationError: the US image has no scale, or there is no volume.
@@ -96,7 +102,7 @@ def _search(rough: Landscape, sharp: Landscape, progress: Progress) -> np.ndarra
     peaks = []
     for number, start in enumerate(_distinct(moves, sharp.height(moves), APART / 2, FINALISTS)):
         progress(0.6 + 0.4 * number / FINALISTS, message("doing.snap"))
-        peaks.append(climb(sharp, start, steps=15))
+        peaks.append(climb(sharp, start))
     return np.array(peaks)
 
 

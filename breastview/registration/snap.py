@@ -110,16 +110,20 @@ def _weighed(peaks: Peaks, chances: np.ndarray | None) -> tuple[np.ndarray, floa
     asked, peaks that are nearly as high as the highest are taken together, wherever they lie.
     """
     weights = np.exp((peaks.heights - peaks.heights.max()) / DOUBT) if chances is None else chances
-    placed = peaks.landscape.placed(peaks.moves)
     if chances is not None:  # which knows places apart, so that no mean lies between them
-        weights = weights * (_apart_mm(placed, placed[np.argmax(weights)]) < ONE_PLACE_MM)
+        weights = weights * _at(peaks, peaks.placed[np.argmax(weights)])
     weights = weights / weights.sum()
-    return weights @ peaks.moves, _spread_mm(placed, weights)
+    return weights @ peaks.moves, _spread_mm(peaks.placed, weights)
 
 
 def _surety(peaks: Peaks, there: np.ndarray, chances: np.ndarray) -> float:
     """How likely the true place is that of a placement (row, column, 3): the chances of the peaks there."""
-    return float(chances[_apart_mm(peaks.landscape.placed(peaks.moves), there) < ONE_PLACE_MM].sum())
+    return float(chances[_at(peaks, there)].sum())
+
+
+def _at(peaks: Peaks, there: np.ndarray) -> np.ndarray:
+    """Which peaks are of the place of a placement (row, column, 3), bool (n,)."""
+    return _apart_mm(peaks.placed, there) < ONE_PLACE_MM
 
 
 def _apart_mm(placed: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -133,13 +137,12 @@ def _unsteady_mm(peaks: Peaks) -> float:
     A block bootstrap (Künsch, Ann Stat 17:1217, 1989). A pose that a few blocks alone speak for loses in
     draws that leave these out: so do most that only seem better where the breast was deformed.
     """
-    landscape, moves = peaks.landscape, peaks.moves
-    left = landscape.left_by_block(moves)
+    left = peaks.landscape.left_by_block(peaks.moves)
     blocks = left.shape[1]
     draws = np.random.default_rng(0).multinomial(blocks, np.full(blocks, 1 / blocks), DRAWS)
-    winners = np.argmin(draws @ left.T + landscape.cost(moves), axis=1)
-    shares = np.bincount(winners, minlength=len(moves)) / DRAWS
-    return _spread_mm(landscape.placed(moves), shares)
+    winners = np.argmin(draws @ left.T + peaks.landscape.cost(peaks.moves), axis=1)
+    shares = np.bincount(winners, minlength=len(peaks.moves)) / DRAWS
+    return _spread_mm(peaks.placed, shares)
 
 
 def _spread_mm(placed: np.ndarray, weights: np.ndarray) -> float:

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from breastview import phantom, registration
+from breastview import registration
 from breastview.phantom.known_pose import KnownPose, deformed_case, rigid_case
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.search import Peaks, climb, move_matrix, peaks_around
 from breastview.registration.transform import us_to_mri, with_matrix
 from breastview.whole import written_whole
-from model_training.cohort.simulated import be_modest, begin, source_hash
+from model_training.cohort.simulated import be_modest, begin, phantom_hash, source_hash
 
 TRUTHS = {"rigid": rigid_case, "deformed": deformed_case}
 
@@ -67,7 +67,7 @@ def make_places(folder: Path, truth: str, seeds: Sequence[int], workers: int) ->
         CohortError: what stands was made by another phantom or another search.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    begin(folder, {"phantom": source_hash(phantom), "search": source_hash(registration)})
+    begin(folder, {"phantom": phantom_hash(), "search": source_hash(registration)})
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=be_modest) as pool:
         wanted = [seed for seed in seeds if not _path(folder, truth, seed).exists()]
         for _ in pool.map(_make, [folder] * len(wanted), [truth] * len(wanted), wanted):
