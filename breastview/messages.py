@@ -270,6 +270,8 @@ TEXTS: dict[str, str] = {
     # fusion
     "scope.no_lesion": "No lesion is marked.",
     "scope.no_mri": "There is no MRI: no fused probability.",
+    "scope.no_image": "This MRI has no image that the model reads (T1WI, T2WI, DWI, or DCE both before and after "
+    "contrast medium): no fused probability.",
     "scope.no_channel": "No MRI channel lies in the ultrasound plane: no fused probability.",
     "scope.no_native_channel": "No MRI channel covers the place of the MRI mark: no fused probability.",
     "scope.us_covered": "Colour covers this ultrasound image, as Doppler or elastography do: "

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from breastview.fusion.preprocess import ModelInput
+from breastview.fusion.assemble import channel_volumes
+from breastview.fusion.preprocess import ModelInput, channels_from
 from breastview.fusion.reading import Eligibility
 from breastview.fusion.spec import CHANNELS, ModelSpec, Scope
 from breastview.imaging.case import ScannedCase
@@ -37,6 +38,8 @@ def check_scope(
         reasons.append(message("scope.us_covered"))
     if not case.volumes:
         reasons.append(message("scope.no_mri"))
+    elif not channels_from(channel_volumes(case.volumes)):
+        reasons.append(message("scope.no_image"))
     elif given is not None and (given.mri is None or not given.channels_present.any()):
         reasons.append(message("scope.no_channel" if registered else "scope.no_native_channel"))
     elif given is not None:

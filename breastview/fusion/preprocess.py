@@ -98,6 +98,12 @@ def plane_grid(crop: Crop, plane: UsPlane, size_px: int) -> PlaneGrid:
     return PlaneGrid(float(first[0]), float(first[1]), step * plane.spacing_mm[1], size_px, size_px)
 
 
+def channels_from(images: Container[str]) -> list[Channel]:
+    """The channels whose images are all among these, as `registered_mri` names them."""
+    needs = {Channel.DCE: ("dce_pre", "dce_post")}
+    return [one for one in CHANNELS if all(name in images for name in needs.get(one, (one.value,)))]
+
+
 def registered_mri(
     images: Mapping[str, Image3],
     us_to_mri: np.ndarray,
@@ -170,13 +176,11 @@ def _channel(
     grid: PlaneGrid,
     wide: PlaneGrid,
 ) -> np.ndarray | None:
+    if channel not in channels_from(images):
+        return None
     if channel is Channel.DCE:
-        if "dce_pre" not in images or "dce_post" not in images:
-            return None
         pre, post = sampled("dce_pre", grid), sampled("dce_post", grid)
         return (post - pre) / _percentile(sampled("dce_pre", wide), 90)
-    if channel.value not in images:
-        return None
     return sampled(channel.value, grid) / _percentile(sampled(channel.value, wide), 50) - 1.0
 
 

@@ -151,6 +151,14 @@ def test_a_case_without_mri_has_no_fused_score():
     assert reasons(found=empty, seen={}) == [message("scope.no_mri")]
 
 
+def test_mri_of_which_the_model_reads_nothing_is_said_to_be_that():
+    lone = case(scanned(Role.DCE, "after", phase=2))
+    assert reasons(found=lone, seen={"dce_post": volumes()["dce_post"]}) == [message("scope.no_image")]
+    assert reasons(found=case(scanned(Role.OTHER)), seen={}) == [message("scope.no_image")]
+    pair = case(scanned(Role.DCE, "before", phase=1), scanned(Role.DCE, "after", phase=2))
+    assert message("scope.no_image") not in reasons(found=pair)
+
+
 def test_mri_beside_the_plane_has_no_fused_score():
     away = RegistrationParameters(centre_mm=(400.0, 0.0, 0.0))
     far = replace(lesion(), mri=MriMark("t1wi", (400.0, 9.0, 0.0)))
