@@ -21,6 +21,7 @@ FILE = Path(__file__).resolve().parent.parent.parent / "resources" / "models" / 
 ROWS, COLUMNS = 48, 40  # of what it sees, in the steps of a look: 60 mm deep, 50 mm wide
 IMAGES = 4  # T1WI, T2WI, DCE before and after medium: it knows no fewer
 CHANNELS = 5 + 2 * IMAGES + IMAGES + 3
+RIGHT, DOWN = 3, 4  # the channels that say where in the picture a place lies, -1 … 1
 LEAST_SPREAD = 1e-3  # of grey values: a picture that shows nothing is grey
 DETAIL = 5.0  # brings MRI's detail to the size of the rest
 

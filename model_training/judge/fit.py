@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from breastview.registration.judge import CHANNELS, Judge
+from breastview.registration.judge import CHANNELS, DOWN, RIGHT, Judge
 from model_training.judge.places import Places
 from model_training.run_folder import RunError
 
@@ -67,8 +67,8 @@ class JudgeNetwork(nn.Module):
 
 
 def fit_judge(training: Sequence[Places], epochs: int, seed: int) -> Judge:
-    """Learn from pictures' places, their frames mirrored at random: softmax cross-entropy over the places of
-    a picture and "none of them", where several may be true.
+    """Learn from pictures' places, half of the pictures mirrored: softmax cross-entropy over the places of a
+    picture and "none of them", where several may be true.
 
     Raises:
         RunError: there are fewer than `BATCH` pictures.
@@ -85,8 +85,7 @@ def fit_judge(training: Sequence[Places], epochs: int, seed: int) -> Judge:
         order, losses = rng.permutation(len(training)), []
         for first in range(0, len(order) - BATCH + 1, BATCH):
             shown = [_shown(training[place], rng) for place in order[first : first + BATCH]]
-            maps = torch.cat([one.maps for one in shown])
-            odds = net(maps.flip(3) if rng.random() < 0.5 else maps, torch.cat([one.below for one in shown]))
+            odds = net(torch.cat([one.maps for one in shown]), torch.cat([one.below for one in shown]))
             loss = _loss(net, odds.split([len(one.maps) for one in shown]), shown)
             optimiser.zero_grad()
             loss.backward()
@@ -106,15 +105,27 @@ class _Shown:
 
 
 def _shown(places: Places, rng: np.random.Generator) -> _Shown:
-    """The places of a picture that are clearly true or false, those that were not found now and then."""
+    """The places of a picture that are clearly true or false, those that were not found now and then; the
+    picture mirrored now and then."""
     clear = (places.missed_mm < TRUE_MM) | (places.missed_mm > FALSE_MM)
     taken = clear & (places.found | (rng.random() < TOP_SHARE))
     heights = torch.from_numpy(places.heights[taken]).float()
+    maps = torch.from_numpy(places.maps[taken]).float()
     return _Shown(
-        maps=torch.from_numpy(places.maps[taken]).float(),
+        maps=mirrored(maps) if rng.random() < 0.5 else maps,
         below=heights - heights.max() if len(heights) else heights,
         true=torch.from_numpy(places.missed_mm[taken] < TRUE_MM),
     )
+
+
+def mirrored(maps: torch.Tensor) -> torch.Tensor:
+    """What the places of a picture (n, channel, row, column) look like from the other side of its plane; it
+    lies in its frame as before."""
+    wide = int(maps[:1, DOWN].any(1).sum())
+    turned = maps.clone()
+    turned[..., :wide] = maps[..., :wide].flip(3)
+    turned[:, RIGHT] *= -1
+    return turned
 
 
 def _loss(net: JudgeNetwork, odds: Sequence[torch.Tensor], shown: Sequence[_Shown]) -> torch.Tensor:
