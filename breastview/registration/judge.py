@@ -72,6 +72,16 @@ def _part(lesion: np.ndarray, side: int) -> slice:
     return slice(first, first + side)
 
 
+def mirrored(maps: np.ndarray) -> np.ndarray:
+    """What the places of a picture, as of `View.maps`, look like from the other side of its plane; it lies in
+    its frame as before."""
+    wide = int(maps[:1, DOWN].any(axis=1).sum())
+    turned = maps.copy()
+    turned[..., :wide] = maps[..., :wide][..., ::-1]
+    turned[:, RIGHT] *= -1
+    return turned
+
+
 def on_lesion(lesion: Outline | None, points_mm: np.ndarray) -> np.ndarray:
     """1 on a lesion, taken as the ellipse in its mark, and 0 elsewhere, float32 (row, column), of samples
     (row, column, 3) of the US plane."""
@@ -84,7 +94,8 @@ def on_lesion(lesion: Outline | None, points_mm: np.ndarray) -> np.ndarray:
 
 
 class Judge:
-    """The network: convolutions with ReLU, pooled between and at the end; numpy, for it is small.
+    """The network: convolutions with ReLU, pooled between and at the end; numpy, for it is small. It is asked
+    about a picture and about its mirror image, and the mean is what it says.
 
     `weights` hold "kernel0" … (out, in, 3, 3) and "bias0" … (out,), "head" (features,), "bias", what a share
     of the picture explained is worth beside it, "height", and the log odds of "none".
@@ -96,12 +107,16 @@ class Judge:
     def odds(self, maps: np.ndarray, heights: np.ndarray) -> np.ndarray:
         """Log odds (n,), up to a constant, that each place is the true one, of maps as in `View` and of the
         heights (n,) of the landscape."""
+        said = (self._said(maps) + self._said(mirrored(maps))) / 2
+        return np.asarray(said + self.weights["height"] * (heights - heights.max()), float)
+
+    def _said(self, maps: np.ndarray) -> np.ndarray:
+        """What it makes of the maps alone."""
         seen = maps
         for layer in range(sum(name.startswith("kernel") for name in self.weights)):
             seen = _convolved(seen if layer == 0 else _halved(seen), self.weights, layer)
         features = _thirds(seen).reshape(len(maps), -1)
-        said = features @ self.weights["head"] + self.weights["bias"]
-        return np.asarray(said + self.weights["height"] * (heights - heights.max()), float)
+        return np.asarray(features @ self.weights["head"] + self.weights["bias"])
 
     def shares(self, odds: np.ndarray) -> np.ndarray:
         """Probability (n,) of each place; what they lack to 1 is that it is none of them."""

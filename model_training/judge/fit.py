@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from breastview.registration.judge import CHANNELS, DOWN, RIGHT, Judge
+from breastview.registration.judge import CHANNELS, Judge, mirrored
 from model_training.judge.places import Places
 from model_training.run_folder import RunError
 
@@ -110,22 +110,12 @@ def _shown(places: Places, rng: np.random.Generator) -> _Shown:
     clear = (places.missed_mm < TRUE_MM) | (places.missed_mm > FALSE_MM)
     taken = clear & (places.found | (rng.random() < TOP_SHARE))
     heights = torch.from_numpy(places.heights[taken]).float()
-    maps = torch.from_numpy(places.maps[taken]).float()
+    maps = places.maps[taken]
     return _Shown(
-        maps=mirrored(maps) if rng.random() < 0.5 else maps,
+        maps=torch.from_numpy(mirrored(maps) if rng.random() < 0.5 else maps).float(),
         below=heights - heights.max() if len(heights) else heights,
         true=torch.from_numpy(places.missed_mm[taken] < TRUE_MM),
     )
-
-
-def mirrored(maps: torch.Tensor) -> torch.Tensor:
-    """What the places of a picture (n, channel, row, column) look like from the other side of its plane; it
-    lies in its frame as before."""
-    wide = int(maps[:1, DOWN].any(1).sum())
-    turned = maps.clone()
-    turned[..., :wide] = maps[..., :wide].flip(3)
-    turned[:, RIGHT] *= -1
-    return turned
 
 
 def _loss(net: JudgeNetwork, odds: Sequence[torch.Tensor], shown: Sequence[_Shown]) -> torch.Tensor:

@@ -15,6 +15,7 @@ from breastview.registration.judge import (
     ROWS,
     Judge,
     View,
+    mirrored,
     on_lesion,
     shipped,
 )
@@ -54,6 +55,24 @@ def test_of_a_larger_picture_the_part_around_the_lesion_is_shown():
     seen.lesion[:] = 0
     seen.lesion[30:34, 40:44] = 1
     assert seen.maps()[0, 2, ROWS // 2, COLUMNS // 2] == 1
+
+
+def turned(seen: View) -> View:
+    """The same images from the other side."""
+    return View(**{name: np.flip(image, min(image.ndim, 3) - 1) for name, image in vars(seen).items()})
+
+
+def test_maps_are_mirrored_as_the_images_would_be():
+    seen = view(20, 30)
+    seen.lesion[3:8, 4:9] = 1
+    assert mirrored(seen.maps()) == pytest.approx(turned(seen).maps(), abs=1e-5)
+    assert len(mirrored(seen.maps()[:0])) == 0
+
+
+def test_a_picture_from_the_other_side_is_told_the_same():
+    seen, heights = view(20, 30), np.array([0.3, 0.25])
+    said = [shipped().odds(one.maps(), heights) for one in (seen, turned(seen))]
+    assert said[0] == pytest.approx(said[1], abs=1e-4)
 
 
 def test_brighter_pictures_look_the_same():
