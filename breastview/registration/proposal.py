@@ -22,8 +22,8 @@ from breastview.registration.transform import map_points
 LEAST_MM, LEAST_GAIN = 1.0, 0.02  # beyond the spread; share of the picture
 LEAST_AT_LESION_MM = 2.5  # about what a search errs
 LEAST_SHARE = 0.22
-LEAST_SURETY = 0.5  # of the network that a place is the true one
-SURE = 0.9  # from which neither rivals nor the edge of the search speak against it
+LEAST_SURETY = 0.6  # of the network that a place is the true one
+SURE = 0.8  # from which neither rivals nor the edge of the search speak against it
 MOST_SPREAD_MM = 3.5  # of what explains the whole picture nearly as well
 MOST_UNSTEADY_MM = 5.0  # of what explains the picture best when its blocks are drawn anew
 JUDGED_UNSTEADY_MM = 6.0  # the same where the network holds the place for the true one

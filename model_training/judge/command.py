@@ -24,11 +24,11 @@ SEED = 7  # of the training
 def judge(
     folder: Annotated[Path, typer.Argument(help="Where what was searched is cached; a killed run goes on")],
     file: Annotated[Path, typer.Argument(help="Where the network goes, as resources/models/snap/judge.npz")],
-    rigid: Annotated[int, typer.Option(help="Patients to learn from whose truth is one pose")] = 480,
-    deformed: Annotated[int, typer.Option(help="and such under a probe")] = 160,
+    rigid: Annotated[int, typer.Option(help="Patients to learn from whose truth is one pose")] = 960,
+    deformed: Annotated[int, typer.Option(help="and such under a probe")] = 496,
     test: Annotated[int, typer.Option(help="Patients of either kind to measure on")] = 100,
     seed: Annotated[int, typer.Option(help="The first patient")] = 140_000,
-    epochs: int = 8,
+    epochs: int = 12,
     commit: Annotated[str, typer.Option(help="Commit of the code that trains")] = "",
     workers: int = 2,
 ) -> None:
