@@ -15,6 +15,7 @@ from breastview.registration.warp import warped
 NODES_MM = np.arange(-2, 3) * 11.0  # of the warp, around the lesion, along x and y
 REACH_MM = 28.0  # of one node
 RIDGE = 0.02  # how much smaller displacements are preferred
+MIDDLE = 100.0  # how much more the lesion's own node counts than the others
 STEP_MM = 0.5
 LOOK_MM = 4.0  # a warp is looked at this closely
 FOLDED = 0.2  # least relative area that the warp may leave of a small square
@@ -35,16 +36,16 @@ def rigid(estimate: Estimate, us_mm: np.ndarray, present: RegistrationParameters
 
 
 def with_warp(estimate: Estimate, us_mm: np.ndarray, pose: RegistrationParameters) -> RegistrationParameters:
-    """Bend the plane around a US place (x, y) so that it follows the estimate there, as far as it folds
-    nowhere."""
+    """Bend the plane around a US place (x, y) so that it follows the estimate there, above all at the place
+    itself, as far as it folds nowhere."""
     x, y = np.meshgrid(us_mm[0] + NODES_MM, us_mm[1] + NODES_MM)
     nodes = np.stack([x.ravel(), y.ravel()], axis=1)
     nodes = nodes[nodes[:, 1] > -NODES_MM[-1] / 4]
     plane = np.column_stack([nodes, np.zeros(len(nodes))])
     wanted = (estimate.at(plane)[0] - pose.centre_mm) @ rotation(pose) / pose.scale - plane
     reach = _bumps(nodes, nodes)
-    pull = reach.T @ wanted
-    shifts = np.linalg.solve(reach.T @ reach + RIDGE * np.eye(len(nodes)), pull)
+    counts = reach.T * np.where((nodes == us_mm[:2]).all(axis=1), MIDDLE, 1.0)
+    shifts = np.linalg.solve(counts @ reach + RIDGE * np.eye(len(nodes)), counts @ wanted)
     while least_area(_warp(nodes, shifts)) < FOLDED:
         shifts = shifts * SMALLER
     return replace(pose, warp=_warp(nodes, shifts))

@@ -176,6 +176,7 @@ def test_a_local_warp_follows_the_estimate_where_a_pose_cannot():
         np.linalg.norm(map_points(kept, AROUND) - truth(AROUND), axis=1).mean() for kept in (pose, warped)
     )
     assert bent < 0.5 * stiff
+    assert map_points(warped, LESION_US[None]) == pytest.approx(found.at(LESION_US)[0], abs=0.1)
     assert adopt.FOLDED <= adopt.least_area(warped.warp) < 1.0
 
 
