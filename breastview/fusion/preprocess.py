@@ -126,9 +126,9 @@ def registered_mri(
 
     planes = np.zeros((len(CHANNELS), grid.rows, grid.columns), np.float32)
     present = np.zeros(len(CHANNELS), bool)
-    for place, channel in enumerate(CHANNELS):
-        plane = _channel(channel, images, sampled, grid, wide)
-        if plane is not None and np.isfinite(plane).mean() >= PRESENT_SHARE:
+    for channel in channels_from(images):
+        place, plane = CHANNELS.index(channel), _channel(channel, sampled, grid, wide)
+        if np.isfinite(plane).mean() >= PRESENT_SHARE:
             planes[place] = np.clip(np.nan_to_num(plane, nan=0.0), -spec.mri_limit, spec.mri_limit)
             present[place] = True
     return frozen(planes), frozen(present)
@@ -171,13 +171,10 @@ def _wider(grid: PlaneGrid, spec: InputSpec) -> PlaneGrid:
 
 def _channel(
     channel: Channel,
-    images: Container[str],
     sampled: Callable[[str, PlaneGrid], np.ndarray],
     grid: PlaneGrid,
     wide: PlaneGrid,
-) -> np.ndarray | None:
-    if channel not in channels_from(images):
-        return None
+) -> np.ndarray:
     if channel is Channel.DCE:
         pre, post = sampled("dce_pre", grid), sampled("dce_post", grid)
         return (post - pre) / _percentile(sampled("dce_pre", wide), 90)
