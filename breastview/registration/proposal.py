@@ -66,13 +66,13 @@ def reasons_against(
     proposal: SnapProposal,
     present: RegistrationParameters,
     move: np.ndarray,
+    placed: np.ndarray,
     landscape: Landscape,
     lesion: Outline | None,
 ) -> tuple[Message, ...]:
-    """All that speaks against a proposal, `move` (6,) away from the present pose; nothing where it may be
-    offered."""
+    """All that speaks against a proposal, `move` (6,) away from the present pose, of a picture that is
+    `placed` (present and found, row, column, 3); nothing where it may be offered."""
     sure = proposal.surety is not None and proposal.surety >= SURE
-    placed = landscape.placed(np.stack([np.zeros(6), move]))
     return (
         *_of_measure(proposal, _way_mm(proposal.parameters, present, lesion)),
         *_of_surety(proposal.surety),

@@ -61,7 +61,8 @@ def propose_snap(
     matrix = move_matrix(move, peaks.pivot)
     both = np.stack([np.zeros(6), move])
     before, after = (float(share) for share in peaks.landscape.explained(both))
-    here, there = peaks.landscape.placed(both)
+    placed = peaks.landscape.placed(both)
+    here, there = placed
     proposal = SnapProposal(
         parameters=with_matrix(present, us_to_mri(present) @ matrix).remade(Method.MANUAL),
         before=before,
@@ -72,7 +73,7 @@ def propose_snap(
         surety=None if chances is None else _surety(peaks, there, chances),
         reasons=(),
     )
-    reasons = reasons_against(proposal, present, move, peaks.landscape, lesion)
+    reasons = reasons_against(proposal, present, move, placed, peaks.landscape, lesion)
     return replace(proposal, reasons=reasons)
 
 
