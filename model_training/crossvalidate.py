@@ -1,14 +1,19 @@
-"""Cross-validation on labelled US stills: each is answered by a network that was trained without it and its
+"""Cross-validation on labelled US stills: each is answered by networks that were trained without it and its
 near-duplicates.
 
-A folder: `stills` (the crops), and `fold-K`, a run whose `answers.npz` is written last and takes the place of
-its weights.
+A network is trained for every two folds that are left out. A fold is answered by the mean of the networks
+that were trained without it, as an ensemble would, and how far to trust that, temperature and operating
+point, is read off the other folds, each as the network answered it that saw neither: a fold has no part in
+anything that answers it.
+
+A folder: `stills` (the crops), and `without-K-L`, a run whose `answers.npz` is written last and takes the
+place of its weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,87 +31,87 @@ from model_training.initial import StartError, initial
 from model_training.measure import Found, attention_shares, stills_figures
 from model_training.predict import predict
 from model_training.recipe import Recipe, to_plain
-from model_training.run_folder import CHECKPOINT, CHOSEN, SETTINGS, Cases, Settings, begin, log_lines
-from model_training.splits import Split, folds
+from model_training.run_folder import CHECKPOINT, CHOSEN, SETTINGS, Cases, Settings, begin
+from model_training.splits import Split, fold_name, left_out
 from model_training.train import train
 
 ANSWERS = "answers.npz"
 SEED = 7  # of the folds
 VARIANTS = 12  # of a still: once by its box, then strayed
+Pair = tuple[int, int]  # of folds, numbered from 1
 
 
 @dataclass(frozen=True)
 class Training:
-    """How every fold is trained: network, recipe, and the weights to start from, as for `train`."""
+    """How every network is trained: which, its recipe, and the weights to start from, as for `train`."""
 
     network: NetworkSpec
     recipe: Recipe
-    start: Path | None
-    imagenet: str | None
+    start: Path | None = None
+    imagenet: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """What a fold answers on its test stills: calibrated log odds (n,), calls bool (n,), `attention_shares`;
+    """What is said of a fold's stills: which they are, int (n,), calibrated log odds (n,), calls bool (n,);
     `told` is what is said of it alone."""
 
+    cases: np.ndarray
     odds: np.ndarray
     called: np.ndarray
-    shares: dict[str, np.ndarray]
     told: Found
 
 
 def cross_validate(
     source: Path,
     folder: Path,
-    trunk: str,
-    recipe: Recipe,
+    how: Training,
     count: int = 5,
-    start: Path | None = None,
-    imagenet: str | None = None,
     fixed_magnification: bool = False,
     without_marks: bool = False,
 ) -> Found:
     """Train and test `count` folds of a folder of stills; the figures of `measure_stills` over all of them.
 
-    Every still is answered once. Temperature and operating point are from its fold's validation stills, so
-    that the pooled AUC also suffers where the folds' networks disagree. Killed, it goes on where it was.
+    Every still is answered once, by as many networks as there are other folds. The weights of the last epoch
+    are kept, whatever the recipe says: with two folds left out nothing is there to choose by. The pooled AUC
+    also suffers where the folds' networks disagree. Killed, it goes on where it was.
 
     Raises:
         RecipeError, StartError, RunError, DivergedError: as `train` does; StartError too where the bundle to
             start from was trained on stills, RunError where `folder` holds folds of other stills, of another
             network or another recipe.
-        SplitError: too few stills for so many folds.
+        SplitError: too few folds, or too few stills for so many.
         FileNotFoundError: `source` holds no labelled stills.
     """
-    _check_unseen(start)
-    how = Training(NetworkSpec(trunk, modalities=("us",)), recipe, start, imagenet)
-    spec = InputSpec(size_px=recipe.size_px)
+    _check_unseen(how.start)
+    how = replace(how, recipe=replace(how.recipe, keep="last"))
+    spec = InputSpec(size_px=how.recipe.size_px)
     samples, masks = stills_with_masks(
         source, folder / "stills", spec, VARIANTS, fixed_magnification, without_marks
     )
-    origin = initial(how.network, start, imagenet)[1]
-    splits = list(folds(samples.about, count, seed=SEED))
-    found = [
-        _fold(how, origin, samples, masks, split, folder / f"fold-{number}")
-        for number, split in enumerate(splits, 1)
-    ]
-    order = np.argsort(np.concatenate([split.test for split in splits]))
-    odds, called = (
-        np.concatenate([getattr(one, name) for one in found])[order] for name in ("odds", "called")
-    )
-    shares = {name: np.concatenate([one.shares[name] for one in found])[order] for name in masks}
+    origin = initial(how.network, how.start, how.imagenet)[1]
+    splits = left_out(samples.about, count, SEED)
+    said = {
+        pair: _without(how, origin, samples, masks, split, folder / "without-{}-{}".format(*pair))
+        for pair, split in splits.items()
+    }
+    found = [_fold(samples, splits, said, number) for number in range(1, count + 1)]
+    odds, called = np.empty(len(samples)), np.empty(len(samples), bool)
+    for one in found:
+        odds[one.cases], called[one.cases] = one.odds, one.called
     return {
         "on": "stills, cross-validated",
         "fixed_magnification": fixed_magnification,
         "without_marks": without_marks,
-        "trunk": trunk,
+        "trunk": how.network.trunk,
+        "outlines": bool(how.network.outlines),
         "started_from": origin,
         "folds": count,
-        "seeds": {"folds": SEED, "training": recipe.seed},
-        **stills_figures(samples, odds, called, shares),
-        "each_fold": {split.name: one.told for split, one in zip(splits, found, strict=True)},
-        "recipe": to_plain(recipe),
+        "networks": len(said),
+        "seeds": {"folds": SEED, "training": how.recipe.seed},
+        **stills_figures(samples, odds, called, _mean_shares(said, masks)),
+        "each_fold": {fold_name(number, count): one.told for number, one in enumerate(found, 1)},
+        "recipe": to_plain(how.recipe),
     }
 
 
@@ -124,46 +129,70 @@ def _check_unseen(start: Path | None) -> None:
         )
 
 
-def _fold(
+def _without(
     how: Training, origin: str, samples: Samples, masks: Mapping[str, np.ndarray], split: Split, run: Path
-) -> Fold:
-    """What a fold answers, trained unless its answers are kept."""
-    training, validation, test = (samples.take(x) for x in (split.train, split.validation, split.test))
-    begin(run, Settings(how.network, how.recipe, origin, Cases.of(split.name, training, validation)))
-    if not (run / ANSWERS).exists():
-        net = train(training, validation, run, how.network, how.recipe, how.start, how.imagenet, split.name)
-        seen = {name: mask[split.test] for name, mask in masks.items()}
-        _keep(run, _answers(net, validation, test, seen))
-    with np.load(run / ANSWERS) as kept:
-        return _read(run, validation, test, dict(kept))
-
-
-def _answers(
-    net: FusionNetwork, validation: Samples, test: Samples, masks: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Logits (n, 2) of both parts' stills, and where attention lies on the test stills, by mask."""
-    size_px = test.us.shape[-1]
-    return {
-        "validation": predict(net, validation, size_px)["us"],
-        "test": predict(net, test, size_px)["us"],
-        **attention_shares([net], test, masks),
-    }
+    """What the network without two folds says of these, trained unless its answers are kept: by name, an
+    array whose first axis is all stills, and which is no number for those that it learned from."""
+    unseen = np.concatenate([split.validation, split.test])
+    training, held_back = samples.take(split.train), samples.take(unseen)
+    begin(run, Settings(how.network, how.recipe, origin, Cases.of(split.name, training, held_back)))
+    if not (run / ANSWERS).exists():
+        net = train(training, held_back, run, how.network, how.recipe, how.start, how.imagenet, split.name)
+        _keep(run, _answers(net, held_back, {name: mask[unseen] for name, mask in masks.items()}))
+    with np.load(run / ANSWERS) as kept:
+        return {name: _placed(kept[name], unseen, len(samples)) for name in kept}
+
+
+def _placed(values: np.ndarray, cases: np.ndarray, count: int) -> np.ndarray:
+    """Values of some cases among those of all, which are no numbers."""
+    placed = np.full((count, *values.shape[1:]), np.nan, values.dtype)
+    placed[cases] = values
+    return placed
+
+
+def _answers(net: FusionNetwork, stills: Samples, masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Logits (n, 2) of stills, and where attention lies on them, by mask."""
+    logits = predict(net, stills, stills.us.shape[-1])["us"]
+    return {"logits": logits, **attention_shares([net], stills, masks)}
 
 
 def _keep(run: Path, answers: Mapping[str, Any]) -> None:
     with written_whole(run / ANSWERS) as file:
         np.savez(file, **answers)
     for name in (CHECKPOINT, CHOSEN):
-        (run / name).unlink(missing_ok=True)  # those of five folds would be gigabytes, and the answers stand
+        (run / name).unlink(
+            missing_ok=True
+        )  # those of all networks would be gigabytes, and the answers stand
 
 
-def _read(run: Path, validation: Samples, test: Samples, kept: dict[str, np.ndarray]) -> Fold:
-    head = Head.chosen("us", Answered(validation, {"us": kept.pop("validation")}))
-    odds = evaluate.margin(kept.pop("test")) / head.temperature
+def _fold(
+    samples: Samples,
+    splits: Mapping[Pair, Split],
+    said: Mapping[Pair, Mapping[str, np.ndarray]],
+    number: int,
+) -> Fold:
+    """What the networks without a fold say of it together, as far as they are to be trusted on the others."""
+    of_both = {pair: (split.validation, split.test) for pair, split in splits.items() if number in pair}
+    own = next(both[pair.index(number)] for pair, both in of_both.items())
+    others = {pair: both[1 - pair.index(number)] for pair, both in of_both.items()}
+    known = np.concatenate([said[pair]["logits"][cases] for pair, cases in others.items()])
+    head = Head.chosen("us", Answered(samples.take(np.concatenate(list(others.values()))), {"us": known}))
+    logits = np.mean([said[pair]["logits"][own] for pair in others], axis=0)
+    odds = evaluate.margin(logits) / head.temperature
     told = {
-        "epoch_chosen": max(line["epoch"] for line in log_lines(run) if line["chosen"]),
         "temperature": head.temperature,
         "operating_point": head.point,
-        "auc": asdict(evaluate.auc_delong(test.label, odds)),
+        "auc": asdict(evaluate.auc_delong(samples.take(own).label, odds)),
     }
-    return Fold(odds, expit(odds) >= head.point, kept, told)
+    return Fold(own, odds, expit(odds) >= head.point, told)
+
+
+def _mean_shares(
+    said: Mapping[Pair, Mapping[str, np.ndarray]], masks: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The mean of what the networks attend to on each still, by mask; no number where every map is empty."""
+    shares = {name: np.stack([one[name] for one in said.values()]) for name in masks}
+    counts = {name: np.isfinite(x).sum(axis=0) for name, x in shares.items()}
+    with np.errstate(invalid="ignore"):
+        return {name: np.nansum(x, axis=0) / counts[name] for name, x in shares.items()}

@@ -198,7 +198,8 @@ def stills_figures(
 
     "at_one_half" are the rates where a probability of one half calls: no few validation stills chose it.
     """
-    attention = {name: _mean(values[np.isfinite(values)]) for name, values in shares.items()}
+    seen = {name: values[np.isfinite(values)] for name, values in shares.items()}
+    attention = {name: _mean(values) for name, values in seen.items() if len(values) > 1}
     half = _rates(samples.label, odds >= 0)
     return {**_figures(samples, odds, called), "at_one_half": half, "attention": attention}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from breastview.fusion.spec import NetworkSpec
 from model_training.recipe import Recipe
@@ -26,7 +26,15 @@ class Epoch:
 
 
 def plan(network: NetworkSpec, recipe: Recipe) -> tuple[Epoch, ...]:
-    """All epochs of a run in order; of the last phase, those at the final size may be chosen."""
+    """All epochs of a run in order; of the last phase, those at the final size may be chosen, or the last one
+    alone, as the recipe says."""
+    epochs = _epochs(network, recipe)
+    if recipe.keep == "best":
+        return epochs
+    return (*(replace(epoch, chosen=False) for epoch in epochs[:-1]), epochs[-1])
+
+
+def _epochs(network: NetworkSpec, recipe: Recipe) -> tuple[Epoch, ...]:
     sizes = [size for size, epochs in recipe.stages for _ in range(epochs)]
     if recipe.strategy != "staged" or len(network.modalities) == 1:
         return _phase("joint", network.modalities, True, sizes, recipe.trunk_rate, recipe)

@@ -18,6 +18,7 @@ _CHOICES = {
     "strategy": ("joint", "staged", SIMSIAM, HEADS_ONLY),
     "mri": ("registered", "native"),
     "precision": ("float32", "bfloat16", "float16"),
+    "keep": ("best", "last"),
 }
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
 
@@ -69,12 +70,13 @@ class Recipe:
     Neural Network, 2015).
     `repeats` says how often an epoch shows the cases of a source, where not once: few of a kind are learned
     too.
-    `outline` is the weight of a second task, to tell lesion from tissue pixel by pixel in US, where outlines
-    are known; what learns it falls away after training.
+    `outline` is the weight of a second task, to draw the lesion in US, for a network that draws outlines.
     `start_share` of the weights that training started from stays in what is kept: what they knew is forgotten
     less (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
     `frozen_norms` keeps the statistics of batch norms as pretrained weights brought them, for few pictures;
     their scales and offsets learn. `mri` is the input's: "registered" or "native".
+    `keep` says which epoch's weights are kept: those of the "best" by validation AUC, or of the "last", which
+    owes nothing to the validation cases.
     """
 
     stages: tuple[tuple[int, int], ...] = ((64, 6), (96, 3))
@@ -95,6 +97,7 @@ class Recipe:
     mri: str = "registered"
     start_share: float = 0.0
     frozen_norms: bool = False
+    keep: str = "best"
     precision: str = "float32"  # bfloat16 pays only where the processor computes in it
     seed: int = 7
     threads: int = 2

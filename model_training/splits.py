@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from model_training.cohort.samples import Samples, load_cohort, manifest
 TRAINING = ("train", "validation")  # the parts that training sees
 OWN_PARTS = "the cohort's own parts"  # the name of the split that a manifest fixes
 WHOLE = "the whole cohort"  # where nothing is kept back
+FEWEST_FOLDS = 3  # of which two can be left out
 VALIDATION_FOLDS = 5  # of what a fold trains on, one is kept to choose by
 
 
@@ -64,6 +65,30 @@ def folds(about: pd.DataFrame, count: int, repeats: int = 1, seed: int = 7) -> I
             inner = StratifiedGroupKFold(VALIDATION_FOLDS, shuffle=True, random_state=seed + 100 * number)
             train, validation = next(inner.split(label[rest], label[rest], cluster[rest]))
             yield checked(about, Split(rest[train], rest[validation], test, fold_name(number + 1, count)))
+
+
+def left_out(about: pd.DataFrame, count: int, seed: int = 7) -> dict[tuple[int, int], Split]:
+    """For every two of `count` folds, numbered from 1, the split that trains on the others: the first of the
+    two is its validation, the second its test, and either may be the other.
+
+    Raises:
+        SplitError: as `folds`, or there are no others.
+    """
+    if count < FEWEST_FOLDS:
+        raise SplitError(f"of {count} folds two cannot be left out: take {FEWEST_FOLDS} or more")
+    parts = [split.test for split in folds(about, count, seed=seed)]
+    return {
+        (one, two): checked(
+            about,
+            Split(
+                np.concatenate([part for k, part in enumerate(parts, 1) if k not in (one, two)]),
+                parts[one - 1],
+                parts[two - 1],
+                f"without folds {one} and {two} of {count}",
+            ),
+        )
+        for one, two in combinations(range(1, count + 1), 2)
+    }
 
 
 def fold_name(number: int, count: int) -> str:

@@ -11,19 +11,20 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from breastview.fusion.spec import read_spec, write_spec
+from breastview.fusion.spec import NetworkSpec, read_spec, write_spec
 from model_training import crossvalidate, evaluate
 from model_training.__main__ import app
 from model_training.calibrate import Answered, Head
 from model_training.cohort.samples import load_cohort
-from model_training.crossvalidate import cross_validate
+from model_training.crossvalidate import Training, cross_validate
 from model_training.initial import StartError
 from model_training.recipe import Recipe
 from model_training.run_folder import RunError, read_settings
-from model_training.splits import folds
+from model_training.splits import SplitError, folds, left_out
 
-RECIPE = Recipe(stages=((32, 1),), ema=0.5, threads=1)
-FOLDS = 2
+RECIPE = Recipe(stages=((32, 4),), batch=8, ema=0.5, threads=1, outline=1.0)
+HOW = Training(NetworkSpec("cnn", modalities=("us",), outlines=("us",)), RECIPE)
+FOLDS = 3
 METRIC = {"value", "low", "high", "n"}
 
 
@@ -48,7 +49,7 @@ def stills(tmp_path_factory):
 def made(stills, tmp_path_factory):
     """The folder of a cross-validation, and what was found."""
     folder = tmp_path_factory.mktemp("out")
-    return folder, cross_validate(stills, folder, "cnn", RECIPE, FOLDS)
+    return folder, cross_validate(stills, folder, HOW, FOLDS)
 
 
 def test_what_is_found_has_the_figures_of_stills_and_says_how_it_was_made(made):
@@ -58,32 +59,62 @@ def test_what_is_found_has_the_figures_of_stills_and_says_how_it_was_made(made):
     assert found["auc"]["n"] == found["n"] == 20 and found["malignant"] == 10
     assert set(found["attention"]) == {"lesion", "text"}
     assert 0 < found["attention"]["lesion"]["value"] < 1 and found["attention"]["text"]["value"] == 0
-    assert (found["trunk"], found["folds"], found["started_from"]) == ("cnn", 2, "random weights")
+    assert (found["trunk"], found["outlines"]) == ("cnn", True)
+    assert (found["folds"], found["networks"], found["started_from"]) == (3, 3, "random weights")
     assert found["seeds"] == {"folds": 7, "training": 7}
-    assert found["recipe"]["stages"] == ((32, 1),)
-    assert list(found["each_fold"]) == ["fold 1/2", "fold 2/2"]
+    assert found["recipe"]["stages"] == ((32, 4),)
+    assert found["recipe"]["keep"] == "last"
+    assert list(found["each_fold"]) == ["fold 1/3", "fold 2/3", "fold 3/3"]
 
 
-def test_the_pooled_figures_are_those_of_each_stills_own_fold(made):
+def test_a_fold_is_answered_by_all_networks_without_it_and_trusted_as_far_as_the_others_tell(made):
     folder, found = made
     samples = load_cohort(folder / "stills")
+    parts = {number: split.test for number, split in enumerate(folds(samples.about, FOLDS), 1)}
+    said = {}
+    for pair in ((1, 2), (1, 3), (2, 3)):
+        with np.load(folder / "without-{}-{}".format(*pair) / "answers.npz") as kept:
+            cases = np.concatenate([parts[number] for number in pair])
+            said[pair] = dict(zip(cases.tolist(), kept["logits"], strict=True))
     odds = np.full(len(samples), np.nan)
     called = np.zeros(len(samples), bool)
-    for number, split in enumerate(folds(samples.about, FOLDS), 1):
-        with np.load(folder / f"fold-{number}" / "answers.npz") as kept:
-            head = Head.chosen("us", Answered(samples.take(split.validation), {"us": kept["validation"]}))
-            odds[split.test] = evaluate.margin(kept["test"]) / head.temperature
-            called[split.test] = evaluate.calibrated(kept["test"], head.temperature) >= head.point
+    for number, own in parts.items():
+        known = {
+            case: said[pair][case]
+            for pair in said
+            if number in pair
+            for case in parts[sum(pair) - number].tolist()
+        }
+        head = Head.chosen(
+            "us", Answered(samples.take(np.array(list(known))), {"us": np.stack(list(known.values()))})
+        )
+        logits = np.stack(
+            [[said[pair][case] for case in own.tolist()] for pair in said if number in pair]
+        ).mean(axis=0)
+        odds[own] = evaluate.margin(logits) / head.temperature
+        called[own] = evaluate.calibrated(logits, head.temperature) >= head.point
     assert found["auc"]["value"] == pytest.approx(evaluate.auc(samples.label, odds))
     assert found["accuracy"]["value"] == pytest.approx((called == samples.label).mean())
     at_one_half = found["at_one_half"]["accuracy"]["value"]
     assert at_one_half == pytest.approx(((odds >= 0) == samples.label).mean())
 
 
-def test_a_fold_that_has_answered_is_kept_and_one_that_was_killed_is_made(made, stills, monkeypatch):
+def test_two_folds_are_left_out_whole_and_two_folds_are_too_few(made):
+    samples = load_cohort(made[0] / "stills")
+    splits = left_out(samples.about, FOLDS)
+    for (one, two), split in splits.items():
+        parts = [split.train, split.validation, split.test]
+        assert sorted(np.concatenate(parts)) == list(range(len(samples)))
+        assert split.name == f"without folds {one} and {two} of 3"
+    assert np.array_equal(splits[1, 2].test, splits[1, 3].train)
+    with pytest.raises(SplitError, match="of 2 folds two cannot be left out: take 3 or more"):
+        left_out(samples.about, 2)
+
+
+def test_a_network_that_has_answered_is_kept_and_one_that_was_killed_is_made(made, stills, monkeypatch):
     folder, found = made
     assert not list(folder.rglob("*.pt"))
-    (folder / "fold-2" / "answers.npz").unlink()
+    (folder / "without-1-3" / "answers.npz").unlink()
     trained = []
 
     def noted(training, validation, run, *rest):
@@ -92,28 +123,30 @@ def test_a_fold_that_has_answered_is_kept_and_one_that_was_killed_is_made(made, 
 
     train = crossvalidate.train
     monkeypatch.setattr(crossvalidate, "train", noted)
-    assert cross_validate(stills, folder, "cnn", RECIPE, FOLDS) == found
-    assert trained == ["fold-2"]
+    assert cross_validate(stills, folder, HOW, FOLDS) == found
+    assert trained == ["without-1-3"]
 
 
 def test_a_folder_of_another_recipe_or_other_pictures_is_refused(made, stills):
     folder, _ = made
-    with pytest.raises(RunError, match=r"batch was 16, is 8"):
-        cross_validate(stills, folder, "cnn", replace(RECIPE, batch=8), FOLDS)
+    with pytest.raises(RunError, match=r"batch was 8, is 4"):
+        cross_validate(stills, folder, replace(HOW, recipe=replace(RECIPE, batch=4)), FOLDS)
     with pytest.raises(RunError, match="train_sha256 was"):
-        cross_validate(stills, folder, "cnn", RECIPE, FOLDS, fixed_magnification=True)
+        cross_validate(stills, folder, HOW, FOLDS, fixed_magnification=True)
 
 
 def test_the_command_line_writes_what_it_shows(stills, tmp_path):
     (tmp_path / "own.toml").write_text("stages = [[32, 1]]\nthreads = 1")
     file = tmp_path / "found.json"
-    command = ["crossvalidate", str(stills), str(tmp_path / "o"), "--trunk", "cnn", "--folds", "2"]
-    given = ["--recipe", str(tmp_path / "own.toml"), "--without-marks", "--json", str(file)]
+    command = ["crossvalidate", str(stills), str(tmp_path / "o"), "--trunk", "cnn", "--folds", "3"]
+    given = ["--outlines", "--recipe", str(tmp_path / "own.toml"), "--without-marks", "--json", str(file)]
     result = CliRunner().invoke(app, [*command, *given])
     assert result.exit_code == 0, result.output
     assert json.loads(file.read_text())["without_marks"] is True
     assert "started_from             random weights" in result.output
-    assert read_settings(tmp_path / "o" / "fold-1").cases.split == "fold 1/2"
+    settings = read_settings(tmp_path / "o" / "without-1-2")
+    assert settings.cases.split == "without folds 1 and 2 of 3"
+    assert settings.network.outlines == ("us",)
 
 
 def test_a_bundle_that_has_seen_stills_is_no_start(stills, tmp_path, small_bundle):
@@ -121,7 +154,7 @@ def test_a_bundle_that_has_seen_stills_is_no_start(stills, tmp_path, small_bundl
     spec = read_spec(bundle)
     write_spec(bundle, replace(spec, us_scope=replace(spec.scope, sources=("stills",))))
     with pytest.raises(StartError, match="was trained on stills, perhaps on those"):
-        cross_validate(stills, tmp_path / "o", "cnn", RECIPE, FOLDS, start=bundle)
+        cross_validate(stills, tmp_path / "o", replace(HOW, start=bundle), FOLDS)
     assert not (tmp_path / "o").exists()
 
 
@@ -131,4 +164,4 @@ def test_weights_to_start_from_that_do_not_fit_are_told_before_anything_is_train
     command = ["crossvalidate", str(stills), str(tmp_path), "--start", str(small_bundle)]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 1 and "to be trained is" in result.output
-    assert not (tmp_path / "fold-1").exists()
+    assert not (tmp_path / "without-1-2").exists()
