@@ -275,13 +275,13 @@ def _outline_loss(drawn: list[torch.Tensor], batch: Batch, recipe: Recipe) -> to
     truth = F.interpolate(batch.outline, size=said.shape[-2:], mode="area").clamp(0, 1)
     entropy = F.binary_cross_entropy_with_logits(said, truth, reduction="none").mean(dim=(1, 2, 3))
     lesion = said.sigmoid()
-    common, both = ((x).sum(dim=(1, 2, 3)) for x in (2 * lesion * truth, lesion + truth))
+    common, both = (x.sum(dim=(1, 2, 3)) for x in (2 * lesion * truth, lesion + truth))
     return recipe.outline * (batch.weight["us"] * (entropy + 1 - (common + 1) / (both + 1))).sum()
 
 
 def _pairs(average: FusionNetwork, net: FusionNetwork) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Weights and statistics of an average and of the network that it follows, in one order. What only learns
-    is not among them, nor are the norms' counters, which nothing reads."""
+    """Weights and statistics of an average and of the network that it follows, in one order; not the norms'
+    counters, which nothing reads."""
     own = {name: x for name, x in _tensors(average).items() if x.is_floating_point()}
     learned = _tensors(net)
     return list(own.values()), [learned[name] for name in own]

@@ -79,7 +79,8 @@ def main() -> None:
         rows = measure(given.cases, given.seed, pool.map)
         if given.snap_cases:
             rows |= snap_rows(given.snap_cases, given.seed, spread=pool.map)
-    for name, row in rows.items():
+    rows = {name: {key: x for key, x in row.items() if np.isfinite(x)} for name, row in rows.items()}
+    for name, row in rows.items():  # a mean over nothing is no figure: JSON has no NaN
         print(f"{name:34}", "  ".join(f"{key} {value:.3g}" for key, value in row.items()))
     given.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
