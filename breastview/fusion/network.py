@@ -22,7 +22,7 @@ class FusionNetwork(nn.Module):
     A modality that is absent is left out of `maps`: it is masked, never imputed. There is a trunk a modality,
     and one more for US without MRI where the spec asks for it: such pictures come from elsewhere, and look
     otherwise (Chang et al., Domain-specific batch normalization, CVPR 2019). That one may be of another kind
-    with as many features. Trunks that have an outliner draw the lesion and are read by its outline too.
+    with as many features. Trunks that have an outliner draw the lesion and are read by its outline.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:

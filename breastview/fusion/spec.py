@@ -70,7 +70,7 @@ class NetworkSpec:
     features, which then shares nothing; empty: that of the others, with their convolutions;
     `checks_registration`: whether it can tell that US and MRI do not show the same place; `checks_likeness`:
     for which trunks it can tell that a crop is unlike those it was measured on; `outlines`: which trunks of
-    US draw the lesion and are read by its outline too."""
+    US draw the lesion and are read by its outline."""
 
     trunk: str = "resnet101"
     shared: bool = True
