@@ -107,7 +107,7 @@ def _own_us_only(network: NetworkSpec) -> str:
 def _outlines(network: NetworkSpec) -> str:
     """Which ultrasound images are read by the lesion's outline too."""
     images = " and the ".join(_IMAGES[name] for name in network.outlines)
-    told = f"in the {images} the lesion is drawn, and its inside, rim and surroundings are read too; "
+    told = f"in the {images} the lesion is drawn, and its inside, rim and surroundings are read; "
     return told if images else ""
 
 
