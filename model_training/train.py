@@ -314,9 +314,11 @@ def _close(
     origin: str,
 ) -> None:
     """Measure the network that would be kept, keep it where it is the best so far, and write log and
-    checkpoint."""
+    checkpoint. Where the last epoch is kept none before it is measured."""
     progress = state.progress
-    aucs = aucs_by_head(predict(kept, validation, epoch.size_px, mri=recipe.mri), validation)
+    measured = epoch.chosen or recipe.keep == "best"
+    said = predict(kept, validation, epoch.size_px, mri=recipe.mri) if measured else {}
+    aucs = aucs_by_head(said, validation)
     only = state.net.head.modalities
     head = "fused" if len(only) > 1 else only[0]
     if epoch.chosen and aucs[head] >= progress.chosen_auc:
@@ -332,7 +334,7 @@ def _close(
         "started_from": origin,
         **aucs,
         "chosen": progress.chosen_epoch == progress.epoch,
-        "chosen_by": f"validation AUC, {head} head",
+        "chosen_by": f"validation AUC, {head} head" if recipe.keep == "best" else "being the last",
     }
     run_folder.write_line(run, line)
     _scalars(board, state, {"loss": loss, **{f"auc/{name}": value for name, value in aucs.items()}})

@@ -208,6 +208,7 @@ def test_the_last_epoch_is_kept_where_nothing_is_to_be_chosen(cohort, tmp_path):
     train(cohort, tmp_path / "run", NETWORK, replace(ONCE, stages=((SIDE_PX, 3),), keep="last"))
     lines = log_lines(tmp_path / "run")
     assert [line["chosen"] for line in lines] == [False, False, True]
+    assert ["fused" in line for line in lines] == [False, False, True]  # none before it is measured
 
 
 def test_the_average_follows_every_weight_once_also_the_shared_ones(cohort, tmp_path):
