@@ -19,22 +19,25 @@ class Outliner(nn.Module):
     they are a small part. The outline is learned from drawn ones.
     """
 
-    WIDTH, FINE = 48, 32
+    LARGEST = 48  # features while drawing
 
     def __init__(self, stages: Sequence[int]) -> None:
         """`stages` are the features of the stages' maps; the last ones' are those of what it tells."""
         super().__init__()
-        width, fine = self.WIDTH, self.FINE
+        self.features = stages[-1]
+        width = min(self.LARGEST, self.features // 5)
+        fine = width * 2 // 3
         self.narrow = nn.ModuleList(_convolved(features, width, 1) for features in stages)
         self.join = nn.ModuleList(_convolved(2 * width, width) for _ in stages[1:])
         self.finest = _convolved(width, fine)
         self.pixels = nn.Conv2d(fine, 4, 1)
         self.hidden, self.withheld = nn.Dropout2d(0.2), nn.Dropout2d(0.3)
-        self.tells = nn.Conv2d(3 * (width + fine), stages[-1], 1)
 
     def forward(self, stages: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """What the outline tells, maps (n, features, h, w) as large as the last of the `stages`, and the
-        outline itself: log odds (n, 1, 4h₀, 4w₀) of lesion, where the first, finest of them has h₀ by w₀."""
+        outline itself: log odds (n, 1, 4h₀, 4w₀) of lesion, where the first, finest of them has h₀ by w₀.
+
+        What it tells is fewer features than the trunk's, which few lesions can teach; the others are zero."""
         *finer, seen = (self.hidden(narrow(x)) for narrow, x in zip(self.narrow, stages, strict=True))
         for x, join in zip(reversed(finer), self.join, strict=True):
             seen = join(torch.cat([F.interpolate(seen, size=x.shape[-2:], mode="bilinear"), x], dim=1))
@@ -46,7 +49,8 @@ class Outliner(nn.Module):
             F.adaptive_avg_pool2d(x, (height, width))
             for x in (*_weighted(seen, F.avg_pool2d(zones, 2)), *_weighted(finest, zones))
         ]
-        return self.tells(self.withheld(torch.cat(told, dim=1))), outline
+        seen = self.withheld(torch.cat(told, dim=1))
+        return F.pad(seen, (0, 0, 0, 0, 0, self.features - seen.shape[1])), outline
 
 
 def _zones(lesion: torch.Tensor) -> torch.Tensor:
