@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from breastview.fusion.bundle import load_bundle
-from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, US_ONLY, InputSpec, NetworkSpec, read_spec
+from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, InputSpec, NetworkSpec, read_spec
 from breastview.whole import write_whole
 from model_training.agreement import train_check
 from model_training.cohort.commands import cohort_commands
@@ -53,9 +53,6 @@ app.add_typer(cohort_commands, name="cohort")
 app.command()(judge)
 Trunk = Annotated[str, typer.Option(help=", ".join(TRUNKS))]
 Modalities = Annotated[str, typer.Option(help="us, mri, or both")]
-Outlines = Annotated[
-    bool, typer.Option("--outlines", help="Draw the lesion in US, and read it by its outline")
-]
 Separate = Annotated[bool, typer.Option("--separate", help="A trunk of its own for each modality")]
 OwnUsOnly = Annotated[
     bool,
@@ -76,7 +73,6 @@ def train(
     fusion: Annotated[str, typer.Option(help=", ".join(FUSIONS))] = "weighted",
     separate: Separate = False,
     own_us_only: OwnUsOnly = False,
-    outlines: Outlines = False,
     recipe: Annotated[
         str, typer.Option(help="demonstration, paper, small, or a TOML file")
     ] = "demonstration",
@@ -86,10 +82,7 @@ def train(
 ) -> None:
     """Train on a cached cohort, with torchrun in several processes; a killed run goes on where it was."""
     network = replace(
-        _network(trunk, modalities, separate, fusion),
-        own_us_only=own_us_only,
-        own_us_only_head=own_us_only,
-        outlines=(US_ONLY if own_us_only else "us",) * outlines,
+        _network(trunk, modalities, separate, fusion), own_us_only=own_us_only, own_us_only_head=own_us_only
     )
     how = read_recipe(recipe)
     training, validation = _parts(cohort_folder, fold, TRAINING)
@@ -222,7 +215,6 @@ def _commands(settings: Settings, folds: Sequence[str], sources: set[str], last:
     options = f"--trunk {network.trunk} --fusion {network.fusion}"
     options += f" --modalities {network.modalities[0]}" * (len(network.modalities) == 1)
     options += " --separate" * (not network.shared) + " --own-us-only" * network.own_us_only
-    options += " --outlines" * bool(network.outlines)
     if settings.recipe.strategy == HEADS_ONLY:
         begin, options = "refit", "--start BUNDLE"
     commands += [f"{begin} C {run} {options}{own}" for run, own in zip(_runs(folds), chosen, strict=True)]
@@ -279,7 +271,6 @@ def crossvalidate(
     trunk: Trunk = "resnet101",
     recipe: Annotated[str, typer.Option(help="A preset, or a TOML file")] = "stills",
     folds: Annotated[int, typer.Option(min=3)] = 5,
-    outlines: Outlines = False,
     start: Start = None,
     imagenet: ImageNet = None,
     fixed_magnification: Annotated[bool, typer.Option(help="Hide the lesion's size")] = False,
@@ -288,8 +279,7 @@ def crossvalidate(
 ) -> None:
     """Train and test networks of US on labelled stills, one without every two folds; a killed one goes on
     where it was."""
-    network = replace(_network(trunk, "us", False), outlines=("us",) * outlines)
-    how = Training(network, read_recipe(recipe), start, imagenet)
+    how = Training(_network(trunk, "us", separate=False), read_recipe(recipe), start, imagenet)
     _tell(cross_validate(stills, folder, how, folds, fixed_magnification, without_marks), json)
 
 

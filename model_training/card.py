@@ -78,7 +78,7 @@ def card_parts(spec: ModelSpec) -> tuple[Part, ...]:
     """What the card says."""
     network = (
         f"Network: {spec.network.trunk}, {_SHARING[spec.network.shared]}, {_FUSING[spec.network.fusion]}; "
-        f"{_own_us_only(spec.network)}{_outlines(spec.network)}"
+        f"{_own_us_only(spec.network)}"
         f"{spec.input.size_px}² px; MRI {_PLANES[spec.input.mri_input]}; weights kept as int8."
     )
     scope = (
@@ -102,13 +102,6 @@ def _own_us_only(network: NetworkSpec) -> str:
     if network.us_only_trunk:
         return f"a {network.us_only_trunk} of its own for ultrasound without MRI; "
     return _OWN_US_ONLY[network.own_us_only, network.own_us_only_head]
-
-
-def _outlines(network: NetworkSpec) -> str:
-    """Which ultrasound images are read by the lesion's outline too."""
-    images = " and the ".join(_IMAGES[name] for name in network.outlines)
-    told = f"in the {images} the lesion is drawn, and its inside, rim and surroundings are read; "
-    return told if images else ""
 
 
 def _made(training: Mapping[str, Any]) -> tuple[str, ...]:

@@ -104,7 +104,6 @@ def cross_validate(
         "fixed_magnification": fixed_magnification,
         "without_marks": without_marks,
         "trunk": how.network.trunk,
-        "outlines": bool(how.network.outlines),
         "started_from": origin,
         "folds": count,
         "networks": len(said),

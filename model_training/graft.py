@@ -27,7 +27,7 @@ from model_training.run_folder import RunError, Settings, load_average, read_set
 from model_training.scope import scope_of
 
 T = TypeVar("T")
-_PLACES = {f"{part}.us.": f"{part}.{US_ONLY}." for part in ("trunks", "outliners", "head.single")}
+_PLACES = {"trunks.us.": f"trunks.{US_ONLY}.", "head.single.us.": f"head.single.{US_ONLY}."}
 _OF_US_ONLY = (*_PLACES.values(), f"likeness.{US_ONLY}.")
 
 
@@ -92,16 +92,9 @@ def _others(figures: dict[str, T]) -> dict[str, T]:
 
 def _with_us_only(held: NetworkSpec, own: NetworkSpec) -> NetworkSpec:
     """The network of the bundle, with the trunk of its own for US without MRI."""
-    checks, outlines = (
-        tuple(name for name in names if name != US_ONLY) for names in (held.checks_likeness, held.outlines)
-    )
+    checks = tuple(name for name in held.checks_likeness if name != US_ONLY)
     return replace(
-        held,
-        own_us_only=True,
-        own_us_only_head=True,
-        us_only_trunk=own.trunk,
-        checks_likeness=checks,
-        outlines=(*outlines, *((US_ONLY,) * bool(own.outlines))),
+        held, own_us_only=True, own_us_only_head=True, us_only_trunk=own.trunk, checks_likeness=checks
     )
 
 

@@ -59,7 +59,6 @@ def _from_bundle(net: FusionNetwork, network: NetworkSpec, start: Path) -> str:
     held = bundle.spec.network
     _check_fits(held, network, f"the bundle {start}")
     kept = bundle.network.state_dict()  # checks are made anew, when the trunks stand
-    kept = {**{name: x for name, x in net.state_dict().items() if name.startswith("outliners.")}, **kept}
     net.load_state_dict({name: _share(name, _kept(kept, name), held, network) for name in net.state_dict()})
     part = "" if network.modalities == held.modalities else f"{network.modalities[0]} of "
     return f"{part}{bundle.spec.name}, weights {bundle.spec.weights_sha256[:12]}"
@@ -81,8 +80,8 @@ def _from_pretrained(net: FusionNetwork, network: NetworkSpec, run: Path) -> str
 
 def _check_fits(held: NetworkSpec, network: NetworkSpec, holder: str) -> None:
     """Raises StartError unless `holder`'s network is the one to be trained, or holds its only modality."""
-    free = {name: getattr(network, name) for name in ("checks_registration", "checks_likeness", "outlines")}
-    same = replace(held, **free)
+    checks = {name: getattr(network, name) for name in ("checks_registration", "checks_likeness")}
+    same = replace(held, **checks)
     if network.own_us_only or len(network.modalities) == 1:
         names = ("own_us_only", "own_us_only_head", *(("us_only_trunk",) * (len(network.modalities) == 1)))
         own = {name: getattr(network, name) for name in names}

@@ -26,6 +26,7 @@ from model_training import run_folder
 from model_training.batches import Batch, batches, known, showings
 from model_training.cohort.samples import Samples
 from model_training.initial import RANDOM, initial
+from model_training.outline import Outlining
 from model_training.plan import Epoch, plan, schedule
 from model_training.predict import predict
 from model_training.recipe import Recipe, RecipeError, check_fits, check_size, check_sources
@@ -123,10 +124,8 @@ def usable(samples: Samples, network: NetworkSpec, recipe: Recipe, name: str) ->
 
 
 def _check_outlines(training: Samples, network: NetworkSpec, recipe: Recipe) -> None:
-    if recipe.outline > 0 and (training.outline is None or not network.outlines):
-        raise RecipeError(
-            "outline needs a network that draws outlines (--outlines) and a cohort that has them: take 0"
-        )
+    if recipe.outline > 0 and (training.outline is None or "us" not in network.modalities):
+        raise RecipeError("outline needs US and outlines of lesions, which network or cohort lacks: take 0")
 
 
 def _state(
@@ -135,6 +134,8 @@ def _state(
     net = net.to(device)
     average = FusionNetwork(network).to(device).to(memory_format=torch.channels_last)
     average.load_state_dict(net.state_dict())
+    if recipe.outline > 0:
+        net = Outlining.of(net, network).to(device)
     join_norms(net, team)
     scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
     fused = device.type == "cuda"
@@ -142,14 +143,15 @@ def _state(
 
 
 def _groups(net: FusionNetwork, recipe: Recipe) -> list[dict[str, Any]]:
-    """Trunks and what reads them apart; no weight decay on norms, biases and the fusion prior."""
+    """Trunks and heads apart; no weight decay on norms, biases and the fusion prior."""
+    outliners = [net.outliner] if isinstance(net, Outlining) else []
     return [
         {
             "params": [p for p in part.parameters() if (p.ndim > 1) == decayed],
             "weight_decay": recipe.weight_decay * decayed,
             "trunk": part is net.trunks,
         }
-        for part in (net.trunks, net.outliners, net.head)
+        for part in (net.trunks, net.head, *outliners)
         for decayed in (True, False)
     ]
 
@@ -200,7 +202,7 @@ def modes(net: FusionNetwork, epoch: Epoch, recipe: Recipe) -> None:
     if epoch.trunk_rate == 0:
         net.trunks.eval()
     if recipe.frozen_norms:
-        for norm in _norms(net.trunks):
+        for norm in _norms(net):
             norm.eval()
 
 
@@ -217,20 +219,19 @@ def _step(state: State, batch: Batch, epoch: Epoch, recipe: Recipe, team: Team) 
     """One step; returns this process's part of the batch's loss, which is no number where its gradient is
     none."""
     device = batch.present.device
-    net = state.net
-    with torch.autocast(device.type, _DTYPES.get(recipe.precision), enabled=recipe.precision in _DTYPES):
-        with torch.set_grad_enabled(epoch.trunk_rate > 0):
-            stages = {name: net.stages(name, net.first(name, x)) for name, x in batch.inputs.items()}
-        read = {name: net.read(name, x) for name, x in stages.items()}
+    with (
+        torch.set_grad_enabled(epoch.trunk_rate > 0),
+        torch.autocast(device.type, _DTYPES.get(recipe.precision), enabled=recipe.precision in _DTYPES),
+    ):
+        maps = {name: state.net.trunk(name, x) for name, x in batch.inputs.items()}
     there = dict(zip(epoch.modalities, batch.known.T, strict=True))
-    maps = {name: placed(x.float(), there[modality_of(name)]) for name, (x, _) in read.items()}
-    drawn = [outline.float() for _, outline in read.values() if outline is not None]
-    loss = _loss(net, maps, batch, epoch, recipe) + _outline_loss(drawn, batch, recipe)
+    maps = {name: placed(x.float(), there[modality_of(name)]) for name, x in maps.items()}
+    loss = _loss(state.net, maps, batch, epoch, recipe)
     state.optimiser.zero_grad(set_to_none=True)
     state.scaler.scale(loss).backward()
-    team.add_gradients(net)
+    team.add_gradients(state.net)
     state.scaler.unscale_(state.optimiser)
-    norm = nn.utils.clip_grad_norm_(net.parameters(), LARGEST_NORM)
+    norm = nn.utils.clip_grad_norm_(state.net.parameters(), LARGEST_NORM)
     state.scaler.step(state.optimiser)
     state.scaler.update()
     loss = loss.detach()
@@ -257,31 +258,32 @@ def _loss(
     def entropy(name: str, logits: torch.Tensor) -> torch.Tensor:
         return (batch.weight[name] * F.cross_entropy(logits, batch.target[name], reduction="none")).sum()
 
+    outlined = _outline_loss(net, maps, batch, recipe)
     if not epoch.fused:
         (name,) = maps
-        return entropy(modality_of(name), net.head.classifier(name)(maps[name].mean(dim=(2, 3))))
+        return entropy(modality_of(name), net.head.classifier(name)(maps[name].mean(dim=(2, 3)))) + outlined
     logits = net.head(maps, batch.present)
     single = torch.stack([entropy(name, logits[name]) for name in map(modality_of, maps)])
     fused = 0.0 if all(map(net.head.is_apart, maps)) else entropy("fused", logits["fused"])
-    return fused + recipe.auxiliary * single.sum()
+    return fused + recipe.auxiliary * single.sum() + outlined
 
 
-def _outline_loss(drawn: list[torch.Tensor], batch: Batch, recipe: Recipe) -> torch.Tensor | float:
-    """At the recipe's weight, what outlines (n, 1, h, w) in log odds lack: cross-entropy a pixel, and 1 −
-    Dice (Milletari et al., V-Net, 3DV 2016), by which a small lesion counts as a large one."""
-    if recipe.outline == 0 or batch.outline is None or not drawn:
+def _outline_loss(
+    net: FusionNetwork, maps: dict[str, torch.Tensor], batch: Batch, recipe: Recipe
+) -> torch.Tensor | float:
+    """Cross-entropy a pixel of what is lesion in US, at the recipe's weight."""
+    seen = [x for name, x in maps.items() if modality_of(name) == "us"]
+    if not isinstance(net, Outlining) or not seen or batch.outline is None:
         return 0.0
-    (said,) = drawn
+    said = net.outliner(seen[0])
     truth = F.interpolate(batch.outline, size=said.shape[-2:], mode="area").clamp(0, 1)
     entropy = F.binary_cross_entropy_with_logits(said, truth, reduction="none").mean(dim=(1, 2, 3))
-    lesion = said.sigmoid()
-    common, both = (x.sum(dim=(1, 2, 3)) for x in (2 * lesion * truth, lesion + truth))
-    return recipe.outline * (batch.weight["us"] * (entropy + 1 - (common + 1) / (both + 1))).sum()
+    return recipe.outline * (batch.weight["us"] * entropy).sum()
 
 
 def _pairs(average: FusionNetwork, net: FusionNetwork) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Weights and statistics of an average and of the network that it follows, in one order; not the norms'
-    counters, which nothing reads."""
+    """Weights and statistics of an average and of the network that it follows, in one order. What only learns
+    is not among them, nor are the norms' counters, which nothing reads."""
     own = {name: x for name, x in _tensors(average).items() if x.is_floating_point()}
     learned = _tensors(net)
     return list(own.values()), [learned[name] for name in own]

@@ -8,7 +8,6 @@ import torch
 import torchvision
 from torch import nn
 
-from breastview.fusion.outliner import Outliner
 from breastview.fusion.spec import CHANNELS, FEATURES, MODALITIES, US_ONLY, NetworkSpec
 
 CLASSES = 2
@@ -22,7 +21,7 @@ class FusionNetwork(nn.Module):
     A modality that is absent is left out of `maps`: it is masked, never imputed. There is a trunk a modality,
     and one more for US without MRI where the spec asks for it: such pictures come from elsewhere, and look
     otherwise (Chang et al., Domain-specific batch normalization, CVPR 2019). That one may be of another kind
-    with as many features. Trunks that have an outliner draw the lesion and are read by its outline.
+    with as many features.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
@@ -36,10 +35,6 @@ class FusionNetwork(nn.Module):
         if spec.own_us_only and not spec.us_only_trunk:
             share_convolutions(self.trunks["us"], self.trunks[US_ONLY])
         self.agreement = Agreement() if spec.checks_registration else None
-        self.outliners = nn.ModuleDict(
-            {name: Outliner((*_STAGES[kinds[name]][1], FEATURES[kinds[name]])) for name in spec.outlines}
-        )
-        self.stage_ends = {name: _STAGES[kind][0] for name, kind in kinds.items()}
         self.first_layers, features = _FIRST[spec.trunk]
         self.likeness = nn.ModuleDict({name: Likeness(2 * features) for name in spec.checks_likeness})
         apart = (US_ONLY,) if spec.own_us_only_head else ()
@@ -60,22 +55,7 @@ class FusionNetwork(nn.Module):
 
     def rest(self, name: str, first: torch.Tensor) -> torch.Tensor:
         """Feature maps as of `trunk`, from the maps of its first stage."""
-        return self.read(name, self.stages(name, first))[0]
-
-    def stages(self, name: str, first: torch.Tensor) -> list[torch.Tensor]:
-        """The maps that a trunk is read by, from those of its first stage: of the stages that an outline is
-        drawn from, where it has an outliner, and the last ones."""
-        layers, at, maps = self._layers(name), self.first_layers, [first]
-        ends = self.stage_ends[name] if name in self.outliners else ()
-        for end in (*ends, len(layers)):
-            maps.append(layers[at:end](maps[-1]))
-            at = end
-        return maps[1:]
-
-    def read(self, name: str, stages: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Feature maps as of `trunk`, from its `stages`, and the lesion's outline in log odds where it has an
-        outliner."""
-        return self.outliners[name](stages) if name in self.outliners else (stages[-1], None)
+        return self._layers(name)[self.first_layers :](first)
 
     def unlikeness(self, name: str, first: torch.Tensor) -> torch.Tensor:
         """How far (n,) first maps of one trunk are from those that `likeness` was fitted to."""
@@ -246,13 +226,7 @@ _TRUNKS: dict[str, Callable[[str, NetworkSpec], nn.Module]] = {
     "resnet50": _resnet("resnet50"),
     "cnn": _cnn,
 }
-_FIRST = {"resnet101": (5, 256), "resnet50": (5, 256), "cnn": (4, 32)}  # first stage: layers, features
-_RESNET_STAGES = ((5, 6, 7), (256, 512, 1024))
-_STAGES = {  # where stages of 1/4, 1/8 and 1/16 of the input's side end, and their features
-    "resnet101": _RESNET_STAGES,
-    "resnet50": _RESNET_STAGES,
-    "cnn": ((8, 12, 16), (64, 128, 128)),
-}
+_FIRST = {"resnet101": (5, 256), "resnet50": (5, 256), "cnn": (4, 32)}  # layers of the first stage, features
 
 
 def side_by_side(maps: torch.Tensor) -> torch.Tensor:

@@ -69,8 +69,7 @@ class NetworkSpec:
     `own_us_only_head`: a classifier of its own too; `us_only_trunk`: one of `TRUNKS` with as many
     features, which then shares nothing; empty: that of the others, with their convolutions;
     `checks_registration`: whether it can tell that US and MRI do not show the same place; `checks_likeness`:
-    for which trunks it can tell that a crop is unlike those it was measured on; `outlines`: which trunks of
-    US draw the lesion and are read by its outline."""
+    for which trunks it can tell that a crop is unlike those it was measured on."""
 
     trunk: str = "resnet101"
     shared: bool = True
@@ -82,7 +81,6 @@ class NetworkSpec:
     us_only_trunk: str = ""
     checks_registration: bool = False
     checks_likeness: tuple[str, ...] = ()
-    outlines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -43,30 +43,6 @@ def test_trunks_and_head_are_the_whole_network():
     assert all(torch.equal(split[name], whole[name]) for name in ("fused", "us", "mri"))
 
 
-@pytest.mark.parametrize("trunk", TRUNKS)
-def test_an_outliner_draws_as_fine_as_the_picture_and_adds_to_what_the_trunk_sees(trunk):
-    net = shapes_only(NetworkSpec(trunk, modalities=("us",), outlines=("us",)))
-    maps, outline = net.read("us", net.stages("us", net.first("us", US.to("meta"))))
-    assert tuple(maps.shape[1:]) == MAPS[trunk] and outline.shape == US.shape
-
-
-def test_what_the_outliner_adds_follows_the_lesion_and_is_in_all_that_reads_the_trunk():
-    torch.manual_seed(0)
-    net = FusionNetwork(replace(SPEC.network, outlines=("us",))).eval()
-    plain = FusionNetwork(SPEC.network).eval()
-    plain.load_state_dict({name: net.state_dict()[name] for name in plain.state_dict()})
-    with torch.no_grad():
-        maps = net.read("us", net.stages("us", net.first("us", US)))[0]
-        assert torch.equal(net.trunk("us", US), maps)
-        assert torch.equal(net.rest("us", net.first("us", US)), maps)
-        assert not torch.allclose(maps, plain.trunk("us", US))
-        assert torch.equal(net.trunk("mri", MRI), plain.trunk("mri", MRI))
-        net.outliners["us"].pixels.bias.add_(100.0)  # all is lesion
-        everywhere = net.read("us", net.stages("us", net.first("us", US)))
-    assert (everywhere[1] > 50).all() and not torch.allclose(everywhere[0], maps)
-    assert plain.read("us", plain.stages("us", plain.first("us", US)))[1] is None
-
-
 def test_resnet_101_is_the_papers():
     net = shapes_only(NetworkSpec(shared=False, dilated=False))
     for name, channels in (("us", 1), ("mri", 8)):

@@ -23,7 +23,7 @@ from model_training.run_folder import RunError, read_settings
 from model_training.splits import SplitError, folds, left_out
 
 RECIPE = Recipe(stages=((32, 4),), batch=8, ema=0.5, threads=1, outline=1.0)
-HOW = Training(NetworkSpec("cnn", modalities=("us",), outlines=("us",)), RECIPE)
+HOW = Training(NetworkSpec("cnn", modalities=("us",)), RECIPE)
 FOLDS = 3
 METRIC = {"value", "low", "high", "n"}
 
@@ -59,8 +59,8 @@ def test_what_is_found_has_the_figures_of_stills_and_says_how_it_was_made(made):
     assert found["auc"]["n"] == found["n"] == 20 and found["malignant"] == 10
     assert set(found["attention"]) == {"lesion", "text"}
     assert 0 < found["attention"]["lesion"]["value"] < 1 and found["attention"]["text"]["value"] == 0
-    assert (found["trunk"], found["outlines"]) == ("cnn", True)
-    assert (found["folds"], found["networks"], found["started_from"]) == (3, 3, "random weights")
+    assert (found["trunk"], found["folds"], found["networks"]) == ("cnn", 3, 3)
+    assert found["started_from"] == "random weights"
     assert found["seeds"] == {"folds": 7, "training": 7}
     assert found["recipe"]["stages"] == ((32, 4),)
     assert found["recipe"]["keep"] == "last"
@@ -139,14 +139,13 @@ def test_the_command_line_writes_what_it_shows(stills, tmp_path):
     (tmp_path / "own.toml").write_text("stages = [[32, 1]]\nthreads = 1")
     file = tmp_path / "found.json"
     command = ["crossvalidate", str(stills), str(tmp_path / "o"), "--trunk", "cnn", "--folds", "3"]
-    given = ["--outlines", "--recipe", str(tmp_path / "own.toml"), "--without-marks", "--json", str(file)]
+    given = ["--recipe", str(tmp_path / "own.toml"), "--without-marks", "--json", str(file)]
     result = CliRunner().invoke(app, [*command, *given])
     assert result.exit_code == 0, result.output
     assert json.loads(file.read_text())["without_marks"] is True
     assert "started_from             random weights" in result.output
     settings = read_settings(tmp_path / "o" / "without-1-2")
     assert settings.cases.split == "without folds 1 and 2 of 3"
-    assert settings.network.outlines == ("us",)
 
 
 def test_a_bundle_that_has_seen_stills_is_no_start(stills, tmp_path, small_bundle):

@@ -135,22 +135,6 @@ def test_a_trunk_for_us_without_mri_begins_as_that_of_us_and_falls_away_where_th
         initial(held.network, start=tmp_path / "own")
 
 
-def test_a_bundle_starts_a_network_that_draws_outlines_which_it_learns_from_the_beginning(
-    small_bundle, tmp_path
-):
-    held = load_bundle(small_bundle, "cpu")
-    network = replace(held.spec.network, outlines=("us",))
-    net, origin = initial(network, start=small_bundle)
-    assert held.spec.name in origin
-    begun = net.state_dict()
-    assert all(torch.equal(begun[name], value) for name, value in held.network.state_dict().items())
-    inputs = (np.zeros((1, channels, 32, 32), np.float32) for channels in (1, len(CHANNELS)))
-    save_bundle(tmp_path / "drawing", replace(held.spec, network=network), [net], *inputs)
-    again, _ = initial(network, start=tmp_path / "drawing")
-    kept = load_bundle(tmp_path / "drawing", "cpu").network.outliners.state_dict()
-    assert kept and all(torch.equal(again.outliners.state_dict()[name], x) for name, x in kept.items())
-
-
 def test_an_ensemble_starts_nothing(small_bundle, tmp_path):
     held = load_bundle(small_bundle, "cpu")
     inputs = (np.zeros((1, channels, 32, 32), np.float32) for channels in (1, len(CHANNELS)))

@@ -17,7 +17,7 @@ from breastview.fusion.spec import NetworkSpec
 from model_training import run_folder
 from model_training import train as training
 from model_training.cohort.samples import load_cohort
-from model_training.initial import initial
+from model_training.outline import Outlining
 from model_training.predict import predict
 from model_training.recipe import Recipe, RecipeError
 from model_training.run_folder import RunError, log_lines, read_settings
@@ -181,27 +181,39 @@ def test_it_learns_what_there_is_to_learn(tmp_path):
         assert np.mean((logits[:, 1] > logits[:, 0]) == test.label) >= 0.9
 
 
-def test_a_network_learns_to_draw_outlines_beside_the_labels_with_its_trunk_frozen_too(tmp_path):
+def test_outlines_are_learned_beside_the_labels_and_what_learns_them_is_not_kept(tmp_path):
     folder = write_cohort(tmp_path / "cohort")
     parts = [load_cohort(folder, part) for part in ("train", "validation")]
-    upper = np.zeros((*parts[0].us.shape[:2], SIDE_PX, SIDE_PX), np.float16)
-    upper[:, :, : SIDE_PX // 2] = 1
-    outlined = replace(parts[0], us=parts[0].us + 3 * upper[:, :, None], outline=upper)
-    network = NetworkSpec("cnn", modalities=("us",), outlines=("us",))
-    plain, recipe = replace(network, outlines=()), replace(ONCE, outline=1.0)
-    for samples, spec in ((parts[0], network), (outlined, plain)):
-        with pytest.raises(RecipeError, match=r"a network that draws outlines \(--outlines\) and a cohort"):
-            training.train(samples, parts[1], tmp_path / "none", spec, recipe)
-    long = replace(recipe, stages=((SIDE_PX, 30),), rate=1e-2, trunk_rate=0.0, keep="last")
-    net = training.train(outlined, parts[1], tmp_path / "run", network, long).eval()
-    torch.manual_seed(long.seed)
-    begun = initial(network)[0]
-    assert same(net.trunks, begun.trunks) and not same(net.outliners, begun.outliners)
-    us = torch.from_numpy(outlined.us[:, 0]).float()
-    with torch.no_grad():
-        drawn = net.read("us", net.stages("us", net.first("us", us)))[1]
-    assert drawn.shape == us.shape
-    assert ((drawn[:, 0] > 0).numpy() == (upper[:, 0] > 0.5)).mean() > 0.9
+    left = np.zeros((*parts[0].us.shape[:2], SIDE_PX, SIDE_PX), np.float16)
+    left[..., : SIDE_PX // 2] = 1
+    outlined = replace(parts[0], outline=left)
+    network, recipe = NetworkSpec("cnn", modalities=("us",)), replace(ONCE, outline=1.0)
+    with pytest.raises(RecipeError, match="outlines of lesions, which network or cohort lacks"):
+        training.train(*parts, tmp_path / "none", network, recipe)
+    with_outlines = training.train(outlined, parts[1], tmp_path / "with", network, recipe)
+    without = training.train(outlined, parts[1], tmp_path / "without", network, ONCE)
+    assert type(with_outlines) is FusionNetwork and not same(with_outlines, without)
+    kept = torch.load(tmp_path / "with" / "checkpoint.pt", weights_only=True)
+    assert "outliner.pixels.weight" in kept["net"] and "outliner.pixels.weight" not in kept["average"]
+    assert training.train(outlined, parts[1], tmp_path / "with", network, recipe)
+
+
+def test_an_outliner_learns_where_the_lesion_is():
+    torch.manual_seed(0)
+    net = Outlining.of(FusionNetwork(NETWORK), NETWORK)
+    picture = torch.randn(4, 1, 32, 32)
+    truth = torch.zeros(4, 1, 8, 8)
+    truth[:, :, 2:6, 2:6] = 1
+    picture += 2 * torch.nn.functional.interpolate(truth, size=(32, 32))
+    optimiser = torch.optim.Adam(net.parameters(), lr=3e-3)
+    for _ in range(60):
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            net.outliner(net.trunk("us", picture)), truth
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert ((net.outliner(net.trunk("us", picture)) > 0) == truth.bool()).float().mean() > 0.95
 
 
 def test_the_last_epoch_is_kept_where_nothing_is_to_be_chosen(cohort, tmp_path):
