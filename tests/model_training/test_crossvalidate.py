@@ -22,7 +22,7 @@ from model_training.recipe import Recipe
 from model_training.run_folder import RunError, read_settings
 from model_training.splits import SplitError, folds, left_out
 
-RECIPE = Recipe(stages=((32, 4),), batch=8, ema=0.5, threads=1, outline=1.0)
+RECIPE = Recipe(stages=((32, 4),), batch=8, ema=0.5, seed=2, threads=1, outline=1.0)
 HOW = Training(NetworkSpec("cnn", modalities=("us",)), RECIPE)
 FOLDS = 3
 METRIC = {"value", "low", "high", "n"}
@@ -61,7 +61,7 @@ def test_what_is_found_has_the_figures_of_stills_and_says_how_it_was_made(made):
     assert 0 < found["attention"]["lesion"]["value"] < 1 and found["attention"]["text"]["value"] == 0
     assert (found["trunk"], found["folds"], found["networks"]) == ("cnn", 3, 3)
     assert found["started_from"] == "random weights"
-    assert found["seeds"] == {"folds": 7, "training": 7}
+    assert found["seeds"] == {"folds": 7, "training": 2}
     assert found["recipe"]["stages"] == ((32, 4),)
     assert found["recipe"]["keep"] == "last"
     assert list(found["each_fold"]) == ["fold 1/3", "fold 2/3", "fold 3/3"]
