@@ -16,6 +16,10 @@ from model_training.tables.rows import Row, study_rows
 from model_training.tables.study import SIMULATED, Study
 
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "statsmodels")
+SELECTION = {  # by the recipe's `keep`
+    "best": "The epoch with the best AUC on validation lesions.",
+    "last": "The last epoch; nothing was chosen on validation lesions.",
+}
 DESCRIBED = ("age_y", "density", "size_mm", "scanner", "bi_rads")
 
 
@@ -63,7 +67,7 @@ def _about_networks(study: Study) -> dict[str, str]:
         + ".",
         "start": "Random weights.",
         "recipe": "; ".join(f"{name} {value}" for name, value in to_plain(recipe).items()) + ".",
-        "selection": "The epoch with the best AUC on validation lesions.",
+        "selection": SELECTION[recipe.keep],
         "ensemble": "None.",
         "imbalance": weighted,
         "calibration": "A temperature fitted on validation lesions; no updating on test lesions.",

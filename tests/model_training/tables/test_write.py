@@ -10,6 +10,7 @@ import pytest
 from breastview.fusion.spec import Metric
 from model_training import evaluate
 from model_training.tables import write
+from model_training.tables.facts import study_facts
 from model_training.tables.paper import PUBLISHED
 from model_training.tables.rows import planned, study_rows
 from model_training.tables.study import PIPELINE_CHECK, SIMULATED
@@ -150,6 +151,14 @@ def test_registration_is_worth_what_is_lost_without_it(written):
 def test_the_checklists_stand_beside_the_tables(written, name):
     text = (written[0] / f"{name}.md").read_text(encoding="utf-8")
     assert SIMULATED in text and "| **open** |" in text
+
+
+@pytest.mark.parametrize(
+    ("keep", "told"), [("best", "the best AUC on validation"), ("last", "The last epoch")]
+)
+def test_the_checklists_tell_which_epoch_was_kept(keep, told):
+    own = study()
+    assert told in study_facts(replace(own, recipe=replace(own.recipe, keep=keep)))["selection"]
 
 
 def test_figures_are_drawn_for_every_table(written):
