@@ -95,9 +95,14 @@ def cross_validate(
         pair: _without(how, origin, samples, masks, split, folder / "without-{}-{}".format(*pair))
         for pair, split in splits.items()
     }
-    found = [_fold(samples, splits, said, number) for number in range(1, count + 1)]
+    parts = {
+        number: cases
+        for pair, split in splits.items()
+        for number, cases in zip(pair, (split.validation, split.test), strict=True)
+    }
+    found = {number: _fold(samples, parts, said, number) for number in sorted(parts)}
     odds, called = np.empty(len(samples)), np.empty(len(samples), bool)
-    for one in found:
+    for one in found.values():
         odds[one.cases], called[one.cases] = one.odds, one.called
     return {
         "on": "stills, cross-validated",
@@ -109,7 +114,7 @@ def cross_validate(
         "networks": len(said),
         "seeds": {"folds": SEED, "training": how.recipe.seed},
         **stills_figures(samples, odds, called, _mean_shares(said, masks)),
-        "each_fold": {fold_name(number, count): one.told for number, one in enumerate(found, 1)},
+        "each_fold": {fold_name(number, count): one.told for number, one in found.items()},
         "recipe": to_plain(how.recipe),
     }
 
@@ -159,22 +164,20 @@ def _answers(net: FusionNetwork, stills: Samples, masks: Mapping[str, np.ndarray
 def _keep(run: Path, answers: Mapping[str, Any]) -> None:
     with written_whole(run / ANSWERS) as file:
         np.savez(file, **answers)
-    for name in (CHECKPOINT, CHOSEN):
-        (run / name).unlink(
-            missing_ok=True
-        )  # those of all networks would be gigabytes, and the answers stand
+    for name in (CHECKPOINT, CHOSEN):  # those of all networks would be gigabytes, and the answers stand
+        (run / name).unlink(missing_ok=True)
 
 
 def _fold(
     samples: Samples,
-    splits: Mapping[Pair, Split],
+    parts: Mapping[int, np.ndarray],
     said: Mapping[Pair, Mapping[str, np.ndarray]],
     number: int,
 ) -> Fold:
-    """What the networks without a fold say of it together, as far as they are to be trusted on the others."""
-    of_both = {pair: (split.validation, split.test) for pair, split in splits.items() if number in pair}
-    own = next(both[pair.index(number)] for pair, both in of_both.items())
-    others = {pair: both[1 - pair.index(number)] for pair, both in of_both.items()}
+    """What the networks without a fold say of it together, as far as they are to be trusted on the others;
+    `parts` are the stills of each fold, by number."""
+    own = parts[number]
+    others = {pair: parts[sum(pair) - number] for pair in said if number in pair}
     known = np.concatenate([said[pair]["logits"][cases] for pair, cases in others.items()])
     head = Head.chosen("us", Answered(samples.take(np.concatenate(list(others.values()))), {"us": known}))
     logits = np.mean([said[pair]["logits"][own] for pair in others], axis=0)
@@ -191,7 +194,5 @@ def _mean_shares(
     said: Mapping[Pair, Mapping[str, np.ndarray]], masks: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """The mean of what the networks attend to on each still, by mask; no number where every map is empty."""
-    shares = {name: np.stack([one[name] for one in said.values()]) for name in masks}
-    counts = {name: np.isfinite(x).sum(axis=0) for name, x in shares.items()}
-    with np.errstate(invalid="ignore"):
-        return {name: np.nansum(x, axis=0) / counts[name] for name, x in shares.items()}
+    shares = {name: np.ma.masked_invalid([one[name] for one in said.values()]) for name in masks}
+    return {name: x.mean(axis=0).filled(np.nan) for name, x in shares.items()}

@@ -1,8 +1,8 @@
 """What a run keeps: how it is made, its log, TensorBoard's, the last checkpoint and the chosen weights.
 
 `recipe.json` is written once, and says which cases the run sees; `checkpoint.pt` after every epoch, whole or
-not at all; `chosen.pt` holds the averaged weights of the epoch that did best on validation. Nothing is read
-by running code in it.
+not at all; `chosen.pt` holds the averaged weights of the epoch that did best on validation, or of the last,
+as the recipe says. Nothing is read by running code in it.
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ def train(
     split: str = OWN_PARTS,
 ) -> FusionNetwork:
     """Train, or go on from the last epoch's checkpoint in `run`; returns the averaged (EMA) network of the
-    epoch that did best on validation, by the AUC of the fused head or of the only modality's.
+    epoch that did best on validation, by the AUC of the fused head or of the only modality's, or of the last
+    one, as the recipe says.
 
     The weights start at random, from those of the bundle `start` or from `imagenet`'s, as in `initial`. The
     run keeps which cases it saw, under the name of their `split`.
