@@ -30,16 +30,17 @@ def write_patients(out: Path, count: int, seed: int, say: Say) -> list[Path]:
 
 
 def review_patients(folders: list[Path], say: Say) -> None:
-    """Review each patient with its own record, headless and in the window; print what was written."""
+    """Review each patient headless and in the window, there before a first read too; say what was written."""
     from breastview.app import screenshot
 
     for folder in folders:
         out = folder.with_name(folder.name + "-review")
         record_file = folder.with_name(folder.name + ".review.json")
-        result = review_folder(folder, out, read(record_file), DEMONSTRATION)
+        record = _as_read(read(record_file))
+        result = review_folder(folder, out, record, DEMONSTRATION)
         _say_result(result, out, say)
         committed = out / "committed.review.json"
-        write(committed, _as_read(read(record_file)))
+        write(committed, record)
         screenshot(folder, out / "window.png", record=record_file)
         screenshot(folder, out / "window_model.png", record=committed, model=DEMONSTRATION)
         for picture in ("window.png", "window_model.png"):
@@ -47,7 +48,7 @@ def review_patients(folders: list[Path], say: Say) -> None:
 
 
 def _as_read(record: ReviewRecord) -> ReviewRecord:
-    """The record after a first read, which the model waits for; the category is a placeholder."""
+    """The record after a first read, which the model waits for; its category stands in for a reader's."""
     lesions = tuple(replace(lesion, bi_rads=BiRads.C4B) for lesion in record.lesions)
     return replace(record, lesions=lesions, first_read_committed=True)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import sys
 
+import pypdfium2 as pdfium
 import pytest
 from PIL import Image
 
 from breastview import cli, demo
+from breastview.records.store import read
+from breastview.records.values import BiRads
 
 
 def test_the_demonstration_reviews_its_patients_and_shows_the_window(
@@ -29,6 +32,9 @@ def test_the_demonstration_reviews_its_patients_and_shows_the_window(
         path.name for path in written.iterdir()
     }
     assert json.loads((written / "result.json").read_text(encoding="utf-8"))["eligible"] is True
+    report = pdfium.PdfDocument(written / "report.pdf")[0].get_textpage().get_text_bounded()
+    read_as = {lesion.bi_rads for lesion in read(written / "committed.review.json").lesions}
+    assert read_as == {BiRads.C4B} and "4B" in report
     with Image.open(written / "window.png") as picture:
         assert picture.size == (1920, 1080) and len(picture.getcolors(1 << 22)) > 100
     assert all(str(path) in out for path in written.glob("*.png"))
