@@ -33,7 +33,7 @@ class Glance(QObject):
                 self._mode = self._mri.mode
                 viewport.installEventFilter(self)
             self._mri.set_mode(FUSED)
-            self._pane.canvas.set_corner("tl", name, "registration")
+            self._pane.canvas.texts.set_corner("tl", name, "registration")
         elif self._mode is not None:
             mode, self._mode = self._mode, None
             viewport.removeEventFilter(self)

@@ -14,7 +14,9 @@ import breastview.ui.images as images_module
 import breastview.ui.session as session_module
 from breastview.imaging.scan import scan_folder
 from breastview.messages import message
+from breastview.records.values import UsMark
 from breastview.registration.skin import find_body
+from breastview.review.actions import AddLesion, MarkUs
 from tests.imaging.dicom_files import dce_series, region, save_all, us_pixels, us_still
 from tests.ui.conftest import WAIT_MS, say
 from tests.ui.hands import LEFT, drop, push, texts
@@ -49,6 +51,13 @@ def holiday(path):
     """A coloured photograph."""
     colours = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
     Image.fromarray(colours).save(path)
+
+
+def marks_on(canvas):
+    """Whether anything coloured is drawn on a grey picture, or on none."""
+    image = canvas.grab().toImage()
+    places = ((x, y) for x in range(image.width()) for y in range(image.height()))
+    return any(image.pixelColor(x, y).saturation() > 100 for x, y in places)
 
 
 @pytest.fixture
@@ -168,6 +177,18 @@ def test_without_ultrasound_the_pane_says_what_to_do(application, open_exam, tmp
     save_all(tmp_path, dce_series(phases=2, count=4))
     open_exam(application, tmp_path)
     assert texts(application.window.view.us.canvas) == ["No ultrasound in this folder. Read MRI only."]
+
+
+def test_nothing_of_the_patient_before_stays_in_an_empty_pane(
+    application, exam, blank_record, open_exam, tmp_path
+):
+    session, canvas = open_exam(application, exam, blank_record), application.window.view.us.canvas
+    session.dispatch(AddLesion())
+    session.dispatch(MarkUs(session.lesion.lesion_id, UsMark(session.us_key, 0, 20, 20, 60, 50)))
+    assert any(text.endswith(" mm") for text in texts(canvas)) and marks_on(canvas)
+    save_all(tmp_path, dce_series(phases=2, count=4))
+    open_exam(application, tmp_path)
+    assert texts(canvas) == ["No ultrasound in this folder. Read MRI only."] and not marks_on(canvas)
 
 
 def test_without_mri_the_pane_says_what_to_do(application, open_exam, tmp_path):

@@ -367,7 +367,7 @@ def test_the_heatmap_of_registered_mri_lies_in_the_us_plane_and_on_no_slice(
 
 def test_the_us_plane_says_where_it_looks(session, view, registered):
     def letters():
-        return [label.text() for label in view.mri.canvas._edges.values()]
+        return list(view.mri.canvas.texts.edges)
 
     push(next(button for button in view.mri.findChildren(QToolButton) if button.text() == "US plane"))
     assert letters() == ["R", "A", "L", "P"]

@@ -12,14 +12,14 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtWidgets import QWidget
 
 from breastview.ui import style
 from breastview.ui.panes.grips import RADIUS_SHARE, Grip, Ring, cursor, grip_at
 from breastview.ui.panes.marks import Drawn, Mark
+from breastview.ui.panes.texts import Texts
 
 ZOOM_STEP = 1.15
-MARGIN_PX = 8
 MIN_BOX_PX = 2
 STEPS = {
     Qt.Key.Key_Left: (-1, 0),
@@ -90,22 +90,11 @@ class Canvas(pg.GraphicsView):
         self._ring = Ring()
         self._ring.hide()
         self._box.addItem(self._ring, ignoreBounds=True)
-        self._corners = {name: QLabel(self) for name in ("tl", "tr", "bl", "br")}
-        self._edges = {name: QLabel(self) for name in ("l", "t", "r", "b")}
-        for label in (*self._corners.values(), *self._edges.values()):
-            label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-            label.setProperty("role", "small")
-        self._scale_bar = QLabel(self)
-        self._scale_bar.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._scale_bar.setStyleSheet(
-            f"border: none; border-bottom: 2px solid {style.TEXT}; color: {style.TEXT};"
-            f"font-size: {style.SMALL_PT}pt;"
-        )
+        self.texts = Texts(self)
         self._rect = QRectF()
         self._press: Press | None = None
         self._moved: QPointF | None = None  # how far the hand has come since the picture was painted
         self._painted = True  # what the hand did last
-        self._mm_per_px: float | None = None
         self._zoomed = False
         self._leader: Canvas | None = None
         self._taking_view = False
@@ -129,6 +118,7 @@ class Canvas(pg.GraphicsView):
         if picture is None:
             self._image.clear()
             self._rect = QRectF()
+            self._tell_zoom()
             return
         self._image.setImage(picture, autoLevels=False)
         self._image.setRect(QRectF(*rect))
@@ -137,6 +127,7 @@ class Canvas(pg.GraphicsView):
         if place != self._rect:
             self._rect = place
             self.fit()
+            self._tell_zoom()
 
     def show_overlay(
         self,
@@ -185,7 +176,7 @@ class Canvas(pg.GraphicsView):
         self._taking_view = False
 
     def _range_changed(self) -> None:
-        self._draw_scale_bar()
+        self._tell_zoom()
         if not self._taking_view:
             self.view_changed.emit(self._box.viewRect(), self._zoomed)
 
@@ -226,36 +217,6 @@ class Canvas(pg.GraphicsView):
         if grip is not self._ring.lit:
             self._ring.light(grip)
             self.pointed.emit(grip)
-
-    def set_corner(self, corner: str, text: str, role: str = "small") -> None:
-        """Write into a corner: "tl", "tr", "bl" or "br"."""
-        label = self._corners[corner]
-        if (label.text(), label.property("role")) == (text, role):
-            return
-        style.dress(label, role)
-        label.setText(text)
-        label.adjustSize()
-        self._place_corner(corner)
-
-    def set_edges(self, letters: tuple[str, str, str, str]) -> None:
-        """Write patient directions at the left, top, right and bottom edge."""
-        if letters == tuple(label.text() for label in self._edges.values()):
-            return
-        for label, letter in zip(self._edges.values(), letters, strict=True):
-            label.setText(letter)
-            label.adjustSize()
-        self._place_texts()
-
-    def set_mm_per_px(self, mm_per_px: float | None) -> None:
-        """Millimetres of a picture pixel across, for the scale bar; None: there is none."""
-        if mm_per_px != self._mm_per_px:
-            self._mm_per_px = mm_per_px
-            self._draw_scale_bar()
-
-    def set_texts_visible(self, visible: bool) -> None:
-        """Show or hide corner texts, edge letters and scale bar."""
-        for label in (*self._corners.values(), *self._edges.values(), self._scale_bar):
-            label.setVisible(visible)
 
     def to_widget(self, column: float, row: float) -> QPointF:
         """Where a picture pixel lies in this widget."""
@@ -373,8 +334,8 @@ class Canvas(pg.GraphicsView):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep texts in the corners and the picture whole."""
         super().resizeEvent(event)
-        if hasattr(self, "_corners"):
-            self._place_texts()
+        if hasattr(self, "texts"):
+            self.texts.place()
             self._ring.resize(RADIUS_SHARE * min(self.width(), self.height()))
             if not self._zoomed:
                 self.fit()
@@ -423,35 +384,10 @@ class Canvas(pg.GraphicsView):
         self._zoomed = True
         self._box.scaleBy((factor, factor), center=centre)
 
-    def _place_texts(self) -> None:
-        width, height, m = self.width(), self.height(), MARGIN_PX
-        for corner in self._corners:
-            self._place_corner(corner)
-        left, top, right, bottom = self._edges.values()
-        left.move(m, (height - left.height()) // 2)
-        right.move(width - right.width() - m, (height - right.height()) // 2)
-        top.move((width - top.width()) // 2, m)
-        bottom.move((width - bottom.width()) // 2, height - bottom.height() - m)
-        self._draw_scale_bar()
-
-    def _place_corner(self, corner: str) -> None:
-        label, m = self._corners[corner], MARGIN_PX
-        x = m if corner[1] == "l" else self.width() - label.width() - m
-        y = m if corner[0] == "t" else self.height() - label.height() - m
-        label.move(x, y)
-
-    def _draw_scale_bar(self) -> None:
-        bar = self._scale_bar
-        if self._mm_per_px is None or self._rect.isEmpty():
-            bar.setText("")
-            bar.resize(0, 0)
-            return
-        px_per_mm = abs(self.to_widget(100, 0).x() - self.to_widget(0, 0).x()) / 100 / self._mm_per_px
-        length_mm = next((n for n in (5, 10, 20, 50, 100) if n * px_per_mm >= 60), 100)
-        width = round(length_mm * px_per_mm)
-        bar.setText(f"{length_mm} mm")
-        bar.resize(max(width, 10), 18)
-        bar.move((self.width() - width) // 2, self.height() - 46)
+    def _tell_zoom(self) -> None:
+        """Tell the scale bar how large a pixel of the picture is seen."""
+        across = abs(self.to_widget(100, 0).x() - self.to_widget(0, 0).x()) / 100
+        self.texts.set_zoom(None if self._rect.isEmpty() else across)
 
 
 def _is_box(start: QPointF, end: QPointF) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QObject
 
-from breastview.fusion.overlay import Rect, blend, fitted, heatmap_rgba, rect_in_slice, within
-from breastview.fusion.reading import Heatmap
+from breastview.fusion.overlay import blend, fitted
 from breastview.imaging.display import to_uint8
 from breastview.imaging.dynamic import SUBTRACTION, SUBTRACTION_NAME
 from breastview.imaging.geometry import (
@@ -28,11 +27,12 @@ from breastview.registration.transform import map_points, rotation, us_to_mri
 from breastview.review.actions import MarkMri
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
-from breastview.ui.names import grip_text, heatmap_note, role_name
+from breastview.ui.names import grip_text, role_name
 from breastview.ui.panes.canvas import Canvas, Tool
 from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.grips import Grip
 from breastview.ui.panes.hand import Hand
+from breastview.ui.panes.heatmaps import Heatmaps
 from breastview.ui.panes.mri_marks import MriMarks
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
@@ -64,6 +64,7 @@ class MriPresenter(QObject):
         super().__init__(parent)
         self._view, self._session, self._tools, self._language = view, session, tools, language
         self._us_canvas, self._drafting, self._expecting = us_canvas, drafting, expecting
+        self._heatmaps = Heatmaps(view.canvas, session, tools, language)
         self._marks = MriMarks(session, tools, expecting, drafting)
         self._mode = ACQUIRED
         self._slice: dict[str, int] = {}
@@ -174,10 +175,10 @@ class MriPresenter(QObject):
         canvas.show_image(None, (0, 0, 1, 1))
         canvas.show_marks([])
         canvas.show_ring(None)
-        canvas.show_overlay(None)
-        canvas.set_edges(("", "", "", ""))
-        for corner in ("tr", "bl", "br"):
-            canvas.set_corner(corner, "")
+        self._heatmaps.clear()
+        canvas.texts.set_edges(("", "", "", ""))
+        for corner in ("bl", "br"):
+            canvas.texts.set_corner(corner, "")
         told = ""
         if self._session.case is not None:
             told = (
@@ -185,7 +186,7 @@ class MriPresenter(QObject):
                 if self._session.mri_key
                 else text("No MRI in this folder. Read ultrasound only.")
             )
-        canvas.set_corner("tl", told, "muted")
+        canvas.texts.set_corner("tl", told, "muted")
 
     def _window(self, volume: Volume) -> tuple[float, float]:
         return self._windows.of(volume.key, volume.window)
@@ -200,12 +201,11 @@ class MriPresenter(QObject):
         canvas.show_image(
             to_uint8(volume.array[number], self._window(volume)), (0, 0, columns, rows), step[1] / step[2]
         )
-        canvas.show_overlay(None)
-        canvas.set_mm_per_px(float(step[2]))
-        canvas.set_edges(edge_letters(volume.index_to_lps[:3, 2], volume.index_to_lps[:3, 1]))
+        canvas.texts.set_mm_per_px(float(step[2]))
+        canvas.texts.set_edges(edge_letters(volume.index_to_lps[:3, 2], volume.index_to_lps[:3, 1]))
         self._corners(volume, f"{self._language.text('slice')} {number + 1}/{len(volume.array)}")
         canvas.show_marks(self._marks.in_slice(volume, number))
-        self._draw_heatmap_in_slice(slice_plane(volume.index_to_lps, number))
+        self._heatmaps.over_slice(slice_plane(volume.index_to_lps, number))
 
     def _slice_number(self, volume: Volume) -> int:
         if volume.key not in self._slice:
@@ -236,7 +236,6 @@ class MriPresenter(QObject):
             volume.array, volume.index_to_lps, us_to_mri(parameters), grid, warp=parameters.warp
         )
         picture = to_uint8(sampled, self._window(volume))
-        canvas.show_overlay(None)
         aspect = plane.spacing_mm[0] / plane.spacing_mm[1]
         if self._mode == FUSED:
             picture = blend(self._sector(stack, picture.shape), picture, self._opacity)
@@ -245,12 +244,12 @@ class MriPresenter(QObject):
         rect = (sector.left, sector.top, sector.right - sector.left, sector.bottom - sector.top)
         canvas.show_image(picture, rect, aspect, (0, 0, columns, rows))
         canvas.follow(self._us_canvas)
-        canvas.set_mm_per_px(plane.spacing_mm[1])
+        canvas.texts.set_mm_per_px(plane.spacing_mm[1])
         axes = rotation(parameters)
-        canvas.set_edges(edge_letters(axes[:, 0], axes[:, 1]))
+        canvas.texts.set_edges(edge_letters(axes[:, 0], axes[:, 1]))
         self._corners(volume, lps_text(map_points(parameters, np.zeros(3))), self._hand_text())
         canvas.show_marks(self._marks.in_plane(parameters, plane))
-        self._draw_heatmap_in_plane(plane, stack)
+        self._heatmaps.over_plane(plane, stack)
         canvas.show_ring(self._expecting.pivot_px if self._tools.name == "mri_move" else None)
 
     def _sector(self, stack: FrameStack, shape: tuple[int, ...]) -> np.ndarray:
@@ -268,7 +267,7 @@ class MriPresenter(QObject):
 
     def _tell_hand(self) -> None:
         if words := self._hand_text():
-            self._view.canvas.set_corner("tl", words, "registration")
+            self._view.canvas.texts.set_corner("tl", words, "registration")
 
     def _hand_text(self) -> str:
         """What a drag from here does, and how far the one in hand has come; nothing where no hand is."""
@@ -278,46 +277,12 @@ class MriPresenter(QObject):
             return ""
         return " ".join(filter(None, (grip_text(self._grip, self._language), self._hand.amount)))
 
-    @property
-    def _heatmap(self) -> Heatmap | None:
-        """The chosen lesion's map of this image, where heatmaps are shown."""
-        reading = self._session.reading if self._tools.heatmaps else None
-        return reading.heatmap("mri") if reading else None
-
-    def _draw_heatmap_in_plane(self, plane: UsPlane, stack: FrameStack) -> None:
-        """A map of registered MRI lies in the plane of the lesion's first view, and in no other."""
-        heatmap, canvas = self._heatmap, self._view.canvas
-        if heatmap is None:
-            return
-        if heatmap.plane is not None:
-            canvas.set_corner("tr", self._language.text("heatmap on the acquired slices"), "model")
-            return
-        if self._session.outline is None:
-            return
-        left, top = plane.mm_to_px(np.array([heatmap.left, heatmap.top]))
-        width = heatmap.width / plane.spacing_mm[1]
-        height = heatmap.height / plane.spacing_mm[0]
-        rect = (float(left), float(top), width, height)
-        self._show_heatmap(heatmap, within(heatmap_rgba(heatmap), rect, stack.sector), rect)
-
-    def _draw_heatmap_in_slice(self, picture: np.ndarray) -> None:
-        """A map of native MRI lies on the slice through the mark, in every volume of that orientation."""
-        heatmap = self._heatmap
-        rect = rect_in_slice(heatmap, picture) if heatmap else None
-        if heatmap is not None and rect is not None:
-            self._show_heatmap(heatmap, heatmap_rgba(heatmap), rect)
-
-    def _show_heatmap(self, heatmap: Heatmap, rgba: np.ndarray, rect: Rect) -> None:
-        self._view.canvas.show_overlay(rgba, rect, self._tools.heatmap_opacity)
-        self._view.canvas.set_corner("tr", heatmap_note(heatmap, self._language), "model")
-
     def _corners(self, volume: Volume, place: str, hand: str = "") -> None:
         canvas = self._view.canvas
         centre, width = self._window(volume)
-        canvas.set_corner("tl", hand, "registration")
-        canvas.set_corner("tr", "")
-        canvas.set_corner("bl", place)
-        canvas.set_corner("br", f"W {width:.0f} L {centre:.0f}")
+        canvas.texts.set_corner("tl", hand, "registration")
+        canvas.texts.set_corner("bl", place)
+        canvas.texts.set_corner("br", f"W {width:.0f} L {centre:.0f}")
 
     def _choose_tool(self) -> None:
         wanted = {

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QObject
 
-from breastview.fusion.overlay import heatmap_rgba, within
-from breastview.fusion.reading import Heatmap
 from breastview.imaging.display import to_uint8
 from breastview.imaging.volume import FrameStack
 from breastview.language import Language
@@ -15,9 +13,10 @@ from breastview.records.values import UsMark
 from breastview.review.actions import BoxUs
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
-from breastview.ui.names import clock_text, heatmap_note
+from breastview.ui.names import clock_text
 from breastview.ui.panes.canvas import Tool
 from breastview.ui.panes.drafting import Drafting
+from breastview.ui.panes.heatmaps import Heatmaps
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.us_marks import UsMarks
 from breastview.ui.panes.view import PaneView
@@ -44,6 +43,7 @@ class UsPresenter(QObject):
         super().__init__(parent)
         self._view, self._session, self._tools, self._language = view, session, tools, language
         self._marks = marks
+        self._heatmaps = Heatmaps(view.canvas, session, tools, language)
         self._windows = Windows(session, narrowest=2.0)
         canvas = view.canvas
         canvas.scrolled.connect(self._scroll)
@@ -72,9 +72,11 @@ class UsPresenter(QObject):
         self._view.title.setText(self._title())
         if stack is None:
             canvas.show_image(None, (0, 0, 1, 1))
-            for corner in ("tl", "tr", "bl", "br"):
-                canvas.set_corner(corner, "")
-            canvas.set_corner("tl", self._empty_text(), "muted")
+            canvas.show_marks([])
+            self._heatmaps.clear()
+            for corner in ("bl", "br"):
+                canvas.texts.set_corner(corner, "")
+            canvas.texts.set_corner("tl", self._empty_text(), "muted")
             return
         self._show(stack, self._session.us_frame)
         self.draw_marks()
@@ -88,22 +90,22 @@ class UsPresenter(QObject):
         rows, columns = pixels.shape[:2]
         aspect = plane.spacing_mm[0] / plane.spacing_mm[1] if plane else 1.0
         canvas.show_image(shown, (0, 0, columns, rows), aspect)
-        canvas.set_mm_per_px(plane.spacing_mm[1] if plane else None)
+        canvas.texts.set_mm_per_px(plane.spacing_mm[1] if plane else None)
         self._draw_corners(stack)
 
     def _draw_corners(self, stack: FrameStack) -> None:
         canvas, text = self._view.canvas, self._language.text
         plane = self._session.plane if self._session.review else None
         count = len(stack.frames)
-        canvas.set_corner("tl", "" if count == 1 else f"{self._session.us_frame + 1}/{count}")
+        canvas.texts.set_corner("tl", "" if count == 1 else f"{self._session.us_frame + 1}/{count}")
         if plane is None:
-            canvas.set_corner("bl", "⚠ " + text("no scale: nothing is in mm"), "caution")
+            canvas.texts.set_corner("bl", "⚠ " + text("no scale: nothing is in mm"), "caution")
         else:
-            canvas.set_corner(
+            canvas.texts.set_corner(
                 "bl", f"{plane.spacing_mm[1]:.3f} mm · {self._language.say(self._source(stack))}"
             )
         centre, width = self._window(stack)
-        canvas.set_corner("br", f"W {width:.0f} L {centre:.0f}")
+        canvas.texts.set_corner("br", f"W {width:.0f} L {centre:.0f}")
 
     def _source(self, stack: FrameStack) -> Message:
         """Where the millimetres come from."""
@@ -137,28 +139,7 @@ class UsPresenter(QObject):
         if session.review is None or session.stack is None:
             return
         self._view.canvas.show_marks(self._marks.all())
-        self._draw_heatmap()
-
-    def _draw_heatmap(self) -> None:
-        canvas, heatmap = self._view.canvas, self._heatmap() if self._tools.heatmaps else None
-        if heatmap is None:
-            canvas.show_overlay(None)
-            canvas.set_corner("tr", "")
-            return
-        rect = (heatmap.left, heatmap.top, heatmap.width, heatmap.height)
-        stack = self._session.stack
-        assert stack is not None
-        seen = within(heatmap_rgba(heatmap), rect, stack.sector)
-        canvas.show_overlay(seen, rect, self._tools.heatmap_opacity)
-        canvas.set_corner("tr", heatmap_note(heatmap, self._language), "model")
-
-    def _heatmap(self) -> Heatmap | None:
-        """The chosen lesion's map of the very frame that is hung."""
-        session, lesion, reading = self._session, self._session.lesion, self._session.reading
-        mark = lesion.view_on(session.us_key, session.us_frame) if lesion else None
-        if lesion is None or mark is None or reading is None:
-            return None
-        return reading.heatmap("us", second_view=mark is lesion.second_us)
+        self._heatmaps.over_us(session.stack)
 
     def _choose_tool(self) -> None:
         wanted = {

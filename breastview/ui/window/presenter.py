@@ -170,4 +170,4 @@ class WindowPresenter(QObject):
     def _toggle_texts(self) -> None:
         self._texts_visible = not self._texts_visible
         for pane in (self._view.us, self._view.mri):
-            pane.canvas.set_texts_visible(self._texts_visible)
+            pane.canvas.texts.set_visible(self._texts_visible)
