@@ -290,11 +290,15 @@ def tables(
     folder: Annotated[Path, typer.Argument(help="Where tables go, and what each network answered is kept")],
     preset: Annotated[str, typer.Option(help=", ".join(PRESETS))] = "small",
     recipe: Annotated[str, typer.Option(help="A recipe in place of the preset's")] = "",
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Networks made side by side, each with the recipe's threads")
+    ] = 1,
 ) -> None:
     """Train nine networks and write the paper's tables; a killed study goes on where it was."""
     if preset not in PRESETS:
         raise typer.BadParameter(f"no preset {preset}; there is {', '.join(PRESETS)}")
-    study = run_study(cohort_folder, folder, PRESETS[preset], read_recipe(recipe) if recipe else None)
+    own = read_recipe(recipe) if recipe else None
+    study = run_study(cohort_folder, folder, PRESETS[preset], own, jobs=jobs)
     write_study(study, folder)
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -149,9 +151,15 @@ class Parts:
 
 
 def run_study(
-    cohort: Path, folder: Path, preset: Preset, recipe: Recipe | None = None, cells: tuple[Cell, ...] = CELLS
+    cohort: Path,
+    folder: Path,
+    preset: Preset,
+    recipe: Recipe | None = None,
+    cells: tuple[Cell, ...] = CELLS,
+    jobs: int = 1,
 ) -> Study:
-    """Train and score every cell that `folder` does not hold yet; `recipe` is the preset's unless given.
+    """Train and score every cell that `folder` does not hold yet; `recipe` is the preset's unless given, and
+    `jobs` cells are made at a time, each in a process of its own.
 
     Raises:
         StudyError: too few patients to test on, or `folder` holds a study of other cases or another recipe.
@@ -164,6 +172,8 @@ def run_study(
     people = about["patient"].iloc[np.concatenate([split.test for split in splits])].nunique()
     if people < preset.least_patients:
         raise StudyError(f"{people} patients to test on; the tables take {preset.least_patients}")
+    if jobs > 1:
+        _make_together(cohort, about, splits, cells, folder, recipe, jobs)
     found: dict[Cell, list[Answered]] = {cell: [] for cell in cells}
     counted: list[dict[str, tuple[int, int]]] = []
     tested, seconds = [], 0.0
@@ -172,7 +182,7 @@ def run_study(
         tested.append(parts.test.about)
         counted.append(parts.counts)
         for cell in cells:
-            answered, took = _cell(cell, parts, folder / "cells" / cell.name / f"fold-{fold}", recipe)
+            answered, took = _cell(cell, parts, _folder_of(cell, fold, folder), recipe)
             found[cell].append(answered)
             seconds += took
     return Study(
@@ -183,6 +193,41 @@ def run_study(
         counts=tuple(counted),
         seconds=seconds,
     )
+
+
+def _make_together(
+    cohort: Path,
+    about: pd.DataFrame,
+    splits: list[Split],
+    cells: tuple[Cell, ...],
+    folder: Path,
+    recipe: Recipe,
+    jobs: int,
+) -> None:
+    """Make what is not kept yet, `jobs` cells at a time; after an error none is begun."""
+    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+        making = {
+            pool.submit(_make_alone, cohort, about, split, cell, _folder_of(cell, fold, folder), recipe): cell
+            for fold, split in enumerate(splits)
+            for cell in cells
+        }
+        try:
+            for made in as_completed(making):
+                made.result()
+                log.info("%s: answered", making[made].name)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _make_alone(
+    cohort: Path, about: pd.DataFrame, split: Split, cell: Cell, folder: Path, recipe: Recipe
+) -> None:
+    _cell(cell, load_parts(cohort, about, split), folder, recipe)
+
+
+def _folder_of(cell: Cell, fold: int, folder: Path) -> Path:
+    return folder / "cells" / cell.name / f"fold-{fold}"
 
 
 def splits_of(about: pd.DataFrame, count: int) -> list[Split]:

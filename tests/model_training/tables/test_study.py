@@ -12,7 +12,7 @@ import pytest
 from breastview.fusion.spec import NetworkSpec
 from model_training import evaluate
 from model_training.cohort.samples import load_cohort, manifest
-from model_training.recipe import Recipe
+from model_training.recipe import Recipe, RecipeError
 from model_training.run_folder import log_lines
 from model_training.tables import study as studies
 from model_training.tables.paper import ORDER, PUBLISHED
@@ -57,6 +57,20 @@ def test_what_is_done_is_not_trained_again(made, monkeypatch, shallow):
         assert np.array_equal(again.cells[cell].odds, study.cells[cell].odds)
     logs = [log_lines(folder / "cells" / cell.name / "fold-0" / "run") for cell in CELLS]
     assert again.seconds == study.seconds == sum(lines[-1]["seconds"] for lines in logs)
+
+
+def test_side_by_side_the_networks_answer_the_same(made, tmp_path):
+    cohort, _, study = made
+    cells = Cell("cnn", "us"), Cell("cnn", "mri")
+    together = run_study(cohort, tmp_path, FEW, RECIPE, cells, jobs=2)
+    for cell in cells:
+        assert np.array_equal(together.cells[cell].odds, study.cells[cell].odds)
+
+
+def test_an_error_of_one_network_is_told_from_its_process(made, tmp_path):
+    too_large = replace(RECIPE, stages=((2 * SIDE_PX, 1),))
+    with pytest.raises(RecipeError, match="px"):
+        run_study(made[0], tmp_path, FEW, too_large, (Cell("cnn", "us"),), jobs=2)
 
 
 def test_a_cell_keeps_logits_and_recipe_and_no_weights(made):
