@@ -61,6 +61,7 @@ TEXTS: dict[str, str] = {
     "case.problem_files.one": "{count} file with problems",
     "case.other_patient": "{count} images of another patient were set aside.",
     "case.other_patient.one": "{count} image of another patient was set aside.",
+    "case.several_exams": "There are MRIs of several exams: subtraction and model take the latest.",
     "case.strangers": "{count} other files are no images and were left alone.",
     "case.strangers.one": "{count} other file is no image and was left alone.",
     "doing.scan": "Reading headers {done} / {count}",
@@ -239,10 +240,17 @@ TEXTS: dict[str, str] = {
     "method.file": "from a file",
     "method.truth": "known from the simulation",
     # records
+    "mark.beside": "Nothing was marked: that place lies beside the image.",
     "record.damaged": "The review record is damaged and was left as it is. Restore it from a backup, "
     "or move it away to start anew.",
     "record.other_schema": "The review record was written by another version (this one reads {ours}). "
     "Update BreastView.",
+    "record.changed_elsewhere": "Another window has changed this review. Open the folder again to go on from "
+    "what is kept.",
+    "record.carried": "This folder holds other images than when it was reviewed: the review goes on, without "
+    "the model's readings.",
+    "record.other_images": "This study was reviewed with images that are not in this folder: a new review "
+    "begins.",
     "record.other_case": "The review record belongs to another case and was left alone.",
     "record.unreadable": "The review record cannot be read. Check the permissions of the records folder.",
     "record.unwritable": "The review cannot be saved. Check the permissions and space of the records folder; "
@@ -274,6 +282,7 @@ TEXTS: dict[str, str] = {
     "contrast medium): no fused probability.",
     "scope.no_channel": "No MRI channel lies in the ultrasound plane: no fused probability.",
     "scope.no_native_channel": "No MRI channel covers the place of the MRI mark: no fused probability.",
+    "scope.us_beside": "The lesion's box lies beside the ultrasound image: draw it anew.",
     "scope.us_covered": "Colour covers this ultrasound image, as Doppler or elastography do: "
     "mark the lesion on a plain one.",
     "scope.missing_channel": "The model needs {channel}, which is not here.",

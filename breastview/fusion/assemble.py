@@ -22,7 +22,7 @@ from breastview.fusion.spec import CHANNELS, InputSpec, ModelSpec
 from breastview.imaging.case import Role, ScannedVolume
 from breastview.imaging.colour import is_covered
 from breastview.imaging.diffusion import highest_b
-from breastview.imaging.dynamic import phases
+from breastview.imaging.dynamic import of_one_exam, phases
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.inputs import input_hash
 from breastview.records.values import Lesion, ReviewRecord, UsMark
@@ -33,7 +33,9 @@ _PHASES = {1: "dce_pre", 2: "dce_post"}
 
 
 def channel_volumes(volumes: Sequence[ScannedVolume]) -> dict[str, ScannedVolume]:
-    """The volume for each input name that has one: "t1wi", "t2wi", "dwi", "dce_pre", "dce_post"."""
+    """The volume for each input name that has one: "t1wi", "t2wi", "dwi", "dce_pre", "dce_post"; all are of
+    one exam."""
+    volumes = of_one_exam(volumes)
     found: dict[str, ScannedVolume] = {}
     for name, role in (("t1wi", Role.T1WI), ("t2wi", Role.T2WI)):
         known = [v for v in volumes if v.role.role is role]
@@ -67,12 +69,24 @@ def model_input(
     if lesion.us is None or lesion.us.frames_key not in stacks:
         return ModelInput(lesion.lesion_id, None, None, absent, input_sha256=digest)
     mark = lesion.us
-    us, crop, covered = _us(mark, stacks[mark.frames_key], spec.input)
-    given = ModelInput(lesion.lesion_id, us, None, absent, crop, us_covered=covered, input_sha256=digest)
+    stack = stacks[mark.frames_key]
+    us, crop = _us(mark, stack, spec.input)
+    given = replace(
+        ModelInput(lesion.lesion_id, us, None, absent, crop, input_sha256=digest),
+        us_covered=is_covered(_seen(stack, mark.frame, crop)),
+        us_beside=_is_beside(mark, stack),
+    )
     other = lesion.second_us
     if spec.reads_two_views and other is not None and other.frames_key in stacks:
-        us, second, on_second = _us(other, stacks[other.frames_key], spec.input)
-        given = replace(given, second_us=us, second_crop=second, us_covered=covered or on_second)
+        stack = stacks[other.frames_key]
+        us, second = _us(other, stack, spec.input)
+        given = replace(
+            given,
+            second_us=us,
+            second_crop=second,
+            us_covered=given.us_covered or is_covered(_seen(stack, other.frame, second)),
+            us_beside=given.us_beside or _is_beside(other, stack),
+        )
     images: dict[str, Image3] = {name: (v.array, v.index_to_lps) for name, v in volumes.items()}
     if not images:
         return given
@@ -86,11 +100,18 @@ def model_input(
     return replace(given, mri=mri if present.any() else None, channels_present=present, mri_grid=grid)
 
 
-def _us(mark: UsMark, stack: FrameStack, spec: InputSpec) -> tuple[np.ndarray, Crop, bool]:
-    """The crop around a box as the network sees it, where it lies, and whether colour is laid over it."""
+def _us(mark: UsMark, stack: FrameStack, spec: InputSpec) -> tuple[np.ndarray, Crop]:
+    """The crop around a box as the network sees it, and where it lies."""
     crop = square_crop((mark.left, mark.top, mark.right, mark.bottom), spec.margin)
-    image = us_input(stack.grey(mark.frame), crop, spec, stack.sector)
-    return image, crop, is_covered(_seen(stack, mark.frame, crop))
+    return us_input(stack.grey(mark.frame), crop, spec, stack.sector), crop
+
+
+def _is_beside(mark: UsMark, stack: FrameStack) -> bool:
+    """Whether less than half of a box lies on the image: then it is not the image that is read."""
+    sector = stack.sector
+    width = max(min(mark.right, sector.right) - max(mark.left, sector.left), 0.0)
+    height = max(min(mark.bottom, sector.bottom) - max(mark.top, sector.top), 0.0)
+    return width * height < (mark.right - mark.left) * (mark.bottom - mark.top) / 2
 
 
 def _with_native(given: ModelInput, images: dict[str, Image3], lesion: Lesion, spec: InputSpec) -> ModelInput:

@@ -36,6 +36,8 @@ def check_scope(
         reasons.append(message("scope.size_unknown", low=low, high=high))
     if _is_covered(case, lesion, given):
         reasons.append(message("scope.us_covered"))
+    if given is not None and given.us_beside:
+        reasons.append(message("scope.us_beside"))
     if not case.volumes:
         reasons.append(message("scope.no_mri"))
     elif not channels_from(channel_volumes(case.volumes)):
@@ -57,7 +59,9 @@ def _is_for_us_alone(
     given: ModelInput | None,
 ) -> bool:
     """Whether US alone was validated on such lesions: nothing of MRI is asked, nor a registration."""
-    if scope is None or given is None or given.us is None or _is_covered(case, lesion, given):
+    if scope is None or given is None or given.us is None or given.us_beside:
+        return False
+    if _is_covered(case, lesion, given):
         return False
     if case.simulated and "simulated" not in scope.sources:
         return False

@@ -38,7 +38,8 @@ class ModelInput:
     bool (channel,). `us_crop` lies in pixels of the frame, `mri_grid` in mm of the US plane, or of
     `mri_plane`, the (4, 4) from mm to LPS mm of the acquired plane, for native input. `second_us` is like
     `us`, of the lesion's second view, and `second_crop` where. `us_covered` says that colour is laid over
-    any of it. `input_sha256` is the review's hash of all that this was made from.
+    any of it, `us_beside` that a box lies beside the image. `input_sha256` is the review's hash of all that
+    this was made from.
     """
 
     lesion_id: str
@@ -49,6 +50,7 @@ class ModelInput:
     mri_grid: PlaneGrid | None = None
     mri_plane: np.ndarray | None = None
     us_covered: bool = False
+    us_beside: bool = False
     input_sha256: str = ""
     second_us: np.ndarray | None = None
     second_crop: Crop | None = None

@@ -33,7 +33,8 @@ class Role(StrEnum):
 @dataclass(frozen=True)
 class RoleChoice:
     """A role with the reason for it. `b_value` in s/mm² (DWI); `phase` 1…`phase_count` and `delay_s`
-    after the first phase (DCE); None where unknown or not applicable."""
+    after the first phase (DCE), and of which `acquisition` of the case, by number; None where unknown or not
+    applicable."""
 
     role: Role
     reason: Message
@@ -41,6 +42,7 @@ class RoleChoice:
     phase: int | None = None
     phase_count: int | None = None
     delay_s: float | None = None
+    acquisition: int | None = None
 
 
 @dataclass(frozen=True)

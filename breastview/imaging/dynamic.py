@@ -1,8 +1,9 @@
-"""Contrast dynamics: phases and their subtraction."""
+"""Contrast dynamics: the exam that is read, its phases and their subtraction."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -13,18 +14,49 @@ from breastview.imaging.geometry import frozen
 from breastview.imaging.volume import Volume
 from breastview.messages import message
 
-SUBTRACTION = "subtraction"  # key of the computed DCE 2 − DCE 1
-SUBTRACTION_NAME = "DCE 2 − 1"
+SUBTRACTION = "subtraction"  # key of the volume that is computed from the first two phases
 SAME_GRID_MM = 0.01
 UPTAKE_PERCENT = 99.99  # of all voxels: a lesion of a cubic centimetre must keep its grey levels
 
 
 def phases(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
-    """The DCE phases of a case in order; the phase numbers are known for all of them."""
-    return sorted(
-        (v for v in volumes if v.role.role is Role.DCE and v.role.phase is not None),
-        key=lambda v: v.role.phase or 0,
-    )
+    """The DCE phases of one acquisition in order: of several, the latest, and of one day the longest. The
+    phase numbers are known for all of them."""
+    acquisitions: dict[tuple[str, int | None], list[ScannedVolume]] = defaultdict(list)
+    for volume in volumes:
+        if volume.role.role is Role.DCE and volume.role.phase is not None:
+            acquisitions[volume.study_uid, volume.role.acquisition].append(volume)
+    latest = max(acquisitions.values(), key=lambda one: (_day(one[0]), len(one)), default=[])
+    return sorted(latest, key=lambda v: v.role.phase or 0)
+
+
+def of_one_exam(volumes: Sequence[ScannedVolume]) -> list[ScannedVolume]:
+    """The volumes of the exam that `phases` are of, or without any of the latest: a study, or several of one
+    day."""
+    if not volumes:
+        return []
+    first = next(iter(phases(volumes)), None) or max(volumes, key=_day)
+    return [v for v in volumes if v.study_uid == first.study_uid or _day(v) == _day(first) != ""]
+
+
+def subtraction_name(volumes: Iterable[ScannedVolume]) -> str:
+    """What a case's subtraction is called: "DCE 2 − 1"; empty where it has none."""
+    pair = phases(volumes)[:2]
+    return _named(pair[1].role.phase, pair[0].role.phase) if len(pair) == 2 else ""
+
+
+def computed_name(volume: Volume) -> str:
+    """The same, of the subtraction itself."""
+    params = volume.role.reason.params
+    return _named(params["post"], params["pre"])
+
+
+def _named(post: object, pre: object) -> str:
+    return f"DCE {post} − {pre}"
+
+
+def _day(volume: ScannedVolume) -> str:
+    return str(volume.exam_date or "")
 
 
 def subtraction(post: Volume, pre: Volume) -> Volume:

@@ -28,9 +28,9 @@ def choose_phases(stacks: Sequence[Stack], choices: Sequence[RoleChoice]) -> lis
     numbers, the delays unknown.
     """
     numbered = list(choices)
-    for group in _repeats(stacks, choices):
+    for acquisition, group in enumerate(_repeats(stacks, choices), 1):
         for place, choice in _phases([stacks[place] for place in group]):
-            numbered[group[place]] = choice
+            numbered[group[place]] = replace(choice, acquisition=acquisition)
     return numbered
 
 

@@ -19,6 +19,7 @@ from breastview.imaging.case import (
     ScannedFrames,
     ScannedVolume,
 )
+from breastview.imaging.dynamic import of_one_exam
 from breastview.imaging.header import BrokenHeader, Header, NotDicom, read_header, storage_name
 from breastview.imaging.patients import exam_date, identify, is_simulated, patient_of, who
 from breastview.imaging.quiet import quiet
@@ -208,6 +209,8 @@ def _assemble(found: _Found) -> ScannedCase:
     headers = [image.header for image in images]
     volumes = (*_volumes(images), *found.volumes)
     frames = _frames(images, found.frames)
+    if len(of_one_exam(volumes)) < len(volumes):
+        notes.append(message("case.several_exams"))
     if found.strangers:
         notes.append(message("case.strangers", count=found.strangers))
     return ScannedCase(

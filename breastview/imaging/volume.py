@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from breastview.imaging.case import PixelScale, RoleChoice
+from breastview.imaging.geometry import slice_through
 from breastview.messages import Message
 
 
@@ -29,6 +31,11 @@ class Volume:
     def lps_to_index(self) -> np.ndarray:
         """The inverse of `index_to_lps`, (4, 4)."""
         return np.linalg.inv(self.index_to_lps)
+
+    def holds(self, point_mm: Sequence[float]) -> bool:
+        """Whether there is a voxel at an LPS point."""
+        index = np.round(slice_through(self.index_to_lps, point_mm))
+        return bool(np.all(index >= 0) and np.all(index < self.array.shape))
 
 
 @dataclass(frozen=True)

@@ -41,14 +41,20 @@ class Autosaver:
             self._waiting = record
             self._wake.notify_all()
 
-    def flush(self) -> None:
-        """Return once everything given is on disk, or has been reported as an error."""
+    def flush(self) -> bool:
+        """Whether everything given is on disk; what is not has been reported as an error."""
         with self._wake:
             self._waiting = self._waiting or self._unsaved
             self._hurry = True
             self._wake.notify_all()
             self._wake.wait_for(lambda: self._waiting is None and not self._busy)
             self._hurry = False
+            return self._unsaved is None
+
+    def forget(self) -> None:
+        """Let go of what could not be saved."""
+        with self._wake:
+            self._unsaved = None
 
     def close(self) -> None:
         """Save what waits and end the thread."""

@@ -12,7 +12,7 @@ import numpy as np
 import platformdirs
 
 from breastview.errors import RecordError
-from breastview.records.values import SCHEMA, ReviewRecord
+from breastview.records.values import SCHEMA, CaseIdentity, ReviewRecord
 from breastview.whole import write_whole
 
 SUFFIX = ".review.json"
@@ -64,8 +64,9 @@ def read(path: Path) -> ReviewRecord:
     return decode(data)
 
 
-def write(path: Path, record: ReviewRecord) -> None:
-    """Write one record file atomically: a crash leaves the old file or the new one, never a part.
+def write(path: Path, record: ReviewRecord) -> bytes:
+    """Write one record file atomically: a crash leaves the old file or the new one, never a part. Returns
+    what was written.
 
     Raises:
         RecordError: the folder cannot be written, or the record could not be read again.
@@ -75,6 +76,7 @@ def write(path: Path, record: ReviewRecord) -> None:
         write_whole(path, data)
     except OSError as error:
         raise RecordError.of("record.unwritable") from type(error)()
+    return data
 
 
 def _readable(record: ReviewRecord) -> bytes:
@@ -93,6 +95,7 @@ class RecordStore:
     def __init__(self, folder: Path | None = None) -> None:
         """`folder` is where records are kept; None: `default_folder`."""
         self.folder = folder or default_folder()
+        self._known: dict[str, bytes | None] = {}  # files as they were read or written here, by fingerprint
 
     def path_for(self, fingerprint: str) -> Path:
         """Where the record of a case lies; nothing in the name tells the patient."""
@@ -100,28 +103,49 @@ class RecordStore:
 
     def load(self, fingerprint: str) -> ReviewRecord | None:
         """The record of a case, or None when it was never reviewed; raises RecordError."""
+        record, self._known[fingerprint] = self._found(fingerprint)
+        return record
+
+    def _found(self, fingerprint: str) -> tuple[ReviewRecord | None, bytes | None]:
+        """The record that lies there, and its file."""
         path = self.path_for(fingerprint)
         try:
-            if not path.exists():
-                return None
+            data = path.read_bytes() if path.exists() else None
         except OSError as error:
             raise RecordError.of("record.unreadable") from type(error)()
-        record = read(path)
-        if record.case.fingerprint != fingerprint:
+        record = decode(data) if data is not None else None
+        if record is not None and record.case.fingerprint != fingerprint:
             raise RecordError.of("record.other_case")
-        return record
+        return record, data
+
+    def of_same_study(self, case: CaseIdentity) -> ReviewRecord | None:
+        """The newest record of other images of one of a case's studies, or None."""
+        wanted, found = set(case.study_uids), []
+        for path in self.folder.glob("*" + SUFFIX):
+            try:
+                head = _decoded(path.read_bytes(), _Head)
+            except (OSError, RecordError):
+                continue
+            if wanted & set(head.case.study_uids) and head.case.fingerprint != case.fingerprint:
+                found.append((str(head.modified), path))
+        try:
+            return read(max(found)[1]) if found else None
+        except RecordError:
+            return None
 
     def save(self, record: ReviewRecord) -> Path:
         """Write a record with the time of writing; returns its path.
 
         Raises:
-            RecordError: the folder cannot be written, or what lies there is damaged, of another version or
-                about another case: it is left as it is.
+            RecordError: the folder cannot be written, or what lies there is damaged, of another version,
+                about another case, or was changed elsewhere since it was read here: it is left as it is.
         """
-        path = self.path_for(record.case.fingerprint)
-        self.load(record.case.fingerprint)
+        fingerprint = record.case.fingerprint
+        path, (_, there) = self.path_for(fingerprint), self._found(fingerprint)
+        if there is not None and self._known.get(fingerprint, there) != there:
+            raise RecordError.of("record.changed_elsewhere")
         now = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
-        write(path, replace(record, modified=now))
+        self._known[fingerprint] = write(path, replace(record, modified=now))
         return path
 
 
@@ -129,3 +153,5 @@ class _Head(msgspec.Struct):
     """What is read before anything else."""
 
     schema: str
+    case: CaseIdentity = CaseIdentity("")
+    modified: datetime.datetime | None = None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from breastview.fusion.reading import Reading
 from breastview.fusion.spec import ModelSpec
 from breastview.imaging.case import Patient, Role, ScannedCase
+from breastview.imaging.dynamic import of_one_exam
 from breastview.messages import Message, message
 from breastview.records.concordance import box_size_mm, mark_distance_mm
 from breastview.records.expected import lesion_grade
@@ -111,7 +112,7 @@ def build_content(
     return ReportContent(
         patient=case.patient,
         us_date=next((f.exam_date for f in case.frames if f.exam_date), None),
-        mri_date=next((v.exam_date for v in case.volumes if v.exam_date), None),
+        mri_date=next((v.exam_date for v in of_one_exam(case.volumes) if v.exam_date), None),
         has_us=bool(case.frames),
         has_mri=bool(case.volumes),
         simulated=case.simulated,

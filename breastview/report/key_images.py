@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from breastview.fusion.reading import Reading
-from breastview.imaging.dynamic import SUBTRACTION, SUBTRACTION_NAME
+from breastview.imaging.dynamic import SUBTRACTION, computed_name
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.pair import RegisteredPair, register_pair
@@ -71,7 +71,7 @@ def _registered(
 
 def _shown_volume(volumes: Mapping[str, Volume]) -> tuple[Volume | None, str]:
     if SUBTRACTION in volumes:
-        return volumes[SUBTRACTION], SUBTRACTION_NAME
+        return volumes[SUBTRACTION], computed_name(volumes[SUBTRACTION])
     for volume in volumes.values():
         return volume, volume.role.role.value.upper()
     return None, ""

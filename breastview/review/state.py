@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from breastview.imaging.case import ScannedCase
+from breastview.imaging.dynamic import SUBTRACTION
 from breastview.records.inputs import is_current
 from breastview.records.values import ReviewRecord, new_record
 
@@ -24,6 +25,7 @@ class Part(StrEnum):
     FIRST_READ = "first_read"
     SELECTION = "selection"
     WINDOW = "window"
+    BODY = "body"  # is found in the MRI; nothing that was entered has changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,3 +51,22 @@ def open_state(case: ScannedCase, record: ReviewRecord | None) -> ReviewState:
         case = case.with_override(override.key, override.role, override.b_value, override.phase)
     first = record.lesions[0].lesion_id if record.lesions else None
     return ReviewState(case, record, first, model_revealed=bool(record.readings))
+
+
+def carried_over(record: ReviewRecord, case: ScannedCase) -> ReviewRecord | None:
+    """The record of a case to which images have come since, as one of this case: all but the model's
+    readings, which saw fewer. None where this case lacks a series of that one, or an image it speaks of."""
+    here = new_record(case).case
+    frames = {item.key: len(item.sources) for item in case.frames}
+    marks = [mark for lesion in record.lesions for mark in lesion.views]
+    places = [(mark.frames_key, mark.frame) for mark in marks]
+    places += [(entry.frames_key, entry.frame) for entry in record.registrations]
+    places += [(entry.frames_key, 0) for entry in record.calibrations]
+    volumes = {lesion.mri.volume_key for lesion in record.lesions if lesion.mri} - {SUBTRACTION}
+    if not (
+        set(record.case.series_uids) <= set(here.series_uids)
+        and all(frame < frames.get(key, 0) for key, frame in places)
+        and volumes <= {volume.key for volume in case.volumes}
+    ):
+        return None
+    return replace(record, case=here, readings=())

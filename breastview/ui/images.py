@@ -14,6 +14,7 @@ from breastview.imaging.dynamic import SUBTRACTION, phases, subtraction
 from breastview.imaging.load import load_frames, load_middle_slice
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.jobs.tasks import Tasks
+from breastview.messages import Message
 from breastview.progress import Progress
 from breastview.registration.motion import load_corrected
 from breastview.registration.parameters import PhaseMotion
@@ -40,6 +41,7 @@ class Images(QObject):
     loaded = Signal(str)  # key of a volume or US image whose pixels are here
     thumbnail = Signal(str, object)  # key, uint8 picture of a volume that is not loaded
     body_found = Signal()
+    not_subtracted = Signal()  # the phases that would be do not fit together
     failed = Signal(object)  # Message
 
     def __init__(self, tasks: Tasks, post: Callable[[Callable[[], None]], None]) -> None:
@@ -60,7 +62,7 @@ class Images(QObject):
     def open(self, case: ScannedCase, motions: tuple[PhaseMotion, ...], hung: str | None) -> None:
         """Load US, then the volume that is `hung` first, then the rest, each shown as soon as it is there."""
         self._case, self._motions = case, motions
-        first = list(phases(case.volumes)[:2]) if hung == SUBTRACTION else []
+        first = phases(case.volumes)[:2] if hung == SUBTRACTION else []
         first += [v for v in case.volumes if v.key == hung]
         rest = [v for v in case.volumes if v not in first and v.role.role in LOADED_ROLES]
         later = [v for v in case.volumes if v not in first and v not in rest]
@@ -71,27 +73,38 @@ class Images(QObject):
 
     def want(self, key: str) -> None:
         """Load a volume of the case that is not here yet."""
-        if key not in self.volumes and self._case is not None and key != SUBTRACTION:
+        if key in self.volumes or self._case is None:
+            return
+        if key == SUBTRACTION:
+            self._subtract(self._case)
+        else:
             self._load_volumes("volume", self._case, [self._case.volume(key)])
 
     def follow(self, case: ScannedCase, motions: tuple[PhaseMotion, ...], hung: str | None) -> None:
-        """Let go of the phases whose motion was found or dropped, and load them as they lie now.
+        """Let go of the phases whose motion was found or dropped, and load them as they lie now; of the
+        subtraction too where it would be of other phases.
 
         `case` is the open one, with the roles that the reader gives. Nothing can be computed from the former
         phases in the meantime.
         """
-        before, self._case, self._motions = self._motions, case, motions
-        wanted = {*self.volumes, hung, *(volume.key for volume in phases(case.volumes)[:2])}
+        before, pair = self._motions, _pair(self._case)
+        self._case, self._motions = case, motions
+        wanted = {*self.volumes, hung, *_pair(case)}
         changed = [
             volume
             for volume in case.volumes
             if volume.key in wanted and _motion_of(before, volume.key) != _motion_of(motions, volume.key)
         ]
-        if changed:
+        if changed or _pair(case) != pair:
             self._tasks.cancel("subtraction")
             for key in (SUBTRACTION, *(volume.key for volume in changed)):
                 self.volumes.pop(key, None)
+        if changed:
             self._load_volumes("moved volumes", case, changed)
+        if _pair(case) != pair:
+            missing = [v for v in phases(case.volumes)[:2] if v.key not in self.volumes and v not in changed]
+            self._load_volumes("volume", case, missing)
+            self._subtract(case)
 
     def _load_volumes(self, kind: str, case: ScannedCase, items: Iterable[ScannedVolume]) -> None:
         """Load volumes without the motion that the record keeps of them."""
@@ -139,14 +152,15 @@ class Images(QObject):
             return  # its motion was found or dropped meanwhile: it is on its way again
         self.volumes[volume.key] = volume
         self.loaded.emit(volume.key)
-        self._subtract(self._case)
+        if volume.key in _pair(self._case):
+            self._subtract(self._case)
         known = self.body is not None or self._tasks.is_running("body")
         if not known and volume.role.role in BODY_ROLES:
             self._tasks.start("body", lambda progress: find_body(volume), self._take_body)
 
     def _subtract(self, case: ScannedCase) -> None:
         """Compute the subtraction once both phases are here."""
-        dce = [volume.key for volume in phases(case.volumes)[:2]]
+        dce = _pair(case)
         if len(dce) < 2 or SUBTRACTION in self.volumes or not set(dce) <= set(self.volumes):
             return
         pre, post = (self.volumes[key] for key in dce)
@@ -154,7 +168,12 @@ class Images(QObject):
             "subtraction",
             lambda progress: subtraction(post, pre),
             lambda volume: self._take_subtraction(case, volume),
+            self._miss_subtraction,
         )
+
+    def _miss_subtraction(self, why: Message) -> None:
+        self.failed.emit(why)
+        self.not_subtracted.emit()
 
     def _take_subtraction(self, case: ScannedCase, volume: Volume) -> None:
         if self._is_open(case):
@@ -164,6 +183,11 @@ class Images(QObject):
     def _take_body(self, body: Body) -> None:
         self.body = body
         self.body_found.emit()
+
+
+def _pair(case: ScannedCase | None) -> list[str]:
+    """Keys of the phases that are subtracted, the first one before contrast medium."""
+    return [volume.key for volume in phases(case.volumes)[:2]] if case is not None else []
 
 
 def _ignore(answer: object) -> None:

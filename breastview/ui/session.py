@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -10,24 +11,24 @@ from PySide6.QtCore import QObject, Signal
 from breastview.errors import BreastViewError, RecordError
 from breastview.fusion.reading import Reading, keep, restored
 from breastview.imaging.case import ScannedCase, ScannedFrames
-from breastview.imaging.dynamic import SUBTRACTION, phases
+from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, phases
 from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.jobs.tasks import Tasks, Ticket
-from breastview.messages import Message
+from breastview.messages import Message, message
 from breastview.progress import Progress
 from breastview.records.autosave import Autosaver
 from breastview.records.concordance import outline_on
 from breastview.records.store import RecordStore
-from breastview.records.values import Lesion, ReviewRecord
+from breastview.records.values import Lesion, ReviewRecord, new_record
 from breastview.registration.outline import Outline
 from breastview.registration.parameters import RegistrationParameters
 from breastview.registration.plane import UsPlane, known_plane
 from breastview.registration.skin import Body
 from breastview.review.actions import Action, KeepReading
 from breastview.review.history import Review
-from breastview.review.state import Part, ReviewState, open_state
+from breastview.review.state import Part, ReviewState, carried_over, open_state
 from breastview.ui.images import Images
 
 OF_ONE_CASE = ("preview", "motion", "model", "report", "snap", "registration file")  # kinds of tasks
@@ -44,7 +45,8 @@ class Session(QObject):
     changed = Signal(frozenset)
     moved = Signal()  # a further step of the stroke in hand: `changed` tells of its first one and of its end
     failed = Signal(object)  # Message
-    saved = Signal()
+    saved = Signal(bool)  # the review as it is now, or not: why was told
+    unsaved = Signal(object)  # what would open another case, whose review would take this one's place
     reported = Signal(Path)  # the report is written
     progressed = Signal(str, object, object)  # kind, fraction, Message; no Message: that work has ended
     glanced = Signal(str)  # the name of the pose that is shown for a moment; empty: its own again
@@ -58,7 +60,8 @@ class Session(QObject):
         self.images.loaded.connect(self.loaded)
         self.images.thumbnail.connect(self.thumbnail)
         self.images.failed.connect(self.failed)
-        self.images.body_found.connect(lambda: self.changed.emit(frozenset({Part.LESIONS})))
+        self.images.not_subtracted.connect(self._hang_phase)
+        self.images.body_found.connect(lambda: self.changed.emit(frozenset({Part.BODY})))
         self.preview: FrameStack | None = None
         self.us_key: str | None = None
         self.us_frame = 0
@@ -69,7 +72,9 @@ class Session(QObject):
         self._glance: RegistrationParameters | None = None
         self._store = store
         self._autosaver = Autosaver(
-            store, lambda: post(self.saved.emit), lambda error: post(lambda: self.failed.emit(error.message))
+            store,
+            lambda: post(lambda: self.saved.emit(True)),
+            lambda error: post(lambda: self._not_saved(error)),
         )
         self._post = post
 
@@ -133,13 +138,24 @@ class Session(QObject):
             self.preview = stack
             self.previewed.emit()
 
+    def _not_saved(self, error: RecordError) -> None:
+        self.failed.emit(error.message)
+        self.saved.emit(False)
+
+    def save(self) -> bool:
+        """Whether all that was entered is on disk now."""
+        return self._autosaver.flush()
+
     def _open(self, case: ScannedCase, record: ReviewRecord | None) -> None:
-        self._autosaver.flush()
-        if record is None:
-            try:
-                record = self._store.load(case.fingerprint)
-            except RecordError as error:
-                self.failed.emit(error.message)
+        """Open a case, unless the review of the present one would be lost."""
+        if not self.save():
+            self.unsaved.emit(partial(self._leave, case, record))
+            return
+        self._leave(case, record)
+
+    def _leave(self, case: ScannedCase, record: ReviewRecord | None) -> None:
+        self._autosaver.forget()
+        record = record or self._kept(case)
         for kind in OF_ONE_CASE:
             self.tasks.cancel(kind)
         self.images.clear()
@@ -148,24 +164,46 @@ class Session(QObject):
         self._told = frozenset()
         self.glance(None)
         self._follow_readings()
-        self.us_key = self._first_us()
-        self.us_frame = 0
+        self.us_key, self.us_frame = self._first_us()
         self.mri_key = self._first_mri()
         self.opened.emit()
         self.images.open(self.state.case, self.state.record.motions, self.mri_key)
 
-    def _first_us(self) -> str | None:
-        lesion = self.lesion
+    def _kept(self, case: ScannedCase) -> ReviewRecord | None:
+        """The record of a case, or that of its study with other images as far as it holds here."""
+        try:
+            record = self._store.load(case.fingerprint)
+        except RecordError as error:
+            self.failed.emit(error.message)
+            return None
+        former = self._store.of_same_study(new_record(case).case) if record is None else None
+        if former is not None:
+            record = carried_over(former, case)
+            self.failed.emit(message("record.carried" if record else "record.other_images"))
+        return record
+
+    def _first_us(self) -> tuple[str | None, int]:
+        """The image and frame of the lesion's first view, or else the first image."""
+        lesion, frames = self.lesion, self.state.case.frames
         if lesion and lesion.us:
-            return lesion.us.frames_key
-        return self.state.case.frames[0].key if self.state.case.frames else None
+            return lesion.us.frames_key, lesion.us.frame
+        return (frames[0].key, 0) if frames else (None, 0)
 
     def _first_mri(self) -> str | None:
-        if len(phases(self.state.case.volumes)) >= 2:
-            return SUBTRACTION
+        dynamic = phases(self.state.case.volumes)
+        return SUBTRACTION if len(dynamic) >= 2 else self._first_volume()
+
+    def _first_volume(self) -> str | None:
+        """That after contrast medium, where it is known; else what tells most."""
+        exam, dynamic = of_one_exam(self.state.case.volumes), phases(self.state.case.volumes)
         order = ("dce", "t2wi", "t1wi", "stir", "dwi", "other")
-        ranked = [v for role in order for v in self.state.case.volumes if v.role.role == role]
+        ranked = [*dynamic[1:2], *(v for role in order for v in exam if v.role.role == role)]
         return ranked[0].key if ranked else None
+
+    def _hang_phase(self) -> None:
+        """Hang a volume in the place of a subtraction that cannot be."""
+        if self.mri_key == SUBTRACTION and (key := self._first_volume()) is not None:
+            self.show_mri(key)
 
     def show_us(self, key: str, frame: int = 0) -> None:
         """Hang another US image or frame."""
@@ -236,6 +274,8 @@ class Session(QObject):
             return
         self.glance(None)
         self.images.follow(self.state.case, self.state.record.motions, self.mri_key)
+        if len(phases(self.state.case.volumes)) < 2:
+            self._hang_phase()
         self._follow_readings()
         self._autosaver.changed(self.state.record)
         self.changed.emit(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 
 import numpy as np
@@ -62,6 +63,27 @@ def test_without_the_image_before_contrast_nothing_is_subtracted():
 def test_two_dynamic_series_are_not_subtracted_from_each_other():
     found = [scanned(Role.DCE, f"{side}{phase}", phase=phase) for side in "RL" for phase in (1, 2)]
     assert keys(*found) == {"dce_pre": "R1", "dce_post": "R2"}
+
+
+def test_all_channels_are_of_one_exam():
+    current, prior = (
+        [
+            replace(scanned(role, f"{name}{role}", slices, **details), study_uid=name, exam_date=day)
+            for role, slices, details in (
+                (Role.T1WI, 20 + (name == "prior"), {}),
+                (Role.DCE, 30, {"phase": 1, "acquisition": 1 + (name == "prior")}),
+                (Role.DCE, 30, {"phase": 2, "acquisition": 1 + (name == "prior")}),
+            )
+        ]
+        for name, day in (("now", datetime.date(2026, 3, 5)), ("prior", datetime.date(2025, 3, 5)))
+    )
+    later = replace(scanned(Role.T2WI, "old t2"), study_uid="prior")
+    found = channel_volumes([*prior, later, *current])
+    assert {name: volume.study_uid for name, volume in found.items()} == {
+        "t1wi": "now",
+        "dce_pre": "now",
+        "dce_post": "now",
+    }
 
 
 def test_only_what_the_model_looks_at_is_wanted():

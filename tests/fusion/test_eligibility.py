@@ -12,6 +12,7 @@ from breastview.fusion.assemble import model_input
 from breastview.fusion.eligibility import can_compute, check_scope
 from breastview.fusion.spec import Scope
 from breastview.imaging.case import Patient, Role, ScannedFrames
+from breastview.imaging.volume import Sector
 from breastview.messages import message
 from breastview.records.values import MriMark, UsMark
 from breastview.registration.parameters import RegistrationParameters
@@ -193,6 +194,23 @@ def test_an_age_that_the_header_leaves_out_follows_from_the_birth_date(day, code
     exams = [replace(scanned(Role.T1WI), exam_date=datetime.date(2026, 3, d)) for d in (day, 20)]
     against = reasons(scope=Scope(min_age_y=30), found=replace(case(*exams), patient=born))
     assert against == [message(f"scope.{code}", age=30) for code in codes]
+
+
+def test_a_box_beside_the_image_is_not_read():
+    still = replace(stack(), sector=Sector(0, 0, 100, 80))
+    boxes = {"in it": (60, 40, 90, 70), "mostly in it": (60, 40, 120, 70), "beside it": (90, 40, 125, 70)}
+    against = {
+        name: [
+            reason.code
+            for reason in reasons(marked=replace(lesion(), us=UsMark("frames", 0, *box)), still=still)
+        ]
+        for name, box in boxes.items()
+    }
+    assert {name: "scope.us_beside" in codes for name, codes in against.items()} == {
+        "in it": False,
+        "mostly in it": False,
+        "beside it": True,
+    }
 
 
 @pytest.mark.parametrize("key", ["frames", "another"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from breastview.imaging.case import Role
-from breastview.imaging.dynamic import phases
+from breastview.imaging.dynamic import of_one_exam, phases
 from breastview.imaging.scan import scan_folder
 from breastview.messages import render
 from tests.imaging.dicom_files import dce_series, mr_series, save_all
@@ -97,3 +97,45 @@ def test_anatomy_keeps_its_role_beside_a_dynamic_series(tmp_path):
 def test_phases_are_handed_out_in_order(tmp_path):
     save_all(tmp_path, *(series(8 + n, AcquisitionTime=f"10{12 - n}00") for n in range(3)))
     assert [volume.series_number for volume in phases(scan_folder(tmp_path).volumes)] == [10, 9, 8]
+
+
+def exam(series: int, uid: str, date: str, count: int = 2, **values):
+    """A dynamic acquisition of a study of its own."""
+    return [
+        item
+        for phase in range(count)
+        for item in mr_series(
+            4,
+            series=series + phase,
+            StudyInstanceUID=uid,
+            StudyDate=date,
+            SeriesDescription="t1_fl3d_dyn",
+            ScanningSequence="GR",
+            RepetitionTime=4.5,
+            EchoTime=1.7,
+            **values,
+        )
+    ]
+
+
+def test_phases_are_those_of_the_latest_exam_and_its_other_images_go_with_them(tmp_path):
+    prior = [
+        *exam(5, "1.2.3.1", "20250305", count=3),
+        *mr_series(4, series=2, StudyInstanceUID="1.2.3.1", StudyDate="20250305"),
+    ]
+    save_all(
+        tmp_path, prior, exam(8, "1.2.3.2", "20260305"), mr_series(4, series=3, StudyInstanceUID="1.2.3.2")
+    )
+    case = scan_folder(tmp_path)
+    assert [volume.series_number for volume in phases(case.volumes)] == [8, 9]
+    assert {volume.series_number for volume in of_one_exam(case.volumes)} == {3, 8, 9}
+    assert [note.code for note in case.notes] == ["case.several_exams"]
+
+
+def test_two_acquisitions_of_one_exam_are_not_mixed(tmp_path):
+    save_all(
+        tmp_path, exam(5, "1.2.3.1", "20260305"), exam(8, "1.2.3.1", "20260305", count=3, spacing_mm=5.0)
+    )
+    case = scan_folder(tmp_path)
+    assert [volume.series_number for volume in phases(case.volumes)] == [8, 9, 10]
+    assert len(of_one_exam(case.volumes)) == 5 and not case.notes

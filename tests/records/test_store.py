@@ -125,6 +125,30 @@ def test_saving_notes_the_time_and_leaves_one_file(tmp_path):
     assert list(store.folder.iterdir()) == [store.path_for(FINGERPRINT)]
 
 
+def test_what_another_program_saved_meanwhile_is_not_written_over(tmp_path):
+    mine, theirs = RecordStore(tmp_path), RecordStore(tmp_path)
+    assert mine.load(FINGERPRINT) is theirs.load(FINGERPRINT) is None
+    mine.save(RECORD)
+    with pytest.raises(RecordError) as raised:
+        theirs.save(replace(RECORD, lesions=()))
+    assert code(raised) == "record.changed_elsewhere" and mine.load(FINGERPRINT).lesions == RECORD.lesions
+    theirs.load(FINGERPRINT)
+    theirs.save(replace(RECORD, lesions=()))
+    assert mine.load(FINGERPRINT).lesions == ()
+
+
+def test_the_newest_record_of_a_study_is_found_and_damaged_ones_are_passed_over(tmp_path):
+    store, day = RecordStore(tmp_path), datetime.datetime(2026, 3, 5, tzinfo=datetime.UTC)
+    for number, study in enumerate(("1.2", "1.2", "1.3")):
+        case = CaseIdentity(f"{number}" * 64, (study, "1.9"))
+        write(store.path_for(case.fingerprint), ReviewRecord(case, modified=day.replace(day=10 + number)))
+    (tmp_path / "x.review.json").write_text("{")
+    found = store.of_same_study(CaseIdentity("f" * 64, ("1.2",)))
+    assert found.case.fingerprint == "1" * 64
+    assert store.of_same_study(CaseIdentity("1" * 64, ("1.2",))).case.fingerprint == "0" * 64
+    assert store.of_same_study(CaseIdentity("f" * 64, ("2.1",))) is None
+
+
 def test_a_shared_folder_stays_readable_for_colleagues(tmp_path):
     path = RecordStore(tmp_path).save(RECORD)
     (tmp_path / "usual").write_bytes(b"")

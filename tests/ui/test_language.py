@@ -90,7 +90,7 @@ def test_the_case_keeps_its_pictures_and_stays_saved(window):
     view = window.window.view
     tall = np.zeros((30, 10), np.uint8) + 200
     window.session.thumbnail.emit(window.session.case.volumes[-1].key, tall)
-    view.set_saved("✓ saved")
+    view.set_saved(True)
     before = [icon.pixmap(32).toImage() for icon in icons(view)]
     after = switch(window).view
     assert [icon.pixmap(32).toImage() for icon in icons(after)] == before

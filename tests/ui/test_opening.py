@@ -12,12 +12,14 @@ from PySide6.QtWidgets import QToolButton, QTreeWidgetItemIterator
 
 import breastview.ui.images as images_module
 import breastview.ui.session as session_module
+from breastview.imaging.case import Role
+from breastview.imaging.dynamic import phases
 from breastview.imaging.scan import scan_folder
 from breastview.messages import message
 from breastview.records.values import UsMark
 from breastview.registration.skin import find_body
-from breastview.review.actions import AddLesion, MarkUs
-from tests.imaging.dicom_files import dce_series, region, save_all, us_pixels, us_still
+from breastview.review.actions import AddLesion, MarkUs, OverrideRole
+from tests.imaging.dicom_files import dce_series, mr_series, region, save_all, us_pixels, us_still
 from tests.ui.conftest import WAIT_MS, say
 from tests.ui.hands import LEFT, drop, push, texts
 
@@ -173,6 +175,40 @@ def test_junk_is_listed_with_its_reasons_and_the_rest_is_read(application, open_
     assert "SIMULATED  ·  ⚠ 2 files with problems" in texts(view)
 
 
+def test_phases_that_cannot_be_subtracted_leave_one_of_them_hung(application, open_exam, tmp_path):
+    *slices, _ = dce_series(phases=2, count=6)
+    save_all(tmp_path, slices)
+    session, view = open_exam(application, tmp_path), application.window.view
+    assert say("dynamic.grids_differ") in view.error
+    assert session.volume.role.phase == 2 and view.mri.title.text() == "DCE 2/2"
+    session.show_mri("subtraction")
+    QTest.qWait(50)
+    assert view.mri.title.text() == "DCE 2/2"
+
+
+def test_the_subtraction_follows_a_role_that_was_overruled(qtbot, application, open_exam, tmp_path):
+    save_all(tmp_path, dce_series(phases=3, count=4))
+    session, view = open_exam(application, tmp_path), application.window.view
+    assert (session.volume.array.max(), view.mri.title.text()) == (50, "DCE 2 − 1")
+    second, third = phases(session.case.volumes)[1:]
+    session.dispatch(OverrideRole(second.key, Role.OTHER))
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    assert (session.volume.array.max(), view.mri.title.text()) == (100, "DCE 3 − 1")
+    session.dispatch(OverrideRole(third.key, Role.OTHER))
+    assert session.volume.role.phase == 1, "one phase alone is not subtracted"
+
+
+def test_the_exam_before_has_a_place_of_its_own(application, open_exam, tmp_path):
+    now, before = ({"StudyInstanceUID": f"1.2.{day}", "StudyDate": f"{day}"} for day in (20260305, 20250305))
+    save_all(tmp_path, mr_series(4, series=2, **before), dce_series(phases=2, count=4, **now))
+    open_exam(application, tmp_path)
+    view = application.window.view
+    names = [name for name, _ in rows(view)]
+    assert names[:5] == ["MRI", "DCE 2 − 1", "DCE 1/2", "DCE 2/2", "MRI 2025-03-05"]
+    assert "⚠ " + say("case.several_exams") in names
+    assert any("MRI 2026-03-05" in text for text in texts(view))
+
+
 def test_without_ultrasound_the_pane_says_what_to_do(application, open_exam, tmp_path):
     save_all(tmp_path, dce_series(phases=2, count=4))
     open_exam(application, tmp_path)
@@ -189,6 +225,15 @@ def test_nothing_of_the_patient_before_stays_in_an_empty_pane(
     save_all(tmp_path, dce_series(phases=2, count=4))
     open_exam(application, tmp_path)
     assert texts(canvas) == ["No ultrasound in this folder. Read MRI only."] and not marks_on(canvas)
+
+
+def test_a_cine_is_opened_at_the_frame_that_is_marked(application, open_exam, tmp_path):
+    frames = np.stack([us_pixels() + shift for shift in (0, 10, 20)])
+    save_all(tmp_path, us_still(number=5, pixels=frames, frames=True))
+    session = open_exam(application, tmp_path)
+    session.dispatch(AddLesion())
+    session.dispatch(MarkUs("L1", UsMark(session.us_key, 2, 60, 45, 100, 75)))
+    assert open_exam(application, tmp_path).us_frame == 2
 
 
 def test_without_mri_the_pane_says_what_to_do(application, open_exam, tmp_path):

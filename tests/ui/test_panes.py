@@ -20,6 +20,7 @@ from breastview.review.actions import AddLesion, MarkMri, MarkUs
 from breastview.review.registering import SetRegistration
 from breastview.ui.panes.canvas import Tool
 from tests.imaging.dicom_files import save_all, us_pixels, us_still
+from tests.ui.conftest import say
 from tests.ui.hands import CTRL, LEFT, PLAIN, RIGHT, click, drag, press, push, texts, wheel
 
 MARK_MM = (15.0, 20.0, 6.0)
@@ -173,6 +174,24 @@ def test_the_pointer_tells_place_and_value(view, session):
     QTest.mouseMove(view.mri.canvas.viewport(), view.mri.canvas.to_widget(10.5, 20.5).toPoint())
     told = next(text for text in texts(view) if text.startswith("MRI ") and "·" in text)
     assert told.split("·")[1].strip() == "50", "the later phase is brighter by 50"
+
+
+def test_a_box_is_drawn_on_the_picture_and_nowhere_else(session, view):
+    canvas = view.us.canvas
+    press(view, "B")
+    drag(canvas, (-2000, -2000), (-1500, -1500))
+    assert session.lesion.us is None and say("mark.beside") in view.error
+    drag(canvas, (-500, 20), (60, 60))
+    assert (session.lesion.us.left, session.lesion.us.right) == (0, pytest.approx(60, abs=1))
+
+
+def test_a_point_beside_the_mri_is_no_mark(session, view):
+    canvas = view.mri.canvas
+    press(view, "M")
+    click(canvas, -20, -20)
+    assert session.lesion.mri is None and say("mark.beside") in view.error
+    click(canvas, 20, 20)
+    assert session.lesion.mri is not None
 
 
 def test_tab_folds_the_side_columns_and_brings_them_back(view):

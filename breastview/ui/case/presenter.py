@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 from PySide6.QtCore import QObject
 
-from breastview.imaging.case import Role, RoleChoice, ScannedFrames, ScannedVolume
+from breastview.imaging.case import Role, RoleChoice, ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.display import thumbnail, to_uint8
-from breastview.imaging.dynamic import SUBTRACTION, SUBTRACTION_NAME, phases
+from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, subtraction_name
 from breastview.language import Language
 from breastview.messages import Message, message
 from breastview.review.actions import OverrideRole
@@ -45,7 +48,7 @@ class CasePresenter(QObject):
         if case.frames:
             groups.append((text("Ultrasound"), [self._us_row(f, n) for n, f in enumerate(case.frames, 1)]))
         if case.volumes:
-            groups.append((text("MRI"), self._mri_rows()))
+            groups += self._mri_groups(case)
         if case.problems or case.notes:
             notes = [
                 Row("", "⚠ " + self._language.say(n), "", self._language.say(n), True) for n in case.notes
@@ -73,11 +76,26 @@ class CasePresenter(QObject):
         detail += [str(count)] if count > 1 else []
         return Row(frames.key, name, " ".join(detail), tip, frames.scale is None)
 
-    def _mri_rows(self) -> list[Row]:
-        case = self._session.case
-        assert case is not None
+    def _mri_groups(self, case: ScannedCase) -> list[tuple[str, list[Row]]]:
+        """The exam that is read, then others by their days."""
+        text = self._language.text
+        exam = of_one_exam(case.volumes)
+        others: dict[str, list[ScannedVolume]] = defaultdict(list)
+        for volume in case.volumes:
+            if volume not in exam:
+                others[str(volume.exam_date or text("date unknown"))].append(volume)
+        rows = self._mri_rows(exam)
+        if name := subtraction_name(case.volumes):
+            rows.insert(0, Row(SUBTRACTION, name, "", text("computed here")))
+        named = sorted(others.items(), reverse=True)
+        return [
+            (text("MRI"), rows),
+            *((f"{text('MRI')} {day}", self._mri_rows(volumes)) for day, volumes in named),
+        ]
+
+    def _mri_rows(self, volumes: Sequence[ScannedVolume]) -> list[Row]:
         ordered = sorted(
-            case.volumes,
+            volumes,
             key=lambda v: (
                 _ORDER.index(v.role.role),
                 v.role.phase or 0,
@@ -85,10 +103,7 @@ class CasePresenter(QObject):
                 v.series_number or 0,
             ),
         )
-        rows = [self._volume_row(volume) for volume in ordered]
-        if len(phases(case.volumes)) >= 2:
-            rows.insert(0, Row(SUBTRACTION, SUBTRACTION_NAME, "", self._language.text("computed here")))
-        return rows
+        return [self._volume_row(volume) for volume in ordered]
 
     def _volume_row(self, volume: ScannedVolume) -> Row:
         tip = self._tip(volume.role, volume.notes, volume.description)

@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject
 
 from breastview.fusion.overlay import blend, fitted
 from breastview.imaging.display import to_uint8
-from breastview.imaging.dynamic import SUBTRACTION, SUBTRACTION_NAME
+from breastview.imaging.dynamic import SUBTRACTION, subtraction_name
 from breastview.imaging.geometry import (
     apply,
     beside,
@@ -19,6 +19,7 @@ from breastview.imaging.geometry import (
 )
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.language import Language
+from breastview.messages import message
 from breastview.records.values import MriMark
 from breastview.registration.parameters import Point3, RegistrationParameters
 from breastview.registration.plane import UsPlane, sector_grid
@@ -166,8 +167,10 @@ class MriPresenter(QObject):
     def volume_name(self, key: str) -> str:
         """What a volume is called on screen."""
         case = self._session.case
-        if key == SUBTRACTION or case is None:
-            return SUBTRACTION_NAME
+        if case is None:
+            return ""
+        if key == SUBTRACTION:
+            return subtraction_name(case.volumes)
         return role_name(case.volume(key).role, self._language)
 
     def _draw_empty(self) -> None:
@@ -346,8 +349,12 @@ class MriPresenter(QObject):
         self._mark(middle, (round(float(x), 1), round(float(y), 1), round(float(z), 1)))
 
     def _mark(self, place: Point3, extent: Point3 | None) -> None:
-        lesion, key = self._session.lesion, self._session.mri_key
-        if lesion is not None and key is not None:
+        lesion, key, volume = self._session.lesion, self._session.mri_key, self._session.volume
+        if lesion is None or key is None or volume is None:
+            return
+        if not volume.holds(place):
+            self._session.tell(message("mark.beside"))
+        else:
             self._session.dispatch(MarkMri(lesion.lesion_id, MriMark(key, place, extent)))
             self._tools.browse()
 
@@ -356,8 +363,7 @@ class MriPresenter(QObject):
         if place is None or volume is None:
             return
         index = np.round(slice_through(volume.index_to_lps, place)).astype(int)
-        inside = np.all(index >= 0) and np.all(index < volume.array.shape)
-        value = f" · {volume.array[tuple(index)]:.0f}" if inside else ""
+        value = f" · {volume.array[tuple(index)]:.0f}" if volume.holds(place) else ""
         self._tools.position.emit(f"MRI {lps_text(np.array(place))}{value}")
 
     def _scroll(self, steps: int, fine: bool) -> None:

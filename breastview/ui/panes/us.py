@@ -14,7 +14,7 @@ from breastview.review.actions import BoxUs
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
 from breastview.ui.names import clock_text
-from breastview.ui.panes.canvas import Tool
+from breastview.ui.panes.canvas import MIN_BOX_PX, Tool
 from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.heatmaps import Heatmaps
 from breastview.ui.panes.tools import Tools
@@ -152,8 +152,14 @@ class UsPresenter(QObject):
         self.draw_marks()
 
     def _mark(self, left: float, top: float, right: float, bottom: float) -> None:
-        session = self._session
-        if session.lesion is None or session.us_key is None:
+        session, stack = self._session, self._session.stack
+        if session.lesion is None or session.us_key is None or stack is None:
+            return
+        rows, columns = stack.frames.shape[1:3]
+        left, right = np.clip((left, right), 0, columns).tolist()
+        top, bottom = np.clip((top, bottom), 0, rows).tolist()
+        if min(right - left, bottom - top) < MIN_BOX_PX:
+            session.tell(message("mark.beside"))
             return
         mark = UsMark(session.us_key, session.us_frame, left, top, right, bottom)
         session.dispatch(BoxUs(session.lesion.lesion_id, mark))

@@ -298,7 +298,10 @@ class MarkPresenter(QObject):
     def _changed(self, parts: frozenset[Part]) -> None:
         if parts & {Part.LESIONS, Part.MARKS, Part.SELECTION, Part.SCALE}:
             self.show()
-        elif Part.REGISTRATION in parts:
+            return
+        if Part.BODY in parts:
+            self._show_side(self._session.lesion)
+        if parts & {Part.REGISTRATION, Part.BODY}:
             self._show_concordance(self._session.lesion)
 
 

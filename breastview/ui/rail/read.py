@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QPlainTextEdit
 
 from breastview.language import Language
 from breastview.messages import message
-from breastview.records.values import BiRads, Pathology
+from breastview.records.values import BiRads, Lesion, Pathology
 from breastview.review.actions import CommitFirstRead, SetFinding, SetPathology
 from breastview.review.state import Part
 from breastview.ui.rail.parts import Choice, Panel, button, offer
@@ -57,6 +57,7 @@ class ReadPresenter(QObject):
     ) -> None:
         super().__init__(parent)
         self._panel, self._rail, self._session, self._language = panel, rail, session, language
+        self._whose: tuple[str, str] | None = None  # comment is shown: of which case, which lesion
         panel.bi_rads.activated.connect(self._set)
         panel.comment.textChanged.connect(self._set)
         panel.pathology.activated.connect(self._set_pathology)
@@ -70,14 +71,14 @@ class ReadPresenter(QObject):
         session, panel, text = self._session, self._panel, self._language.text
         lesion = session.lesion
         panel.setEnabled(lesion is not None)
+        self._show_comment(lesion)
+        panel.bi_rads.setCurrentIndex(max(panel.bi_rads.findData(lesion.bi_rads), 0) if lesion else 0)
+        panel.pathology.setCurrentIndex(max(panel.pathology.findData(lesion.pathology), 0) if lesion else 0)
         if lesion is None:
+            panel.told.setText("")
+            panel.outcome.setVisible(False)
             self._rail.set_state("read", "")
             return
-        panel.bi_rads.setCurrentIndex(max(panel.bi_rads.findData(lesion.bi_rads), 0))
-        if panel.comment.toPlainText() != lesion.comment:
-            panel.comment.blockSignals(True)
-            panel.comment.setPlainText(lesion.comment)
-            panel.comment.blockSignals(False)
         committed = session.state.record.first_read_committed
         first, now = lesion.first_bi_rads, lesion.bi_rads
         done = text("First read committed: BI-RADS {category}.").format(category=first or "–")
@@ -86,11 +87,21 @@ class ReadPresenter(QObject):
         offer(panel.commit, told)
         panel.told.setText(told)
         panel.outcome.setVisible(first is not None)  # before, it would tell the reader the answer
-        panel.pathology.setCurrentIndex(max(panel.pathology.findData(lesion.pathology), 0))
         category = f"BI-RADS {now}" if now else text("no category yet")
         if committed and first and first != now:
             category = f"BI-RADS {first} → {now or '–'}"
         self._rail.set_state("read", f"{'✓' if committed else '◐'} {category}")
+
+    def _show_comment(self, lesion: Lesion | None) -> None:
+        """Show a comment; the field forgets what was typed for another lesion, which it could undo to."""
+        comment, words = self._panel.comment, lesion.comment if lesion else ""
+        case = self._session.case
+        whose = (case.fingerprint, lesion.lesion_id) if case and lesion else None
+        if whose != self._whose or comment.toPlainText() != words:
+            comment.blockSignals(True)
+            comment.setPlainText(words)
+            comment.blockSignals(False)
+        self._whose = whose
 
     def _set(self) -> None:
         lesion, panel = self._session.lesion, self._panel

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QObject
 
 from breastview.imaging.case import ScannedCase
+from breastview.imaging.dynamic import of_one_exam
 from breastview.language import Language
 from breastview.messages import Message, message
 from breastview.review.state import Part
@@ -52,7 +54,9 @@ class WindowPresenter(QObject):
         session.previewed.connect(self._previewed)
         session.changed.connect(self._changed)
         session.failed.connect(self._show_error)
-        session.saved.connect(self._saved)
+        session.saved.connect(view.set_saved)
+        session.unsaved.connect(self._unsaved)
+        view.may_close = lambda: session.save() or view.leaves_unsaved()
         if session.case is not None:
             self._opened()
 
@@ -83,7 +87,7 @@ class WindowPresenter(QObject):
         assert case is not None
         self._view.show_patient(self._patient(case), self._flags(case), self._dates(case))
         self._view.show_images()
-        self._view.set_saved("")
+        self._view.set_saved(None)
         self._summarise()
 
     def _previewed(self) -> None:
@@ -115,7 +119,7 @@ class WindowPresenter(QObject):
     def _dates(self, case: ScannedCase) -> str:
         text = self._language.text
         us = next((f.exam_date for f in case.frames if f.exam_date), None)
-        mri = next((v.exam_date for v in case.volumes if v.exam_date), None)
+        mri = next((v.exam_date for v in of_one_exam(case.volumes) if v.exam_date), None)
         unknown = text("date unknown")
         words = []
         if case.frames:
@@ -142,8 +146,9 @@ class WindowPresenter(QObject):
     def _show_error(self, told: Message) -> None:
         self._view.show_error(self._language.say(told))
 
-    def _saved(self) -> None:
-        self._view.set_saved("✓ " + self._language.text("saved"))
+    def _unsaved(self, leave: Callable[[], None]) -> None:
+        if self._view.leaves_unsaved():
+            leave()
 
     def _cancel(self) -> None:
         if "scan" in self._doing:

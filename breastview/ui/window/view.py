@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt, Signal
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QMainWindow,
+    QMessageBox,
     QProgressBar,
     QPushButton,
     QSplitter,
@@ -40,13 +42,14 @@ class WindowView(QMainWindow):
     texts_wanted = Signal()
     cancel_wanted = Signal()
     escaped = Signal()
-    closing = Signal()
 
     def __init__(
         self, language: Language, case: CaseView, us: PaneView, mri: PaneView, rail: RailView
     ) -> None:
         super().__init__()
         self._language = language
+        self._is_saved: bool | None = None
+        self.may_close: Callable[[], bool] = lambda: True
         self.case, self.us, self.mri, self.rail = case, us, mri, rail
         self.setWindowTitle("BreastView")
         self.resize(*SIZE)
@@ -245,7 +248,7 @@ class WindowView(QMainWindow):
     def resume(self, other: WindowView) -> None:
         """Lay the window out as another one is."""
         self.case.resume(other.case)
-        self._saved.setText("✓ " + self._language.text("saved") if other._saved.text() else "")
+        self.set_saved(other._is_saved)
         if other.case.isHidden():
             self.toggle_columns()
         if not (other.us.isHidden() or other.mri.isHidden()):  # one that is hidden has no size to take
@@ -273,9 +276,25 @@ class WindowView(QMainWindow):
         """Write the status line's summary."""
         self._summary.setText(sentence)
 
-    def set_saved(self, sentence: str) -> None:
-        """Say when the review was saved."""
-        self._saved.setText(sentence)
+    def set_saved(self, saved: bool | None) -> None:
+        """Say whether the review is on disk; None: nothing is known of it."""
+        text = self._language.text
+        self._is_saved = saved
+        self._saved.setText({None: "", True: "✓ " + text("saved"), False: "⚠ " + text("not saved")}[saved])
+        style.dress(self._saved, "caution" if saved is False else "muted")
+
+    def leaves_unsaved(self) -> bool:
+        """Ask whether to leave a review that could not be saved."""
+        text, box = self._language.text, QMessageBox(self)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setWindowTitle(text("The review is not saved"))
+        box.setText(
+            text("This review could not be saved. What was entered since it was last saved would be lost.")
+        )
+        box.addButton(text("Stay"), QMessageBox.ButtonRole.RejectRole)
+        leave = box.addButton(text("Leave without saving"), QMessageBox.ButtonRole.DestructiveRole)
+        box.exec()
+        return box.clickedButton() is leave
 
     def set_progress(self, fraction: float | None, doing: str) -> None:
         """Show what is being done, or hide it (empty `doing`)."""
@@ -316,6 +335,8 @@ class WindowView(QMainWindow):
                 return
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Tell that the window closes."""
-        self.closing.emit()
-        super().closeEvent(event)
+        """Close, unless what was entered would be lost."""
+        if self.may_close():
+            super().closeEvent(event)
+        else:
+            event.ignore()

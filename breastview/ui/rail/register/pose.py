@@ -60,12 +60,15 @@ class PosePresenter(QObject):
         if present and present.scale != 1.0:
             panel.free_scale.setChecked(True)
         panel.scale.setEnabled(present is not None and panel.free_scale.isChecked())
+
+    def show_pivots(self, present: RegistrationParameters | None) -> None:
+        """Show which points a turn can leave where they are."""
         there = {
             Pivot.LESION: self._expecting.us_mm is not None,
             Pivot.PROBE: True,
             Pivot.LANDMARK: bool(present and present.landmarks),
         }
-        panel.show_pivots(there, self._expecting.pivot)
+        self._panel.show_pivots(there, self._expecting.pivot)
 
     def _set(self, parameters: RegistrationParameters) -> None:
         key = self._session.us_key

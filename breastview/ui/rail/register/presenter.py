@@ -70,7 +70,7 @@ class RegisterPresenter(QObject):
         drafting.changed.connect(self._show_tool)
         tools.us_line.connect(self._calibrate)
         session.opened.connect(self._begin)
-        session.loaded.connect(self.show)
+        session.loaded.connect(self._show_what_is_known)
         session.changed.connect(self._changed)
         session.moved.connect(self._follow)
         self.show()
@@ -142,6 +142,12 @@ class RegisterPresenter(QObject):
 
     def show(self) -> None:
         """Show the registration of the hung frame."""
+        self._show_what_is_known()
+        if self._session.case is not None:
+            self.pose.show(self._session.registration)
+
+    def _show_what_is_known(self) -> None:
+        """Show all but the numbers of the pose: one may be being typed when an image comes."""
         session, panel = self._session, self._panel
         panel.setEnabled(session.case is not None)
         if session.case is None:
@@ -153,7 +159,7 @@ class RegisterPresenter(QObject):
             widget.setVisible(needs_scale)
         self._show_orientation(present)
         offer(panel.drag, "" if present else self._language.say(message("review.no_registration")))
-        self.pose.show(present)
+        self.pose.show_pivots(present)
         self._correspondences.show(present)
         self._show_worth(present)
         self._show_state(present)
@@ -253,3 +259,5 @@ class RegisterPresenter(QObject):
     def _changed(self, parts: frozenset[Part]) -> None:
         if parts & SHOWN:
             self.show()
+        elif Part.BODY in parts:
+            self._show_what_is_known()
