@@ -35,7 +35,7 @@ _PHASES = {1: "dce_pre", 2: "dce_post"}
 def channel_volumes(volumes: Sequence[ScannedVolume]) -> dict[str, ScannedVolume]:
     """The volume for each input name that has one: "t1wi", "t2wi", "dwi", "dce_pre", "dce_post"; all are of
     one exam."""
-    volumes = of_one_exam(volumes)
+    volumes = [volume for volume in of_one_exam(volumes) if volume.has_depth]
     found: dict[str, ScannedVolume] = {}
     for name, role in (("t1wi", Role.T1WI), ("t2wi", Role.T2WI)):
         known = [v for v in volumes if v.role.role is role]

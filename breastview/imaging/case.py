@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -98,6 +99,11 @@ class PixelScale:
     reason: Message
 
 
+def has_depth(notes: Iterable[Message]) -> bool:
+    """Whether the notes of a volume leave its places known."""
+    return all(note.code != "scan.no_depth" for note in notes)
+
+
 @dataclass(frozen=True, eq=False)
 class ScannedVolume:
     """One MRI volume, found by its headers and not yet loaded.
@@ -123,6 +129,11 @@ class ScannedVolume:
     manufacturer: str = ""
     simulated: bool = False
     notes: tuple[Message, ...] = ()
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether its slices make a stack: without, no place in it is known."""
+        return has_depth(self.notes)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

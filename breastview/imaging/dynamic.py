@@ -24,7 +24,7 @@ def phases(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
     phase numbers are known for all of them."""
     acquisitions: dict[tuple[str, int | None], list[ScannedVolume]] = defaultdict(list)
     for volume in volumes:
-        if volume.role.role is Role.DCE and volume.role.phase is not None:
+        if volume.role.role is Role.DCE and volume.role.phase is not None and volume.has_depth:
             acquisitions[volume.study_uid, volume.role.acquisition].append(volume)
     latest = max(acquisitions.values(), key=lambda one: (_day(one[0]), len(one)), default=[])
     return sorted(latest, key=lambda v: v.role.phase or 0)

@@ -15,6 +15,8 @@ from breastview.messages import Message, message
 SAME_PLACE_MM = 0.01
 EVEN_SPACING = 0.05  # a step this share away from the others is uneven
 FARTHEST_MM = 1e5  # no scanner is this large: the numbers are damaged
+SPARSE = 1.5  # an uneven grid of so many times the slices that are there is none
+LARGEST = 2.0  # an even one may have so many: of two slabs, or where a transfer broke off
 SIDEWAYS_MM = 1.0  # slices shifted in their own plane by more than this are no straight stack
 
 
@@ -102,23 +104,25 @@ def _grid(
     no_depth = normal, one_by_one, [message("scan.no_depth")]
     if steps.min() < SAME_PLACE_MM / 2:
         return no_depth
-    gaps = _gaps(steps)
+    gaps, even = _gaps(steps)
     numbers = np.concatenate([[0], np.cumsum(gaps)])
     step = (positions[-1] - positions[0]) / numbers[-1]
     off_line = np.linalg.norm(positions[0] + numbers[:, None] * step - positions, axis=1).max()
-    if numbers[-1] >= 1.5 * count or off_line > SIDEWAYS_MM + np.linalg.norm(step) / 2:
+    largest = (LARGEST if even else SPARSE) * count
+    if numbers[-1] >= largest or off_line > SIDEWAYS_MM + np.linalg.norm(step) / 2:
         return no_depth
     return step, numbers, _notes(steps, gaps)
 
 
-def _gaps(steps: np.ndarray) -> np.ndarray:
-    """How many slices each step in mm goes forward, int (n,); one is the smallest where all are multiples."""
+def _gaps(steps: np.ndarray) -> tuple[np.ndarray, bool]:
+    """How many slices each step in mm goes forward, int (n,), and whether these are even; one is the smallest
+    where all are multiples."""
     for one in (float(steps.min()), float(np.median(steps))):
         gaps = np.maximum(1, np.round(steps / one)).astype(int)
-        even = np.abs(steps / (gaps * one) - 1).max() <= EVEN_SPACING
-        if even and gaps.sum() <= 1.5 * len(steps) + 0.5:
-            return gaps
-    return gaps
+        even = bool(np.abs(steps / (gaps * one) - 1).max() <= EVEN_SPACING)
+        if even and gaps.sum() <= SPARSE * len(steps) + 0.5:
+            return gaps, even
+    return gaps, even
 
 
 def _notes(steps: np.ndarray, gaps: np.ndarray) -> list[Message]:

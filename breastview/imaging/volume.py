@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from breastview.imaging.case import PixelScale, RoleChoice
+from breastview.imaging.case import PixelScale, RoleChoice, has_depth
 from breastview.imaging.geometry import slice_through
 from breastview.messages import Message
 
@@ -31,6 +31,11 @@ class Volume:
     def lps_to_index(self) -> np.ndarray:
         """The inverse of `index_to_lps`, (4, 4)."""
         return np.linalg.inv(self.index_to_lps)
+
+    @property
+    def has_depth(self) -> bool:
+        """Whether its slices make a stack: without, no place in it is known."""
+        return has_depth(self.notes)
 
     def holds(self, point_mm: Sequence[float]) -> bool:
         """Whether there is a voxel at an LPS point."""

@@ -155,7 +155,7 @@ class Images(QObject):
         if volume.key in _pair(self._case):
             self._subtract(self._case)
         known = self.body is not None or self._tasks.is_running("body")
-        if not known and volume.role.role in BODY_ROLES:
+        if not known and volume.role.role in BODY_ROLES and volume.has_depth:
             self._tasks.start("body", lambda progress: find_body(volume), self._take_body)
 
     def _subtract(self, case: ScannedCase) -> None:

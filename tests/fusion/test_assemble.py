@@ -14,6 +14,7 @@ from breastview.imaging.case import Role
 from breastview.imaging.geometry import apply
 from breastview.imaging.load import load_frames, load_volume
 from breastview.imaging.scan import scan_folder
+from breastview.messages import message
 from breastview.records.inputs import input_hash
 from breastview.records.values import FrameRegistration, Lesion, MriMark, UsMark, new_record
 from breastview.registration.parameters import RegistrationParameters, WarpPoint
@@ -63,6 +64,13 @@ def test_without_the_image_before_contrast_nothing_is_subtracted():
 def test_two_dynamic_series_are_not_subtracted_from_each_other():
     found = [scanned(Role.DCE, f"{side}{phase}", phase=phase) for side in "RL" for phase in (1, 2)]
     assert keys(*found) == {"dce_pre": "R1", "dce_post": "R2"}
+
+
+def test_images_that_make_no_stack_stand_for_nothing():
+    flat = {"notes": (message("scan.no_depth"),)}
+    t1, *dce = scanned(Role.T1WI), scanned(Role.DCE, "pre", phase=1), scanned(Role.DCE, "post", phase=2)
+    assert keys(t1, *dce) == {"t1wi": "t1wi", "dce_pre": "pre", "dce_post": "post"}
+    assert keys(replace(t1, **flat), dce[0], replace(dce[1], **flat)) == {"dce_pre": "pre"}
 
 
 def test_all_channels_are_of_one_exam():

@@ -17,7 +17,7 @@ from breastview.imaging.load import load_volume
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.stack import has_geometry, stack_frames
 from breastview.messages import render
-from tests.imaging.dicom_files import AXIAL, mr_pixels, mr_series, mr_slice, save_all
+from tests.imaging.dicom_files import AXIAL, SAGITTAL, mr_pixels, mr_series, mr_slice, save_all
 
 
 def frame(position, cosines=AXIAL, number=1, **values) -> Header:
@@ -109,6 +109,18 @@ def test_slices_scattered_sideways_have_no_depth():
     stack = stack_frames([frame((40 * (n % 2), 0, 3 * n), number=9 - n) for n in range(6)])
     assert said(stack) == ["These images make no even stack: distances through them have no meaning."]
     assert [one.values["InstanceNumber"] for one in stack.frames] == [4, 5, 6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("cosines", [AXIAL, SAGITTAL], ids=["axial", "sagittal"])
+def test_where_the_middle_is_missing_the_rest_lies_where_it_was_acquired(cosines):
+    """Of sagittal slices from right to left the normal looks the other way."""
+    along = np.cross(cosines[:3], cosines[3:])
+    places = [4.0 * n * along for n in range(71) if n < 25 or n > 55]
+    stack = stack_frames([frame(place, cosines, n) for n, place in enumerate(places[::-1])])
+    assert said(stack) == ["Slices are missing: 31. They stay black."]
+    for number, one in zip(stack.numbers, stack.frames, strict=True):
+        corner = apply(stack.index_to_lps, np.array([number, 0, 0]))
+        np.testing.assert_allclose(corner, one.values["ImagePositionPatient"], atol=1e-6)
 
 
 def test_images_at_one_place_have_no_depth():

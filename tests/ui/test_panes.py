@@ -19,7 +19,7 @@ from breastview.registration.start import start_from_mri_mark
 from breastview.review.actions import AddLesion, MarkMri, MarkUs
 from breastview.review.registering import SetRegistration
 from breastview.ui.panes.canvas import Tool
-from tests.imaging.dicom_files import save_all, us_pixels, us_still
+from tests.imaging.dicom_files import mr_slice, save_all, us_pixels, us_still
 from tests.ui.conftest import say
 from tests.ui.hands import CTRL, LEFT, PLAIN, RIGHT, click, drag, press, push, texts, wheel
 
@@ -192,6 +192,17 @@ def test_a_point_beside_the_mri_is_no_mark(session, view):
     assert session.lesion.mri is None and say("mark.beside") in view.error
     click(canvas, 20, 20)
     assert session.lesion.mri is not None
+
+
+def test_images_that_make_no_stack_take_no_mark(application, open_exam, tmp_path):
+    heights = [0.0, 3.0, 6.0, 9.0]
+    places = ([40.0 * (n % 2), -6.0, z] for n, z in enumerate(heights))
+    save_all(tmp_path, (mr_slice(n, ImagePositionPatient=place) for n, place in enumerate(places)))
+    session, view = open_exam(application, tmp_path), application.window.view
+    press(view, "M")
+    click(view.mri.canvas, 10, 10)
+    assert session.lesion.mri is None and say("scan.no_depth") in view.error
+    assert session.body is None
 
 
 def test_tab_folds_the_side_columns_and_brings_them_back(view):

@@ -107,7 +107,7 @@ class CasePresenter(QObject):
 
     def _volume_row(self, volume: ScannedVolume) -> Row:
         tip = self._tip(volume.role, volume.notes, volume.description)
-        warns = any(note.code == "scan.slices_missing" for note in volume.notes)
+        warns = any(note.code == "scan.slices_missing" for note in volume.notes) or not volume.has_depth
         return Row(volume.key, role_name(volume.role, self._language), str(volume.shape[0]), tip, warns)
 
     def _tip(self, choice: RoleChoice, notes: tuple[Message, ...], description: str) -> str:

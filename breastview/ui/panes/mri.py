@@ -352,7 +352,9 @@ class MriPresenter(QObject):
         lesion, key, volume = self._session.lesion, self._session.mri_key, self._session.volume
         if lesion is None or key is None or volume is None:
             return
-        if not volume.holds(place):
+        if not volume.has_depth:
+            self._session.tell(message("scan.no_depth"))
+        elif not volume.holds(place):
             self._session.tell(message("mark.beside"))
         else:
             self._session.dispatch(MarkMri(lesion.lesion_id, MriMark(key, place, extent)))
