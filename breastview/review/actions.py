@@ -6,7 +6,7 @@ Whatever changes what a reading was computed from drops that reading in the same
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from breastview.errors import BreastViewError
 from breastview.imaging.case import Role
@@ -15,6 +15,7 @@ from breastview.records.inputs import is_current
 from breastview.records.values import (
     BiRads,
     Calibration,
+    FrameRegistration,
     GreyWindow,
     KeptReading,
     Lesion,
@@ -23,12 +24,14 @@ from breastview.records.values import (
     ReviewRecord,
     RoleOverride,
     Side,
+    Snapshot,
     UsMark,
 )
 from breastview.registration.parameters import PhaseMotion, RegistrationParameters
 from breastview.review.state import Part, ReviewState
 
 Applied = tuple[ReviewState, frozenset[Part]]
+Posed = TypeVar("Posed", FrameRegistration, Snapshot)
 
 
 class Refused(BreastViewError):
@@ -270,17 +273,22 @@ class Calibrate(Plain):
             by = self.spacing_mm[1] / old[1], self.spacing_mm[0] / old[0]
             record = replace(
                 record,
-                registrations=tuple(
-                    replace(entry, parameters=_rescaled(entry.parameters, by))
-                    if entry.frames_key == self.frames_key
-                    else entry
-                    for entry in record.registrations
-                ),
+                registrations=self._rescaled(record.registrations, by),
+                snapshots=self._rescaled(record.snapshots, by),
             )
         others = tuple(c for c in record.calibrations if c.frames_key != self.frames_key)
         calibrations = (*others, Calibration(self.frames_key, self.spacing_mm))
         record = without_readings_of(replace(record, calibrations=calibrations), self.frames_key, None)
         return state.with_record(record), frozenset({Part.SCALE, Part.REGISTRATION, Part.READING})
+
+    def _rescaled(self, entries: tuple[Posed, ...], by: tuple[float, float]) -> tuple[Posed, ...]:
+        """Those of the image with their places where they were clicked, the others as they are."""
+        return tuple(
+            replace(entry, parameters=_rescaled(entry.parameters, by))
+            if entry.frames_key == self.frames_key
+            else entry
+            for entry in entries
+        )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from breastview.records.inputs import is_current
 from breastview.review.actions import Action
 from breastview.review.state import Part, ReviewState
 
@@ -88,7 +89,10 @@ class Review:
 
 
 def _seen_as(present: ReviewState, other: ReviewState) -> ReviewState:
-    """Another state, its images in the grey values that they are shown in now."""
-    if other.record.windows == present.record.windows:
-        return other
-    return other.with_record(replace(other.record, windows=present.record.windows))
+    """Another state, its images in the grey values that they are shown in now, with the readings that came
+    since and hold for it."""
+    came = tuple(reading for reading in present.record.readings if is_current(other.record, reading))
+    lesions = {reading.lesion_id for reading in came}
+    kept = tuple(reading for reading in other.record.readings if reading.lesion_id not in lesions)
+    record = replace(other.record, windows=present.record.windows, readings=(*kept, *came))
+    return other if record == other.record else other.with_record(record)

@@ -317,6 +317,17 @@ def test_places_clicked_on_ultrasound_stay_on_their_pixels_when_the_scale_change
     assert review.state.record.registration("other", 0) == pose
 
 
+def test_a_snapshot_keeps_its_places_on_their_pixels_too():
+    pose = replace(POSE, landmarks=(LandmarkPair((-8.0, 12.0), (1.0, 2.0, 3.0)),))
+    review = marked()
+    review.dispatch(registering.SetRegistration(STILL, 0, pose))
+    review.dispatch(registering.KeepSnapshot(STILL, 0, "A"))
+    review.dispatch(actions.Calibrate(STILL, (0.2, 0.2)))
+    stayed = review.state.record.registration(STILL, 0)
+    review.dispatch(registering.TakeSnapshot(STILL, 0, "A"))
+    assert review.state.record.registration(STILL, 0).landmarks == stayed.landmarks != pose.landmarks
+
+
 def test_a_first_scale_has_nothing_to_move():
     review = Review(open_state(case(us_still(spacing_mm=None)), None))
     review.dispatch(registering.SetRegistration(STILL, 0, POSE))

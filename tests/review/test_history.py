@@ -15,7 +15,7 @@ from breastview.review import actions, registering
 from breastview.review.actions import Refused
 from breastview.review.history import EVERYTHING
 from breastview.review.state import Part
-from tests.records.examples import MRI, STILL
+from tests.records.examples import MRI, READING, STILL
 from tests.review.examples import MRI_MARK, POSE, US_MARK, marked, opened, read, reading
 
 
@@ -225,3 +225,22 @@ def test_whatever_is_done_no_reading_is_ever_stale(edits):
         assert all(is_current(record, kept) for kept in record.readings)
         assert review.state.lesion_id in {None, *(lesion.lesion_id for lesion in record.lesions)}
         assert record.first_read_committed and review.state.model_revealed
+
+
+def test_undo_leaves_a_reading_that_came_since_and_still_holds():
+    review = read()
+    review.dispatch(actions.SetFinding("L1", BiRads.C4A, "typed while the model ran"))
+    late = replace(reading(review), probability=0.9)
+    review.dispatch(actions.KeepReading(late))
+    review.undo()
+    assert review.state.record.lesion("L1").comment == "" and review.state.record.readings == (late,)
+
+
+def test_undo_leaves_no_reading_of_what_is_undone():
+    review = read()
+    review.dispatch(shifted(5.0))
+    review.dispatch(actions.KeepReading(replace(reading(review), probability=0.9)))
+    review.undo()
+    assert [one.probability for one in review.state.record.readings] == [READING.probability]
+    review.redo()
+    assert all(is_current(review.state.record, one) for one in review.state.record.readings)
