@@ -15,6 +15,7 @@ from breastview.fusion.preprocess import ModelInput
 from breastview.fusion.reading import Eligibility, Reading, refusal
 from breastview.fusion.spec import Metric, ModelSpec, read_spec
 from breastview.imaging.case import ScannedCase
+from breastview.imaging.dynamic import SUBTRACTION, phases
 from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
 from breastview.language import Language
@@ -150,9 +151,11 @@ def images_registered(
     """
     if plane is None:
         plane = us_plane(load_frames(case.frame_set(frames_key)), record.calibrated_mm(frames_key))
-    known = {volume.key for volume in case.volumes}
+    known = {volume.key: volume.key for volume in case.volumes}
+    if dynamic := phases(case.volumes):
+        known[SUBTRACTION] = dynamic[0].key  # it lies where its phases do
     here = (one for one in record.lesions if frames_key in {mark.frames_key for mark in one.views})
-    marked = [one.mri.volume_key for one in here if one.mri and one.mri.volume_key in known]
+    marked = [known[one.mri.volume_key] for one in here if one.mri and one.mri.volume_key in known]
     return registered_images(case, frames_key, frame, plane, next(iter(marked), None))
 
 

@@ -16,12 +16,15 @@ from PIL import Image
 
 from breastview.errors import BreastViewError, ModelError, RecordError, ReportError
 from breastview.fusion.spec import read_spec, write_spec
+from breastview.imaging.case import Role
+from breastview.imaging.dynamic import SUBTRACTION
 from breastview.imaging.scan import scan_folder
 from breastview.language import Language
 from breastview.loaded import load_case
 from breastview.pipeline import images_registered, read_lesions, report_content, review_folder
 from breastview.records.store import read
-from breastview.records.values import Lesion, Side, UsMark, new_record
+from breastview.records.values import Lesion, MriMark, Side, UsMark, new_record
+from tests.imaging.dicom_files import ROOT, dce_series, mr_series, save_all, us_still
 
 IDENTITY = ("SIMULATED-0003", "0003^", "SIMULATED 0003", "模拟患者", "1988", "2026-03", "20260302")
 
@@ -295,6 +298,19 @@ def test_a_registration_of_the_second_view_too_is_into_the_mri_in_which_the_lesi
     for mark in lesion.views:
         (volume,) = images_registered(case, record, mark.frames_key, mark.frame).volumes
         assert volume.key == marked.key
+
+
+def test_a_lesion_marked_on_the_subtraction_is_registered_with_its_phases(tmp_path):
+    moved = f"{ROOT}.99"  # the patient was laid down anew before the contrast medium
+    anatomy = [
+        mr_series(series=n, SeriesDescription=name) for n, name in enumerate(("t1", "t2_tse", "stir"), 1)
+    ]
+    save_all(tmp_path, us_still(), *anatomy, dce_series(phases=2, count=6, FrameOfReferenceUID=moved))
+    case = scan_folder(tmp_path)
+    key = case.frames[0].key
+    lesion = Lesion("L1", us=UsMark(key, 0, 60, 45, 100, 75), mri=MriMark(SUBTRACTION, (15.0, 20.0, 6.0)))
+    images = images_registered(case, new_record(case).with_lesion(lesion), key, 0)
+    assert {volume.role.role for volume in images.volumes} == {Role.DCE}
 
 
 def test_another_cases_record_is_refused_before_anything_is_written(
