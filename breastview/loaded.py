@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -47,19 +47,26 @@ def load_case(
     stacks: Mapping[str, FrameStack] | None = None,
     volumes: Mapping[str, Volume] | None = None,
     motions: Sequence[PhaseMotion] = (),
+    views: Collection[str] | None = None,
+    body: Body | None = None,
 ) -> LoadedCase:
     """Load US and the volumes that model and report look at; what cannot be loaded is told, not fatal.
 
-    `stacks` and `volumes`, by key, are here already and are not loaded again. `motions` are taken back.
+    `stacks` and `volumes`, by key, and the `body` are here already and are not loaded again. `motions` are
+    taken back. Of US only the `views`, by key, where they are given.
     """
     problems: list[Message] = []
-    here = _load_each(case.frames, stacks or {}, load_frames, progress, problems)
+    frames = [item for item in case.frames if views is None or item.key in views]
+    here = _load_each(frames, stacks or {}, load_frames, progress, problems)
     wanted = {v.key: v for v in (*channel_volumes(case.volumes).values(), *phases(case.volumes)[:2])}
     chosen = tuple(wanted.values()) or case.volumes[:1]
     found = _load_each(chosen, volumes or {}, partial(load_corrected, motions), progress, problems)
     dynamic = [found[v.key] for v in phases(case.volumes)[:2] if v.key in found]
-    body = find_body(next(iter(found.values()))) if found else None
-    if len(dynamic) == 2:
+    deep = next((volume for volume in found.values() if volume.has_depth), None)
+    body = body or (find_body(deep) if deep is not None else None)
+    if volumes and SUBTRACTION in volumes:
+        found[SUBTRACTION] = volumes[SUBTRACTION]
+    elif len(dynamic) == 2:
         try:
             found[SUBTRACTION] = subtraction(dynamic[1], dynamic[0])
         except BreastViewError as error:

@@ -320,6 +320,7 @@ TEXTS: dict[str, str] = {
     "model.process_died": "The model process ended unexpectedly. Run the model again.",
     "doing.model": "The model reads the lesion",
     # report
+    "report.of_case_before": "The report of the case before was written: {file}.",
     "report.lesions": "{count} lesions",
     "report.lesions.one": "{count} lesion",
     "report.unwritable": "The report cannot be written there. Choose another folder, or close the file if it is open.",

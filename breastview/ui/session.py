@@ -31,7 +31,7 @@ from breastview.review.history import Review
 from breastview.review.state import Part, ReviewState, carried_over, open_state
 from breastview.ui.images import Images
 
-OF_ONE_CASE = ("preview", "motion", "model", "report", "snap", "registration file")  # kinds of tasks
+OF_ONE_CASE = ("preview", "motion", "model", "snap", "registration file")  # kinds of tasks
 
 
 class Session(QObject):
@@ -369,6 +369,10 @@ class Session(QObject):
             return None
         parameters, plane = self._glance or self.registration, self.plane
         return (parameters, plane) if parameters is not None and plane is not None else None
+
+    def is_open(self, case: ScannedCase) -> bool:
+        """Whether a case is the open one: work for one that is left goes on, and is told of otherwise."""
+        return self.case is not None and self.case.fingerprint == case.fingerprint
 
     def tell(self, told: Message) -> None:
         """Show a sentence where errors are shown."""

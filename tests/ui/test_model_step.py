@@ -245,6 +245,31 @@ def test_a_report_that_cannot_be_written_is_told_of(qtbot, application, session,
     assert not any(text.startswith("✓ Written") for text in texts(view.rail))
 
 
+def test_a_report_of_a_case_that_is_left_is_written_and_told_of(
+    qtbot, application, session, open_exam, view, tmp_path
+):
+    save_all(tmp_path / "next", us_still(number=77, **ACME))
+    application.window.rail.report.export(tmp_path / "report.pdf")
+    open_exam(application, tmp_path / "next")
+    assert "DOE" not in text_of(tmp_path / "report.pdf")
+    assert say("report.of_case_before", file="report.pdf") in view.error
+    assert not application.window.rail.panels["report"].open.isEnabled()
+
+
+def test_the_model_waits_for_what_it_looks_at(qtbot, application, exam, open_exam, session):
+    record = replace(session.state.record, readings=())
+    whole = application.window.rail.model
+    whole.run()
+    qtbot.waitUntil(lambda: "L1" in session.readings, timeout=MODEL_MS)
+    expected = session.readings["L1"].probability
+    once = session.opened.connect(whole.run)
+    session.open_folder(exam, record)
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=MODEL_MS)
+    session.opened.disconnect(once)
+    (kept,) = session.state.record.readings
+    assert kept.eligible and kept.probability == pytest.approx(expected)
+
+
 def test_a_report_is_written_in_the_language_that_is_chosen_for_it(qtbot, application, session, tmp_path):
     panel = application.window.rail.panels["report"]
     panel.language.setCurrentIndex(1)

@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog
 
+from breastview.imaging.case import ScannedCase
 from breastview.language import Language
 from breastview.messages import Message, message
 from breastview.pipeline import images_registered
@@ -19,7 +20,8 @@ from breastview.review.registering import SetRegistration
 from breastview.ui.rail.parts import Panel, button, offer
 from breastview.ui.session import Session
 
-KIND = "registration file"
+KIND = "registration file"  # is read
+WRITING = "registration file out"
 
 
 class FilesPanel(Panel):
@@ -123,7 +125,7 @@ class FilesPresenter(QObject):
             export_registration(path, parameters, images)
             return message("registration.exported", file=path.name)
 
-        session.tasks.start(KIND, work, lambda told: session.exchanged.emit((told,)))
+        session.tasks.start(WRITING, work, partial(_tell_written, session, session.state.case))
 
     def _images(self) -> RegisteredImages | None:
         """What a registration of the hung frame joins; None while it has no scale."""
@@ -146,3 +148,11 @@ def _take(session: Session, frames_key: str, frame: int, file: str, imported: Im
     """Set what a file says; it is called when no presenter may be left that asked for it."""
     if session.dispatch(SetRegistration(frames_key, frame, imported.parameters)):
         session.exchanged.emit((message("registration.imported", file=file), *imported.notes))
+
+
+def _tell_written(session: Session, case: ScannedCase, told: Message) -> None:
+    """Say what was written; another case may be open."""
+    if session.is_open(case):
+        session.exchanged.emit((told,))
+    else:
+        session.tell(told)

@@ -8,19 +8,17 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QLabel, QMessageBox, QProgressBar, QSlider
 
 from breastview.errors import ModelError
-from breastview.fusion.assemble import channel_volumes
 from breastview.fusion.preprocess import ModelInput
 from breastview.fusion.reading import Eligibility, Reading
 from breastview.fusion.spec import ModelSpec, read_spec
 from breastview.jobs.process import WorkerProcess
 from breastview.jobs.tasks import Ticket
 from breastview.language import Language
-from breastview.loaded import LoadedCase
+from breastview.loaded import load_case
 from breastview.messages import message
 from breastview.pipeline import read_lesion
 from breastview.progress import Progress
 from breastview.records.values import Lesion
-from breastview.registration.motion import load_corrected
 from breastview.review.actions import RevealModel
 from breastview.review.state import Part
 from breastview.ui import style
@@ -131,22 +129,20 @@ class ModelPresenter(QObject):
             session.tell(error.message)
             return
         state, body = session.state, session.body
-        stacks, here = dict(session.stacks), dict(session.volumes)
+        stacks, volumes = dict(session.stacks), dict(session.volumes)
 
         ticket = Ticket("model")
 
-        def work(progress: Progress) -> Reading:
-            volumes = {
-                v.key: here.get(v.key) or load_corrected(state.record.motions, v, progress)
-                for v in channel_volumes(state.case.volumes).values()
-            }
+        views = {mark.frames_key for mark in lesion.views}
 
+        def work(progress: Progress) -> Reading:
             def ask(given: ModelInput, eligibility: Eligibility) -> Reading:
                 progress(None, message("doing.model"))
                 request = (READ, self._bundle, "auto", given, eligibility, override)
                 return self._worker.call(*request, cancelled=ticket.cancelled.is_set)
 
-            loaded = LoadedCase(state.case, stacks, volumes, body, ())
+            motions = state.record.motions
+            loaded = load_case(state.case, progress, stacks, volumes, motions, views, body)
             return read_lesion(loaded, state.record, lesion, spec, ask, override)
 
         session.tasks.start(ticket.kind, work, session.take_reading, ticket=ticket)

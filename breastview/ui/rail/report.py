@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QUrl
@@ -10,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from breastview.errors import ModelError, ReportError
 from breastview.fusion.spec import read_spec
+from breastview.imaging.case import ScannedCase
 from breastview.language import LANGUAGES, Language
 from breastview.loaded import load_case
 from breastview.messages import message
@@ -126,7 +128,7 @@ class ReportPresenter(QObject):
             write_pdf(report_content(loaded, state.record, readings, spec), path, language)
             return path
 
-        session.tasks.start("report", work, session.reported.emit)
+        session.tasks.start("report", work, partial(_take, session, state.case))
 
     def _written(self, path: Path) -> None:
         self._last = path
@@ -143,3 +145,11 @@ class ReportPresenter(QObject):
         self._panel.told.setText("")
         self._rail.set_state("report", "")
         self.show()
+
+
+def _take(session: Session, case: ScannedCase, path: Path) -> None:
+    """Tell of a report; it is called when another case may be open."""
+    if session.is_open(case):
+        session.reported.emit(path)
+    else:
+        session.tell(message("report.of_case_before", file=path.name))
