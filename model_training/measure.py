@@ -36,6 +36,7 @@ from model_training.team import Team
 
 Logits = dict[str, np.ndarray]
 ARMS = ("us", "mri", "fused")
+FEWEST = 2  # lesions of a class that an AUC and its interval take
 NULL_SHARE = 4  # one patient of the null arm for so many others
 Found = dict[str, Any]
 
@@ -111,7 +112,8 @@ def measure_pairs(
 
     A lesion with a second view is answered as the application answers it: in both where the bundle reads two;
     "us_one_view" and "fused_one_view" are the first view alone.
-    "us_alone" and "mri_alone" are the fused head without the other modality. If the bundle checks
+    "us_alone" and "mri_alone" are the fused head without the other modality. What looks at MRI is measured on
+    the lesions that have it. If the bundle checks
     registrations, `misregistered_flagged` and `false_flags` say how well; "us_unlike" and "mri_unlike" are
     the shares of crops that it doubts. `null` are lesions in whose MRI there is nothing that US did not show:
     `null_gain` is what fusion gains there. The processes of a `team` share the lesions, and each gets the
@@ -120,20 +122,15 @@ def measure_pairs(
     label, patients = samples.label, samples.patient
     size_px, mri = bundle.spec.input.size_px, bundle.spec.input.mri_input
     told = predict_together(bundle.networks, samples, size_px, team or Team(), mri, whole=True)
-    logits = _as_read(bundle.spec, told)
     probability, called = _calls(bundle.spec, told)
     calibration = evaluate.calibration_metrics(label, probability, patients)
     found: Found = {
-        "n": len(label),
-        "malignant": int(label.sum()),
+        **_counts(label),
         "in_two_views": int(_in_two_views(bundle.spec, told).sum()),
-        "auc": _aucs(label, logits),
+        "auc": _aucs(samples, _as_read(bundle.spec, told)),
         **{name: asdict(calibration[name]) for name in ("ece", "brier", "slope", "intercept")},
         **_rates(label, called),
     }
-    if set(BEST) <= set(samples.about):
-        for arm, value in evaluate.best_possible(label, samples.best).items():
-            found["auc"][arm]["bayes"] = value
     if bundle.network.agreement is not None:
         check = Check(bundle.network.agreement, bundle.spec.operating_point["registration"])
         worth = {name: asdict(metric) for name, metric in check_metrics(check, samples).items()}
@@ -142,7 +139,7 @@ def measure_pairs(
     found |= _unlike(bundle, samples)
     if null is not None:
         answers = predict_mean(bundle.networks, null, size_px, mri, whole=True)
-        found["null_gain"] = asdict(_gain(null.label, _as_read(bundle.spec, answers)))
+        found["null_gain"] = _gain(null, _odds(_as_read(bundle.spec, answers)))
     return found
 
 
@@ -216,8 +213,7 @@ def _figures(samples: Samples, odds: np.ndarray, called: np.ndarray) -> Found:
     """n, AUC, rates and calibration error from calibrated log odds (case,) and calls bool (case,)."""
     label = samples.label
     return {
-        "n": len(label),
-        "malignant": int(label.sum()),
+        **_counts(label),
         "auc": asdict(evaluate.auc_delong(label, odds)),
         **_rates(label, called),
         "ece": asdict(evaluate.calibration_metrics(label, expit(odds), samples.patient)["ece"]),
@@ -233,19 +229,50 @@ def _unlike(bundle: Bundle, samples: Samples) -> Found:
     return {f"{name}_unlike": asdict(metric) for name, metric in worth.items()}
 
 
-def _aucs(label: np.ndarray, logits: Logits) -> Found:
-    found: Found = {
-        name: asdict(evaluate.auc_delong(label, evaluate.margin(one))) for name, one in logits.items()
-    }
-    found["fused_minus_best"] = asdict(_gain(label, logits))
-    return found
+def _odds(logits: Logits) -> dict[str, np.ndarray]:
+    """Log odds (case,) by head; no number where it has nothing to see."""
+    return {name: evaluate.margin(one) for name, one in logits.items()}
 
 
-def _gain(label: np.ndarray, logits: Logits) -> Metric:
-    """AUC of the fused head minus that of the better single one, with paired DeLong's interval."""
-    rating = {name: evaluate.margin(logits[name]) for name in ARMS}
+def _aucs(samples: Samples, logits: Logits) -> Found:
+    """AUC of each head on the lesions that it sees, beside the best possible on these where it is known, and
+    what fusion gains."""
+    odds, unknown = _odds(logits), np.full(len(samples), np.nan)
+    best = dict(zip(ARMS, samples.about.reindex(columns=list(BEST)).to_numpy(float).T, strict=True))
+    found = {name: _auc(samples, own, best.get(name, unknown)) for name, own in odds.items()}
+    return {**found, "fused_minus_best": _gain(samples, odds)}
+
+
+def _auc(samples: Samples, odds: np.ndarray, best: np.ndarray) -> Found:
+    """AUC of log odds (case,), and of an optimal reader's `best` (case,), where they are numbers; the counts
+    alone where too few are of a class."""
+    seen = np.isfinite(odds)
+    label = samples.label[seen]
+    if not _suffice(label):
+        return _counts(label)
+    found = asdict(evaluate.auc_delong(label, odds[seen]))
+    known = bool(np.isfinite(best[seen]).all())
+    return {**found, **({"bayes": evaluate.auc(label, best[seen])} if known else {})}
+
+
+def _gain(samples: Samples, odds: Mapping[str, np.ndarray]) -> Found:
+    """AUC of the fused head minus that of the better single one, with paired DeLong's interval, on
+    lesions that have both modalities; the counts alone where too few are of a class."""
+    seen = np.all([np.isfinite(odds[name]) for name in ARMS], axis=0)
+    label, rating = samples.label[seen], {name: odds[name][seen] for name in ARMS}
+    if not _suffice(label):
+        return _counts(label)
     best = max(("us", "mri"), key=lambda name: evaluate.auc(label, rating[name]))
-    return evaluate.compare_auc(label, rating["fused"], rating[best]).difference
+    return asdict(evaluate.compare_auc(label, rating["fused"], rating[best]).difference)
+
+
+def _suffice(label: np.ndarray) -> bool:
+    """Whether there are enough lesions of both classes for an AUC with its interval."""
+    return bool(min(label.sum(), (~label).sum()) >= FEWEST)
+
+
+def _counts(label: np.ndarray) -> Found:
+    return {"n": len(label), "malignant": int(label.sum())}
 
 
 def _rates(label: np.ndarray, called: np.ndarray) -> Found:

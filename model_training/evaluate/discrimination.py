@@ -35,8 +35,10 @@ def placements(label: np.ndarray, rating: np.ndarray) -> tuple[np.ndarray, np.nd
     """The share of benign cases rated below each malignant one, of malignant above each benign; ties half.
 
     Raises:
-        ValueError: there are no malignant or no benign cases.
+        ValueError: there are no malignant or no benign cases, or a rating is no number.
     """
+    if np.isnan(rating).any():
+        raise ValueError("a rating is no number: an AUC would take it for the highest")
     malignant, benign = rating[label], rating[~label]
     if not len(malignant) or not len(benign):
         raise ValueError("an AUC needs malignant and benign cases")

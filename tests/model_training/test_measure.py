@@ -12,7 +12,7 @@ from breastview.fusion.bundle import load_bundle
 from breastview.fusion.network import Agreement, FusionNetwork
 from breastview.fusion.spec import Scope
 from model_training import evaluate, measure
-from model_training.cohort.samples import load_cohort
+from model_training.cohort.samples import BEST, load_cohort
 from model_training.predict import predict
 from tests.model_training.cohorts import write_cohort
 
@@ -62,6 +62,39 @@ def test_lesions_without_mri_are_measured_apart_where_ultrasound_alone_has_a_sco
     called = evaluate.calibrated(logits, 4.0) >= 0.4
     assert found["us_only"]["accuracy"]["value"] == pytest.approx((called == own.label).mean())
     assert measure.measure_all(bundle, mixed)["n"] == 30
+
+
+@pytest.mark.parametrize("malignant", [False, True])
+def test_lesions_without_mri_have_no_part_in_what_is_said_of_mri(bundle, samples, malignant):
+    lone = (samples.label == malignant) & (np.arange(len(samples)) < 12)
+    mixed = replace(samples, channels=samples.channels & ~lone[:, None])
+    found = measure.measure_pairs(bundle, mixed)["auc"]
+    whole = measure.measure_pairs(bundle, samples.take(~lone))["auc"]
+    for name in ("mri", "mri_alone", "fused_minus_best"):
+        assert found[name] == pytest.approx(whole[name], abs=1e-6) and found[name]["n"] == 24
+    assert found["us"]["n"] == found["fused"]["n"] == 30
+    assert found["us"]["bayes"] == pytest.approx(evaluate.auc(samples.label, samples.best[:, 0]))
+
+
+def test_too_few_lesions_with_mri_are_counted_and_nothing_more(bundle, samples):
+    lone = samples.label & (np.arange(len(samples)) > 1)
+    mixed = replace(samples, channels=samples.channels & ~lone[:, None])
+    found = measure.measure_pairs(bundle, mixed)["auc"]
+    assert found["mri"] == found["fused_minus_best"] == {"n": 16, "malignant": 1}
+    assert found["us"]["n"] == 30 and "mri                      n = " not in measure.as_table(found)
+    without = replace(samples, channels=np.zeros_like(samples.channels))
+    assert measure.measure_pairs(bundle, without)["auc"]["mri"] == {"n": 0, "malignant": 0}
+
+
+def test_the_best_possible_stands_where_an_optimal_reader_answered_all_lesions(bundle, samples):
+    lone = np.arange(len(samples)) < 6
+    about = samples.about.copy()
+    about.loc[lone, list(BEST)] = np.nan
+    mixed = replace(samples, about=about, channels=samples.channels & ~lone[:, None])
+    found = measure.measure_pairs(bundle, mixed)["auc"]
+    known = samples.take(~lone)
+    assert found["mri"]["bayes"] == pytest.approx(evaluate.auc(known.label, known.best[:, 1]))
+    assert "bayes" not in found["us"] and "bayes" not in found["fused"]
 
 
 def test_the_fused_head_is_also_measured_without_a_modality(bundle, samples):

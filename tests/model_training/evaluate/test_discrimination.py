@@ -71,6 +71,11 @@ def test_an_auc_takes_both_labels_and_its_interval_two_of_each():
         auc_delong(np.array([True, False, False]), np.arange(3.0))
 
 
+def test_a_rating_that_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="a rating is no number"):
+        auc(np.array([True, False, True]), np.array([1.0, 0.0, np.nan]))
+
+
 def test_the_roc_curve_allows_no_more_false_positives_than_asked():
     label = np.array([True, True, True, True, False, False, False, False])
     rating = np.array([9.0, 7.0, 5.0, 2.0, 8.0, 5.0, 3.0, 1.0])
