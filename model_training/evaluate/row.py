@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from breastview.fusion.spec import Metric
 from model_training.evaluate.bootstrap import bootstrap
 from model_training.evaluate.calibration import calibrated, calibration_error, margin
-from model_training.evaluate.discrimination import auc, auc_delong, rates
+from model_training.evaluate.discrimination import auc, auc_delong, proportion, rates
 
 
 def metrics(
@@ -33,24 +35,37 @@ def metrics_over_patients(
     threshold: float,
     patients: np.ndarray | None = None,
 ) -> dict[str, Metric]:
-    """The figures of `metrics`, every interval by resampling patients: where some have several lesions."""
+    """The figures of `metrics`, every interval by resampling patients: where some have several lesions.
+
+    A rate of 0 or 1 is one in every draw: it has Wilson's interval of so many cases as there are patients.
+    """
     probability, odds = calibrated(logits, temperature), margin(logits)
-    right = (probability >= threshold) == label
-
-    def share(cases: np.ndarray) -> float:
-        return float(right[cases].mean())
-
-    def of_label(value: bool) -> Metric:
-        own = label == value
-        return bootstrap(lambda cases: float(right[own][cases].mean()), label[own], _of(patients, own))
-
     return {
         "auc": bootstrap(lambda cases: auc(label[cases], odds[cases]), label, patients),
-        "accuracy": bootstrap(share, label, patients, by_label=False),
-        "sensitivity": of_label(True),
-        "specificity": of_label(False),
+        **_rates_over_patients(label, probability >= threshold, patients),
         "ece": _ece(label, probability, patients),
     }
+
+
+def _rates_over_patients(
+    label: np.ndarray, called: np.ndarray, patients: np.ndarray | None
+) -> dict[str, Metric]:
+    """The rates of `rates` with intervals as in `metrics_over_patients`; one without cases is left out."""
+    own = {"accuracy": np.ones(len(label), bool), "sensitivity": label, "specificity": ~label}
+    return {
+        name: _share(called[cases] == label[cases], label[cases], _of(patients, cases), name != "accuracy")
+        for name, cases in own.items()
+        if cases.any()
+    }
+
+
+def _share(right: np.ndarray, label: np.ndarray, patients: np.ndarray | None, by_label: bool) -> Metric:
+    found = bootstrap(lambda cases: float(right[cases].mean()), label, patients, by_label=by_label)
+    if 0 < found.value < 1:
+        return found
+    count = len(right) if patients is None else len(np.unique(patients))
+    wide = proportion(int(found.value) * count, count)
+    return replace(found, low=wide.low, high=wide.high)
 
 
 def _ece(label: np.ndarray, probability: np.ndarray, patients: np.ndarray | None) -> Metric:

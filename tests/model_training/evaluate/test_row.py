@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
 
 from breastview.phantom.evidence import bayes_auc, draw_evidence
 from model_training.evaluate import best_possible, calibration_error, metrics, metrics_over_patients
@@ -63,3 +64,15 @@ def test_over_patients_the_figures_are_the_same_and_their_intervals_know_who_has
         own, other = together[name], apart[name]
         assert (own.value, own.n) == pytest.approx((other.value, other.n))
         assert own.high - own.low > 1.2 * (other.high - other.low)
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_a_rate_without_exception_is_as_sure_as_its_patients_are_many(right):
+    label = np.repeat([True, False], [24, 20])
+    patients = np.concatenate([np.repeat(np.arange(12), 2), np.repeat(np.arange(12, 17), 4)])
+    odds = np.where(label == right, 1.0, -1.0)
+    found = metrics_over_patients(label, logits_of(odds), 1.0, 0.5, patients)
+    for name, n, count in (("accuracy", 44, 17), ("sensitivity", 24, 12), ("specificity", 20, 5)):
+        low, high = proportion_confint(count * right, count, method="wilson")
+        assert (found[name].value, found[name].n) == (float(right), n)
+        assert (found[name].low, found[name].high) == pytest.approx((low, high))
