@@ -72,9 +72,9 @@ class Head:
         """Figures on the test cases that the head sees; over patients where a patient has several."""
         there, logits = test.seen_by(self.name)
         label, patients = test.samples.label[there], test.samples.patient[there]
-        if len(set(patients)) == len(patients):
-            return evaluate.metrics(label, logits, self.temperature, self.point)
-        return evaluate.metrics_over_patients(label, logits, self.temperature, self.point, patients)
+        if evaluate.several(patients):
+            return evaluate.metrics_over_patients(label, logits, self.temperature, self.point, patients)
+        return evaluate.metrics(label, logits, self.temperature, self.point)
 
 
 def _logits(said: dict[str, np.ndarray], head: str) -> np.ndarray:

@@ -185,7 +185,7 @@ def _fold(
     told = {
         "temperature": head.temperature,
         "operating_point": head.point,
-        "auc": asdict(evaluate.auc_delong(samples.take(own).label, odds)),
+        "auc": asdict(evaluate.auc_among(samples.label[own], odds, samples.patient[own])),
     }
     return Fold(own, odds, expit(odds) >= head.point, told)
 

@@ -2,7 +2,8 @@
 stills.
 
 The answer is a plain mapping for JSON; a figure is {value, low, high, n}, and where the best possible is
-known, {…, bayes}.
+known, {…, bayes}. Where patients have several lesions, AUCs, what is gained, rates and calibration have
+intervals over patients.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def measure_pairs(
         "in_two_views": int(_in_two_views(bundle.spec, told).sum()),
         "auc": _aucs(samples, _as_read(bundle.spec, told)),
         **{name: asdict(calibration[name]) for name in ("ece", "brier", "slope", "intercept")},
-        **_rates(label, called),
+        **_rates(samples, called),
     }
     if bundle.network.agreement is not None:
         check = Check(bundle.network.agreement, bundle.spec.operating_point["registration"])
@@ -197,7 +198,7 @@ def stills_figures(
     """
     seen = {name: values[np.isfinite(values)] for name, values in shares.items()}
     attention = {name: _mean(values) for name, values in seen.items() if len(values) > 1}
-    half = _rates(samples.label, odds >= 0)
+    half = _rates(samples, odds >= 0)
     return {**_figures(samples, odds, called), "at_one_half": half, "attention": attention}
 
 
@@ -214,8 +215,8 @@ def _figures(samples: Samples, odds: np.ndarray, called: np.ndarray) -> Found:
     label = samples.label
     return {
         **_counts(label),
-        "auc": asdict(evaluate.auc_delong(label, odds)),
-        **_rates(label, called),
+        "auc": asdict(evaluate.auc_among(label, odds, samples.patient)),
+        **_rates(samples, called),
         "ece": asdict(evaluate.calibration_metrics(label, expit(odds), samples.patient)["ece"]),
     }
 
@@ -250,20 +251,20 @@ def _auc(samples: Samples, odds: np.ndarray, best: np.ndarray) -> Found:
     label = samples.label[seen]
     if not _suffice(label):
         return _counts(label)
-    found = asdict(evaluate.auc_delong(label, odds[seen]))
+    found = asdict(evaluate.auc_among(label, odds[seen], samples.patient[seen]))
     known = bool(np.isfinite(best[seen]).all())
     return {**found, **({"bayes": evaluate.auc(label, best[seen])} if known else {})}
 
 
 def _gain(samples: Samples, odds: Mapping[str, np.ndarray]) -> Found:
-    """AUC of the fused head minus that of the better single one, with paired DeLong's interval, on
-    lesions that have both modalities; the counts alone where too few are of a class."""
+    """AUC of the fused head minus that of the better single one, on the lesions that have both
+    modalities; the counts alone where too few are of a class."""
     seen = np.all([np.isfinite(odds[name]) for name in ARMS], axis=0)
     label, rating = samples.label[seen], {name: odds[name][seen] for name in ARMS}
     if not _suffice(label):
         return _counts(label)
     best = max(("us", "mri"), key=lambda name: evaluate.auc(label, rating[name]))
-    return asdict(evaluate.compare_auc(label, rating["fused"], rating[best]).difference)
+    return asdict(evaluate.gain_among(label, rating["fused"], rating[best], samples.patient[seen]))
 
 
 def _suffice(label: np.ndarray) -> bool:
@@ -275,8 +276,9 @@ def _counts(label: np.ndarray) -> Found:
     return {"n": len(label), "malignant": int(label.sum())}
 
 
-def _rates(label: np.ndarray, called: np.ndarray) -> Found:
-    return {name: asdict(metric) for name, metric in evaluate.rates(label, called).items()}
+def _rates(samples: Samples, called: np.ndarray) -> Found:
+    found = evaluate.rates_among(samples.label, called, samples.patient)
+    return {name: asdict(metric) for name, metric in found.items()}
 
 
 def attention_shares(

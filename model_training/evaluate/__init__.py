@@ -22,11 +22,20 @@ from model_training.evaluate.discrimination import (
     roc_curve,
     youden_point,
 )
-from model_training.evaluate.row import best_possible, metrics, metrics_over_patients
+from model_training.evaluate.row import (
+    auc_among,
+    best_possible,
+    gain_among,
+    metrics,
+    metrics_over_patients,
+    rates_among,
+    several,
+)
 from model_training.evaluate.subgroups import subgroups
 
 __all__ = [
     "auc",
+    "auc_among",
     "auc_delong",
     "best_possible",
     "bootstrap",
@@ -40,6 +49,7 @@ __all__ = [
     "compare_calls",
     "decision_curve",
     "fit_temperature",
+    "gain_among",
     "holm",
     "margin",
     "metrics",
@@ -47,8 +57,10 @@ __all__ = [
     "net_benefit",
     "proportion",
     "rates",
+    "rates_among",
     "reliability",
     "roc_curve",
+    "several",
     "subgroups",
     "youden_point",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from breastview.fusion.spec import Metric
 from model_training.evaluate.bootstrap import bootstrap
 from model_training.evaluate.calibration import calibrated, calibration_error, margin
+from model_training.evaluate.comparison import compare_auc
 from model_training.evaluate.discrimination import auc, auc_delong, proportion, rates
 
 
@@ -39,12 +40,47 @@ def metrics_over_patients(
 
     A rate of 0 or 1 is one in every draw: it has Wilson's interval of so many cases as there are patients.
     """
-    probability, odds = calibrated(logits, temperature), margin(logits)
+    probability = calibrated(logits, temperature)
     return {
-        "auc": bootstrap(lambda cases: auc(label[cases], odds[cases]), label, patients),
+        "auc": _auc_over_patients(label, margin(logits), patients),
         **_rates_over_patients(label, probability >= threshold, patients),
         "ece": _ece(label, probability, patients),
     }
+
+
+def several(patients: np.ndarray) -> bool:
+    """Whether one of the patients (n,) has several cases."""
+    return len(np.unique(patients)) < len(patients)
+
+
+def auc_among(label: np.ndarray, rating: np.ndarray, patients: np.ndarray) -> Metric:
+    """AUC with DeLong's interval; by resampling patients where one has several cases. Raises ValueError as
+    `auc_delong` does."""
+    if not several(patients):
+        return auc_delong(label, rating)
+    return _auc_over_patients(label, rating, patients)
+
+
+def gain_among(label: np.ndarray, first: np.ndarray, second: np.ndarray, patients: np.ndarray) -> Metric:
+    """AUC of the first rating minus that of the second, with paired DeLong's interval; by resampling patients
+    where one has several cases. Raises ValueError as `auc_delong` does."""
+    if not several(patients):
+        return compare_auc(label, first, second).difference
+
+    def difference(cases: np.ndarray) -> float:
+        return auc(label[cases], first[cases]) - auc(label[cases], second[cases])
+
+    return bootstrap(difference, label, patients)
+
+
+def rates_among(label: np.ndarray, called: np.ndarray, patients: np.ndarray) -> dict[str, Metric]:
+    """The rates of `rates`; where a patient has several cases, with intervals as in
+    `metrics_over_patients`."""
+    return _rates_over_patients(label, called, patients) if several(patients) else rates(label, called)
+
+
+def _auc_over_patients(label: np.ndarray, rating: np.ndarray, patients: np.ndarray | None) -> Metric:
+    return bootstrap(lambda cases: auc(label[cases], rating[cases]), label, patients)
 
 
 def _rates_over_patients(

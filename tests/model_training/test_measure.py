@@ -76,6 +76,28 @@ def test_lesions_without_mri_have_no_part_in_what_is_said_of_mri(bundle, samples
     assert found["us"]["bayes"] == pytest.approx(evaluate.auc(samples.label, samples.best[:, 0]))
 
 
+def test_where_patients_have_several_lesions_every_interval_is_over_patients(bundle, samples):
+    whose = [f"patient-{case // 6}" for case in range(len(samples))]
+    shared = replace(samples, about=samples.about.assign(patient=whose))
+    found, apart = (measure.measure_pairs(bundle, one) for one in (shared, samples))
+    logits = predict(bundle.network, shared, bundle.spec.input.size_px)
+    heads = {
+        arm: evaluate.metrics_over_patients(shared.label, logits[arm], 2.0, 0.5, shared.patient)
+        for arm in measure.ARMS
+    }
+    auc = {arm: found["auc"][arm] for arm in measure.ARMS}
+    assert {arm: (one["low"], one["high"]) for arm, one in auc.items()} == {
+        arm: pytest.approx((own["auc"].low, own["auc"].high)) for arm, own in heads.items()
+    }
+    for name in ("accuracy", "sensitivity", "specificity"):
+        assert found[name] == pytest.approx(vars(heads["fused"][name]))
+    gain, alone = found["auc"]["fused_minus_best"], apart["auc"]["fused_minus_best"]
+    assert gain["value"] == pytest.approx(alone["value"]) and gain["low"] != pytest.approx(alone["low"])
+    odds = evaluate.margin(logits["us"])
+    stills = measure.stills_figures(shared, odds, odds > 0, {})
+    assert stills["auc"]["low"] == pytest.approx(heads["us"]["auc"].low)
+
+
 def test_too_few_lesions_with_mri_are_counted_and_nothing_more(bundle, samples):
     lone = samples.label & (np.arange(len(samples)) > 1)
     mixed = replace(samples, channels=samples.channels & ~lone[:, None])
