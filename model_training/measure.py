@@ -27,7 +27,7 @@ from model_training import evaluate
 from model_training.agreement import Check, check_metrics
 from model_training.batches import has_mri
 from model_training.cohort.samples import BEST, Samples, load_cohort
-from model_training.cohort.simulated import simulate_cohort
+from model_training.cohort.simulated import CohortError, simulate_cohort
 from model_training.cohort.stills import stills_with_masks
 from model_training.evaluate.discrimination import Z
 from model_training.likeness import unlike_metrics
@@ -94,15 +94,17 @@ def as_table(found: Found, indent: str = "") -> str:
 
 def measure_all(bundle: Bundle, samples: Samples, team: Team | None = None) -> Found:
     """`measure_pairs`; where the bundle has a scope for US alone, of the lesions with MRI, and "us_only" of
-    the others."""
+    the others. Of either, the counts alone where it is the one with too few of a class; raises as
+    `measure_pairs` does where both are."""
     if bundle.spec.us_scope is None:
         return measure_pairs(bundle, samples, team=team)
     has = has_mri(samples, bundle.spec.input.mri_input)
-    found = measure_pairs(bundle, samples.take(has), team=team) if has.any() else {}
-    if not has.all():
-        lone = samples.take(~has)
-        found[US_ONLY] = _figures(lone, *_us_answers(bundle, lone))
-    return found
+    pairs, lone = samples.take(has), samples.take(~has)
+    if not _suffice(lone.label):
+        found = measure_pairs(bundle, pairs, team=team)
+        return {**found, US_ONLY: _counts(lone.label)} if len(lone) else found
+    found = measure_pairs(bundle, pairs, team=team) if _suffice(pairs.label) else _counts(pairs.label)
+    return {**found, US_ONLY: _figures(lone, *_us_answers(bundle, lone))}
 
 
 def measure_pairs(
@@ -119,7 +121,11 @@ def measure_pairs(
     the shares of crops that it doubts. `null` are lesions in whose MRI there is nothing that US did not show:
     `null_gain` is what fusion gains there. The processes of a `team` share the lesions, and each gets the
     figures.
+
+    Raises:
+        CohortError: fewer than two lesions are malignant, or benign.
     """
+    _check_classes(samples)
     label, patients = samples.label, samples.patient
     size_px, mri = bundle.spec.input.size_px, bundle.spec.input.mri_input
     told = predict_together(bundle.networks, samples, size_px, team or Team(), mri, whole=True)
@@ -132,7 +138,7 @@ def measure_pairs(
         **{name: asdict(calibration[name]) for name in ("ece", "brier", "slope", "intercept")},
         **_rates(samples, called),
     }
-    if bundle.network.agreement is not None:
+    if bundle.network.agreement is not None and samples.channels.any():
         check = Check(bundle.network.agreement, bundle.spec.operating_point["registration"])
         worth = {name: asdict(metric) for name, metric in check_metrics(check, samples).items()}
         found["misregistered_flagged"], found["false_flags"] = worth.pop("flagged"), worth.pop("false_flags")
@@ -183,7 +189,11 @@ def measure_stills(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndar
     lies.
 
     `masks` are shares of each pixel of the crop, float (case, size, size), that are "lesion" and "text".
+
+    Raises:
+        CohortError: fewer than two stills are malignant, or benign.
     """
+    _check_classes(samples)
     odds, called = _us_answers(bundle, samples)
     shares = attention_shares(bundle.networks, samples, masks)
     return {**stills_figures(samples, odds, called, shares), **_unlike(bundle, samples)}
@@ -265,6 +275,14 @@ def _gain(samples: Samples, odds: Mapping[str, np.ndarray]) -> Found:
         return _counts(label)
     best = max(("us", "mri"), key=lambda name: evaluate.auc(label, rating[name]))
     return asdict(evaluate.gain_among(label, rating["fused"], rating[best], samples.patient[seen]))
+
+
+def _check_classes(samples: Samples) -> None:
+    if not _suffice(samples.label):
+        raise CohortError(
+            f"of {len(samples)} lesions {samples.label.sum()} are malignant: figures need {FEWEST} malignant "
+            f"and {FEWEST} benign ones at least"
+        )
 
 
 def _suffice(label: np.ndarray) -> bool:

@@ -13,6 +13,7 @@ from breastview.fusion.network import Agreement, FusionNetwork
 from breastview.fusion.spec import Scope
 from model_training import evaluate, measure
 from model_training.cohort.samples import BEST, load_cohort
+from model_training.cohort.simulated import CohortError
 from model_training.predict import predict
 from tests.model_training.cohorts import write_cohort
 
@@ -119,6 +120,34 @@ def test_the_best_possible_stands_where_an_optimal_reader_answered_all_lesions(b
     assert "bayes" not in found["us"] and "bayes" not in found["fused"]
 
 
+@pytest.mark.parametrize("lone", [0, 1, 29, 30])
+def test_of_a_part_with_too_few_of_a_class_the_counts_alone_are_told(bundle, samples, lone):
+    heads = {**bundle.spec.temperature, "us_only": 4.0}
+    points = {**bundle.spec.operating_point, "us_only": 0.4}
+    spec = replace(bundle.spec, us_scope=Scope(), temperature=heads, operating_point=points)
+    without = np.arange(len(samples)) < lone
+    mixed = replace(samples, channels=samples.channels & ~without[:, None])
+    found = measure.measure_all(replace(bundle, spec=spec), mixed)
+    assert found["n"] == 30 - lone and ("auc" in found) == (lone < 15)
+    assert ("us_only" in found) == (lone > 0) and ("auc" in found.get("us_only", {})) == (lone > 15)
+    if lone == 1:
+        assert found["us_only"] == {"n": 1, "malignant": 0}
+        assert "us_only\n  n                        1\n" in measure.as_table(found)
+
+
+def test_lesions_of_one_class_are_refused_before_anything_is_computed(bundle, samples, monkeypatch):
+    monkeypatch.delattr("model_training.measure.predict_together")
+    monkeypatch.delattr("model_training.measure.predict_mean")
+    benign = samples.take(np.flatnonzero(~samples.label))
+    one = samples.take(np.array([0, 2, 4, 5]))
+    told = r"of 15 lesions 0 are malignant: figures need 2 malignant and 2 benign ones"
+    for few, words in ((benign, told), (one, "of 4 lesions 1 are malignant")):
+        with pytest.raises(CohortError, match=words):
+            measure.measure_all(bundle, few)
+        with pytest.raises(CohortError, match=words):
+            measure.measure_stills(bundle, few, {})
+
+
 def test_the_fused_head_is_also_measured_without_a_modality(bundle, samples):
     size_px = bundle.spec.input.size_px
     found = measure.measure_pairs(bundle, samples)["auc"]
@@ -181,6 +210,8 @@ def test_a_bundle_that_checks_registrations_is_measured_at_that(bundle, samples)
     found = measure.measure_pairs(checking, samples)
     assert found["misregistered_flagged"]["value"] == found["false_flags"]["value"] == 1.0
     assert found["flagged_10_mm"]["n"] == 30
+    lone = replace(samples, channels=np.zeros_like(samples.channels))
+    assert "misregistered_flagged" not in measure.measure_pairs(checking, lone)
     assert "misregistered_flagged" not in measure.measure_pairs(bundle, samples)
 
 
