@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from json import dumps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -25,6 +24,7 @@ from model_training.graft import graft as run_graft
 from model_training.judge.command import judge
 from model_training.measure import (
     Found,
+    as_json,
     as_table,
     measured_cohort,
     measured_records,
@@ -314,7 +314,7 @@ def _tell(found: Found, json: Path | None) -> None:
     """Show figures, and write them where a file is named."""
     typer.echo(as_table(found))
     if json is not None:
-        write_whole(json, (dumps(found, indent=1) + "\n").encode())
+        write_whole(json, as_json(found).encode())
 
 
 def _parts(cohort_folder: Path, fold: str, names: Sequence[str]) -> tuple[Samples, ...]:

@@ -8,6 +8,8 @@ intervals over patients.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -84,12 +86,33 @@ def as_table(found: Found, indent: str = "") -> str:
         if isinstance(value, dict) and "low" in value:
             best = f", best possible {value['bayes']:.3f}" if "bayes" in value else ""
             metric = Metric(*(value[key] for key in ("value", "low", "high", "n")))
-            lines.append(f"{indent}{name:<24} {figure(metric)}, n = {metric.n}{best}")
+            lines.append(f"{indent}{name:<24} {_shown(metric)}, n = {metric.n}{best}")
         elif isinstance(value, dict):
             lines += [f"{indent}{name}", as_table(value, indent + "  ")]
         else:
             lines.append(f"{indent}{name:<24} {value}")
     return "\n".join(lines)
+
+
+def as_json(found: Found) -> str:
+    """Figures as JSON; null is what has no bound, which JSON has no number for."""
+    return json.dumps(_finite(found), indent=1, allow_nan=False) + "\n"
+
+
+def _shown(metric: Metric) -> str:
+    """A figure with its interval; a slope has no bound where a fit can be as steep as one likes."""
+    if math.isinf(metric.value):
+        return "no bound, as malignant and benign do not overlap"
+    return figure(metric).replace("inf", "∞")
+
+
+def _finite(value: Any) -> Any:
+    """The same without numbers that are infinite or none."""
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def measure_all(bundle: Bundle, samples: Samples, team: Team | None = None) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -224,6 +225,21 @@ def test_a_bundle_that_checks_likeness_is_measured_at_that(bundle, samples):
     found = measure.measure_pairs(replace(bundle, networks=(net,), spec=spec), samples)
     assert (found["us_unlike"]["value"], found["us_unlike"]["n"]) == (1.0, 30)
     assert "mri_unlike" not in found and "us_unlike" not in measure.measure_pairs(bundle, samples)
+
+
+def test_what_has_no_bound_is_null_in_json_and_words_in_the_table(bundle, samples):
+    told = evaluate.margin(predict(bundle.network, samples, bundle.spec.input.size_px)["fused"])
+    parted = replace(samples, about=samples.about.assign(malignant=told > np.median(told)))
+    found = measure.measure_pairs(bundle, parted)
+    assert found["slope"]["value"] == np.inf
+    read = json.loads(measure.as_json(found), parse_constant=pytest.fail)
+    assert read["slope"] == {"value": None, "low": None, "high": None, "n": 30}
+    assert read["brier"] == found["brier"]
+    assert "slope                    no bound, as malignant and benign do not overlap, n = 30" in (
+        measure.as_table(found)
+    )
+    half = {"slope": {"value": 2.0, "low": 0.5, "high": np.inf, "n": 30}}
+    assert measure.as_table(half) == "slope                    2.000 (0.500–∞), n = 30"
 
 
 def test_attention_on_the_whole_picture_is_one_and_on_nothing_zero(bundle, samples):
