@@ -60,10 +60,14 @@ def measured_cohort(bundle: Bundle, samples: Samples, team: Team) -> Found:
 
 
 def measured_records(bundle: Bundle, records: Path, patients: Path, folder: Path) -> Found:
-    """`measure_all` on review records with pathology; raises FileNotFoundError where none is of use."""
+    """`measure_all` on review records with pathology; raises FileNotFoundError where none is of use, and says
+    why."""
     from model_training.cohort.records import records_cohort  # DICOM, which the rest does without
 
     taken = records_cohort(records, patients, folder, bundle.spec.input, VIEWS_A_LESION)
+    if not taken.lesions:
+        why = [f"{count} skipped: {reason}" for reason, count in taken.skipped.items()]
+        raise FileNotFoundError("\n".join(["no lesion of the records is of use", *why, *taken.problems]))
     found = measure_all(bundle, load_cohort(folder))
     return {"on": "review records", "problems": len(taken.problems), "skipped": dict(taken.skipped), **found}
 

@@ -115,6 +115,23 @@ def test_the_manifest_says_what_is_known_and_names_nobody(made, record, simulate
         assert word not in text
 
 
+def test_where_no_record_is_of_use_to_evaluate_it_says_why(tmp_path, simulated_patient, record, small_bundle):
+    store = RecordStore(tmp_path / "records")
+    store.save(replace(record, lesions=record.lesions[1:4]))
+    gone = replace(record.case, fingerprint="d" * 64, study_uids=("1.2.3",))
+    store.save(replace(record, case=gone))
+    words = ["--records", str(tmp_path / "records"), "--patients", str(simulated_patient.folder.parent)]
+    result = CliRunner().invoke(app, ["evaluate", "--bundle", str(small_bundle), *words])
+    assert result.exit_code == 1
+    assert result.output.splitlines() == [
+        "no lesion of the records is of use",
+        "1 skipped: no pathology",
+        "1 skipped: high-risk lesion (B3)",
+        "1 skipped: no box on ultrasound",
+        "record dddddddd: its images are in none of the patient folders.",
+    ]
+
+
 def test_what_cannot_train_is_counted_by_its_reason_and_stays_assessed(made):
     folder, taken = made
     assert taken.lesions == 1
