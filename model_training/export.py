@@ -22,7 +22,14 @@ from model_training.card import HEADS, write_card
 from model_training.cohort.samples import BEST, Samples
 from model_training.likeness import fit_likeness, unlike_metrics
 from model_training.recipe import Recipe, to_plain
-from model_training.run_folder import RunError, Settings, load_average, log_lines, read_settings
+from model_training.run_folder import (
+    RunError,
+    Settings,
+    check_ended,
+    load_average,
+    log_lines,
+    read_settings,
+)
 from model_training.scope import SIMULATED, scope_of
 
 FEWEST = 10  # lesions of a class below which US alone has no scope, and two views are not read
@@ -57,7 +64,8 @@ def export_bundle(
     temperature and figures of its own. So do both views of lesions that have two, where enough have.
 
     Raises:
-        RunError: there is no run, it trained one modality only, or the members are of different kinds.
+        RunError: there is no run, it trained one modality only or stopped before its last epoch, or the
+            members are of different kinds.
     """
     made = alike([member.run for member in members])
     inputs = replace(inputs, size_px=made.recipe.size_px, mri_input=made.recipe.mri)
@@ -201,10 +209,12 @@ def _logs(members: Sequence[Member]) -> dict[str, Any]:
 
 
 def settings_of_pair(run: Path) -> Settings:
-    """How a run is made; raises RunError where there is none, or it trained one modality only."""
+    """How a run is made; raises RunError where there is none, it trained one modality only, or it stopped
+    before its last epoch."""
     made = read_settings(run)
     if made.network.modalities != MODALITIES:
         raise RunError(f"{run} trained {made.network.modalities[0]} only: a bundle holds both modalities")
+    check_ended(run, made)
     return made
 
 

@@ -23,7 +23,7 @@ from model_training.cohort.samples import Samples
 from model_training.export import FEWEST, log_of
 from model_training.likeness import fit_likeness, unlike_metrics
 from model_training.recipe import to_plain
-from model_training.run_folder import RunError, Settings, load_average, read_settings
+from model_training.run_folder import RunError, Settings, check_ended, load_average, read_settings
 from model_training.scope import scope_of
 
 T = TypeVar("T")
@@ -40,14 +40,15 @@ def graft(
     is kept, and its scope is read off the latter. `told` says how it was made.
 
     Raises:
-        RunError: there is no run, it trained more than US, its pictures or features are not the bundle's, the
-            bundle is an ensemble, or a part has too few lesions of a class.
+        RunError: there is no run, it trained more than US or stopped before its last epoch, its pictures or
+            features are not the bundle's, the bundle is an ensemble, or a part lacks lesions of a class.
         ModelError: there is no whole bundle.
     """
     held, made = load_bundle(bundle, "cpu"), read_settings(run)
     spec, inputs = held.spec, held.spec.input
     network = _with_us_only(spec.network, made.network)
     _check_fits(spec, made, run)
+    check_ended(run, made)
     net = _grafted(held.network, load_average(run, made.network), network)
     validation, test = _without_mri(validation, "validation"), _without_mri(test, "test")
     fit = fit_likeness(net, validation, inputs.size_px)

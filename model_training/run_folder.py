@@ -20,7 +20,8 @@ from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import NetworkSpec, network_spec
 from breastview.whole import write_whole, written_whole
 from model_training.cohort.samples import Samples
-from model_training.recipe import Recipe, from_plain, to_plain
+from model_training.plan import plan
+from model_training.recipe import HEADS_ONLY, Recipe, from_plain, to_plain
 
 SETTINGS, LOG = "recipe.json", "log.jsonl"
 CHECKPOINT, CHOSEN = "checkpoint.pt", "chosen.pt"
@@ -126,6 +127,15 @@ def check_cases(run: Path, trained: Cases, asked: Cases) -> None:
             f"{run} was trained on other cases than {asked.split} of this cohort: give the cohort that train "
             "was given, as it was then, or train anew"
         )
+
+
+def check_ended(run: Path, made: Settings) -> None:
+    """Raises RunError where a run stopped before its last epoch."""
+    heads_only = made.recipe.strategy == HEADS_ONLY
+    command, count = ("refit", 1) if heads_only else ("train", len(plan(made.network, made.recipe)))
+    done = max((line["epoch"] for line in log_lines(run)), default=0)
+    if done < count:
+        raise RunError(f"{run} stopped after epoch {done} of {count}: give {command} again, and let it end")
 
 
 def check_folds(runs: Mapping[Path, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -142,6 +143,19 @@ def test_a_network_of_one_modality_is_no_bundle(exported, tmp_path):
     run_folder.begin(tmp_path, run_folder.Settings(network, RECIPE, "random weights", cases))
     with pytest.raises(run_folder.RunError, match="trained us only"):
         export_bundle([Member(tmp_path, test, test)], tmp_path / "bundle", DEMONSTRATION, {}, InputSpec())
+
+
+def test_a_run_that_stopped_before_its_last_epoch_is_no_bundle(exported, tmp_path):
+    folder, _ = exported
+    run = shutil.copytree(folder / "run", tmp_path / "run")
+    first, _ = (run / run_folder.LOG).read_text().splitlines()
+    (run / run_folder.LOG).write_text(first + "\n")
+    command = ["export", str(folder / "cohort"), str(run), str(tmp_path / "bundle")]
+    result = CliRunner().invoke(app, command)
+    assert (result.exit_code, (tmp_path / "bundle").exists()) == (1, False)
+    assert result.output == f"{run} stopped after epoch 1 of 2: give train again, and let it end\n"
+    (run / run_folder.LOG).unlink()
+    assert "stopped after epoch 0 of 2" in CliRunner().invoke(app, command).output
 
 
 def test_a_wards_own_bundle_is_bounded_by_its_cases_and_measured_over_patients(exported):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from model_training.graft import graft
 from model_training.initial import initial
 from model_training.predict import predict
 from model_training.recipe import Recipe
-from model_training.run_folder import RunError
+from model_training.run_folder import LOG, RunError
 from model_training.train import train
 from tests.model_training.cohorts import SIDE_PX, write_cohort
 
@@ -116,6 +117,14 @@ def test_a_network_that_does_not_fit_is_refused(pairs, tmp_path, network, recipe
     with pytest.raises(RunError, match=told):
         graft(pairs[0], tmp_path / "run", validation, test, tmp_path / "new", {})
     assert not (tmp_path / "new").exists()
+
+
+def test_a_run_that_stopped_before_its_last_epoch_is_refused(pairs, alone, tmp_path):
+    run, validation, test = alone
+    stopped = shutil.copytree(run, tmp_path / "run")
+    (stopped / LOG).unlink()
+    with pytest.raises(RunError, match="stopped after epoch 0 of 1: give train again"):
+        graft(pairs[0], stopped, validation, test, tmp_path / "new", {})
 
 
 def test_lesions_with_mri_are_asked_about_their_us(pairs, alone, tmp_path):
