@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 
@@ -34,3 +35,22 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def written_together(folder: Path) -> Iterator[Path]:
+    """A folder to write files into, which are moved into `folder` together once all are written; what stands
+    there under other names stays.
+
+    Raises:
+        OSError: the place cannot be written; what was there stays.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".", suffix=".part", dir=folder) as part:  # within: on the same disk
+        yield Path(part)
+        files = list(Path(part).iterdir())
+        for path in files:
+            with path.open("rb+") as file:
+                os.fsync(file.fileno())
+        for path in files:
+            path.replace(folder / path.name)

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from breastview.errors import ModelError
 from breastview.fusion.network import FusionNetwork, mri_tensor
 from breastview.fusion.spec import CHANNELS, ModelSpec, read_spec, write_spec
+from breastview.whole import written_together
 
 SHARD_BYTES = 15 * 1024 * 1024
 PROBE_FILE = "probe.safetensors"
@@ -109,23 +110,26 @@ def save_bundle(
     """Write a bundle; `us` (1, 1, s, s) and `mri` (1, c, s, s) float32 are the input it is checked with.
 
     Returns the spec with the weights' checksum and the number of members. Afterwards `networks` hold the
-    weights as they are kept.
+    weights as they are kept. Where it cannot be written whole, a bundle that was there stays.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("model*.safetensors"):
-        old.unlink()
     kept: dict[str, torch.Tensor] = {}
     for member, network in enumerate(networks):
         packed = pack_weights(network)
         load_weights(network.eval(), packed)
         kept |= {_prefix(member) + name: value for name, value in packed.items()}
-    for number, shard in enumerate(_shards(kept), 1):
-        save_file(shard, folder / f"model-{number:02d}.safetensors")
-    spec = replace(spec, weights_sha256=file_hash(shard_files(folder)), members=len(networks))
     us_t, mri_t = torch.from_numpy(us), torch.from_numpy(mri)
     logits = _fused(networks, us_t, mri_t)
-    save_file({"us": us_t, "mri": mri_t, "fused": logits}, folder / PROBE_FILE)
-    write_spec(folder, spec)
+    with written_together(folder) as part:
+        for number, shard in enumerate(_shards(kept), 1):
+            save_file(shard, part / f"model-{number:02d}.safetensors")
+        shards = shard_files(part)
+        spec = replace(spec, weights_sha256=file_hash(shards), members=len(networks))
+        save_file({"us": us_t, "mri": mri_t, "fused": logits}, part / PROBE_FILE)
+        write_spec(part, spec)
+    names = {shard.name for shard in shards}
+    for old in shard_files(folder):
+        if old.name not in names:
+            old.unlink()
     return spec
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import shutil
 from dataclasses import replace
@@ -116,6 +117,31 @@ def test_saving_again_leaves_no_old_shard(folder):
     save_bundle(folder, SPEC, [network(1)], US, MRI)
     assert [path.name for path in shard_files(folder)] == ["model-01.safetensors"]
     assert load_bundle(folder, "cpu")
+
+
+@pytest.mark.parametrize("written", range(3))
+def test_where_a_bundle_cannot_be_written_whole_the_one_before_stays(folder, monkeypatch, written):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    left = [save_file, save_file][:written]
+
+    def full(tensors, path, *_):
+        if not left:
+            path.write_bytes(b"half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        left.pop()(tensors, path)
+
+    monkeypatch.setattr("breastview.fusion.bundle.save_file", full)
+    monkeypatch.setattr("breastview.fusion.bundle.write_spec", lambda path, _: full({}, path / "spec.json"))
+    with pytest.raises(OSError, match="No space left"):
+        save_bundle(folder, SPEC, [network(1)], US, MRI)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_saving_a_bundle_leaves_other_files_of_its_folder(folder):
+    (folder / "CARD.md").write_text("a card")
+    save_bundle(folder, SPEC, [network(1)], US, MRI)
+    names = {"CARD.md", "model-01.safetensors", "probe.safetensors", "spec.json"}
+    assert {path.name for path in folder.iterdir()} == names
 
 
 def test_no_folder_is_no_bundle(tmp_path):
