@@ -1,12 +1,13 @@
 """The samples of a cohort: arrays of what the network sees, and a row a lesion of what is known of it.
 
 On disk a cohort is a folder of shards: `NAME.npz` holds the arrays, `NAME.csv` the rows of the manifest, one
-a lesion. A shard counts once its arrays stand.
+a lesion. A shard counts once its arrays stand, as many as its rows.
 """
 
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,11 @@ DISPLACED_MM = (5.0, 10.0, 15.0)  # how far the misregistered versions of a samp
 FLAGGED_MM = (8.0, 15.0)  # from between these
 JITTER = Jitter()
 _ARRAYS = ("us", "mri", "channels", "native", "displaced")
+_UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile)
+
+
+class CohortError(ValueError):
+    """A cohort that cannot be written, read or gone on with as it is; says what is wrong."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,26 +163,48 @@ def _displaced(lesion: MarkedLesion, spec: InputSpec, rng: np.random.Generator) 
 
 
 def write_shard(path: Path, samples: Sequence[Sample]) -> None:
-    """Write `path` (.npz) and its rows beside it; the arrays come last and whole."""
+    """Write `path` (.npz) and its rows beside it: both, or neither, so that no old array meets a new row.
+
+    Raises:
+        CohortError: they cannot be written; what stood there stays, or nothing.
+    """
+    rows = pd.DataFrame([one.about for one in samples]).to_csv(index=False).encode()
+    arrays = _stacked(samples)
+    try:
+        with written_whole(path) as of_arrays, written_whole(path.with_suffix(".csv")) as of_rows:
+            np.savez(of_arrays, **arrays)
+            of_rows.write(rows)
+            of_arrays.flush()
+            of_rows.flush()
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise CohortError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _stacked(samples: Sequence[Sample]) -> dict[str, Any]:
+    """The arrays of `Samples` by name; outlines where all have one."""
+    arrays = {
+        "us": np.stack([[cut[0] for cut in one.variants] for one in samples]).astype(np.float16),
+        "mri": np.stack([[cut[1] for cut in one.variants] for one in samples]).astype(np.float16),
+        "channels": np.stack([one.variants[0][2] for one in samples]),
+        "native": np.stack([one.native for one in samples]).astype(np.float16),
+        "displaced": np.stack([one.displaced for one in samples]).astype(np.float16),
+    }
     outlines = [one.outline for one in samples if one.outline is not None]
-    complete = len(outlines) == len(samples)
-    known: dict[str, Any] = {"outline": np.stack(outlines).astype(np.float16)} if complete else {}
-    pd.DataFrame([one.about for one in samples]).to_csv(path.with_suffix(".csv"), index=False)
-    with written_whole(path) as file:
-        np.savez(
-            file,
-            us=np.stack([[cut[0] for cut in one.variants] for one in samples]).astype(np.float16),
-            mri=np.stack([[cut[1] for cut in one.variants] for one in samples]).astype(np.float16),
-            channels=np.stack([one.variants[0][2] for one in samples]),
-            native=np.stack([one.native for one in samples]).astype(np.float16),
-            displaced=np.stack([one.displaced for one in samples]).astype(np.float16),
-            **known,
-        )
+    if len(outlines) == len(samples):
+        arrays["outline"] = np.stack(outlines).astype(np.float16)
+    return arrays
 
 
 def shard_size(path: Path) -> int:
-    """How many lesions a shard holds; 0 where there is none."""
-    return len(pd.read_csv(path.with_suffix(".csv"), usecols=["case"])) if path.exists() else 0
+    """How many lesions a shard holds; 0 where there is none, or arrays and rows differ in number."""
+    try:
+        rows = len(pd.read_csv(path.with_suffix(".csv"), usecols=["case"]))
+        with np.load(path) as shard:
+            lesions = len(shard["channels"])
+    except (*_UNREADABLE, KeyError):
+        return 0
+    return rows if lesions == rows else 0
 
 
 def manifest(folder: Path) -> pd.DataFrame:
@@ -196,6 +224,7 @@ def load_cohort(folder: Path, part: str | None = None) -> Samples:
 
     Raises:
         FileNotFoundError: there is none.
+        CohortError: a shard cannot be read, or its arrays and rows differ in number.
     """
     rows, arrays = [], []
     for path in _shards(folder):
@@ -203,8 +232,7 @@ def load_cohort(folder: Path, part: str | None = None) -> Samples:
         if part is not None and set(about["part"]) != {part}:
             continue
         rows.append(about)
-        with np.load(path) as shard:
-            arrays.append(dict(shard))
+        arrays.append(_arrays(path, about))
     if not rows:
         raise FileNotFoundError(f"no cached cohort part '{part}'" if part else "no cached cohort")
     return Samples(**_joined(arrays), about=pd.concat(rows, ignore_index=True))
@@ -212,6 +240,21 @@ def load_cohort(folder: Path, part: str | None = None) -> Samples:
 
 def _shards(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.npz"))
+
+
+def _arrays(path: Path, about: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What a shard holds, as many lesions as it has rows; raises CohortError."""
+    try:
+        with np.load(path) as shard:
+            arrays = dict(shard)
+    except _UNREADABLE as error:
+        raise CohortError(f"{path} cannot be read ({error}): remove it and make it anew") from error
+    for array in arrays.values():
+        if len(array) != len(about):
+            raise CohortError(
+                f"{path} holds {len(array)} lesions, its rows are {len(about)}: remove it and make it anew"
+            )
+    return arrays
 
 
 def _rows(path: Path) -> pd.DataFrame:

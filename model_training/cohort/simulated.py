@@ -24,15 +24,11 @@ from breastview.phantom.stills import SimulatedFrame
 from breastview.registration.plane import UsPlane
 from breastview.whole import write_whole
 from model_training.cohort.cut import MarkedLesion
-from model_training.cohort.samples import BEST, Sample, sample, shard_size, write_shard
+from model_training.cohort.samples import BEST, CohortError, Sample, sample, shard_size, write_shard
 
 SHARD = 25  # lesions a cache file
 MADE = "made.json"  # how the shards of a folder are made
 PARTS = {"validation": 1_000_000, "test": 2_000_000, "train": 3_000_000}  # first seed of each part
-
-
-class CohortError(ValueError):
-    """A folder that holds a cohort of another kind; says what differs."""
 
 
 def marked_lesion(case: SimulatedCase, frame: SimulatedFrame) -> MarkedLesion:
@@ -102,7 +98,7 @@ def simulate_cohort(
     """Fill `folder` with shards of every part; whole shards that stand are kept, so a killed run goes on.
 
     Raises:
-        CohortError: those that stand were made otherwise.
+        CohortError: those that stand were made otherwise, or one cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     seeds = {part: first_seeds[part] for part in counts}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from breastview.fusion.assemble import model_input
@@ -20,15 +22,9 @@ from breastview.phantom.patient import VIEW_PAIRS, VIEWS_A_LESION, simulate
 from breastview.records.values import CaseIdentity, FrameRegistration, Lesion, MriMark, ReviewRecord, UsMark
 from breastview.registration.plane import us_plane
 from model_training.cohort.cut import Jitter, cut, misregistered, native_cut, strayed
-from model_training.cohort.samples import DISPLACED_MM, load_cohort, manifest
-from model_training.cohort.simulated import (
-    PARTS,
-    SHARD,
-    CohortError,
-    marked_lesion,
-    mri_images,
-    simulate_cohort,
-)
+from model_training.cohort.samples import DISPLACED_MM, CohortError, load_cohort, manifest, shard_size
+from model_training.cohort.simulated import PARTS, SHARD, marked_lesion, mri_images, simulate_cohort
+from tests.model_training.cohorts import write_cohort
 
 SMALL = InputSpec(size_px=24)
 COUNTS = {"validation": 1, "test": 1, "train": 2}
@@ -126,6 +122,48 @@ def test_patients_of_another_phantom_are_not_joined(tmp_path, monkeypatch):
 def test_a_part_that_was_not_made_is_missed(tmp_path):
     with pytest.raises(FileNotFoundError, match="no cached cohort part 'train'"):
         load_cohort(tmp_path, "train")
+
+
+def test_a_full_disk_leaves_the_old_shard_with_its_own_rows(tmp_path, monkeypatch):
+    folder = write_cohort(tmp_path, cases=4)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(CohortError, match=r"train-0000.npz cannot be written: No space left on device"):
+        write_cohort(tmp_path, cases=6)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_arrays_are_never_moved_beside_rows_that_are_not_theirs(tmp_path, monkeypatch):
+    folder = write_cohort(tmp_path, cases=4)
+    moved = Path.replace
+
+    def killed(part, path):
+        if path.suffix == ".npz":
+            raise OSError(errno.EIO, "Input/output error")
+        return moved(part, path)
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(CohortError, match="Input/output error"):
+        write_cohort(tmp_path, cases=6)
+    assert not (folder / "train-0000.npz").exists()
+
+
+def test_a_shard_whose_arrays_and_rows_differ_in_number_is_refused(tmp_path):
+    folder = write_cohort(tmp_path, cases=4)
+    path = folder / "train-0000.npz"
+    assert shard_size(path) == 4
+    pd.read_csv(path.with_suffix(".csv"))[:3].to_csv(path.with_suffix(".csv"), index=False)
+    assert shard_size(path) == 0
+    with pytest.raises(CohortError, match=r"train-0000.npz holds 4 lesions, its rows are 3: remove it"):
+        load_cohort(folder, "train")
+    path.write_bytes(b"half a file")
+    assert shard_size(path) == 0
+    with pytest.raises(CohortError, match=r"train-0000.npz cannot be read"):
+        load_cohort(folder, "train")
 
 
 @pytest.mark.parametrize("view", range(VIEWS_A_LESION), ids=VIEW_PAIRS[5 % 2])

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from breastview.phantom.known_pose import rigid_case
 from breastview.registration.judge import CHANNELS, COLUMNS, ROWS, Judge, mirrored
 from model_training.__main__ import app
-from model_training.cohort.simulated import CohortError
+from model_training.cohort.samples import CohortError
 from model_training.judge.fit import JudgeNetwork, fit_judge, told_apart
 from model_training.judge.places import Places, make_places, places_of, read_places
 from model_training.run_folder import RunError
