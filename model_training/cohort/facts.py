@@ -11,21 +11,10 @@ from breastview.records.concordance import us_size_mm
 from breastview.records.store import NAME_LENGTH
 from breastview.records.values import Lesion, Pathology, ReviewRecord
 from breastview.registration.plane import UsPlane
+from model_training.cohort.told import TOLD
 
 Items = tuple[ScannedVolume | ScannedFrames, ...]
 LABELS = {Pathology.MALIGNANT: True, Pathology.BENIGN: False}
-TOLD = (  # what neither images nor marks say: in a record's extra, by name or by "L1.name"
-    "density",
-    "before_surgery",
-    "mri_artefact_grade",
-    "other_malignancy",
-    "pregnant",
-    "prior_biopsy",
-    "prior_therapy",
-    "implants",
-    "benign_by",
-    "follow_up_months",
-)
 
 
 class People:

@@ -14,7 +14,7 @@ from breastview.errors import BreastViewError
 from breastview.imaging.scan import scan_folder
 from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, Pathology, ReviewRecord, Side, new_record
-from model_training.cohort.facts import TOLD
+from model_training.cohort.told import TOLD, read_told
 
 COLUMNS = ("folder", "side", "clock", "pathology")
 _SIDES = {"r": Side.RIGHT, "right": Side.RIGHT, "l": Side.LEFT, "left": Side.LEFT}
@@ -41,7 +41,7 @@ class _Row:
 def import_queue(file: Path, records: Path | None = None) -> Queue:
     """Write a record for each folder of a CSV file into `records` (None: where the window keeps its own).
 
-    Columns are `COLUMNS`, and any of `facts.TOLD`; folders may be relative to the file. Several rows of one
+    Columns are `COLUMNS`, and any of `told.TOLD`; folders may be relative to the file. Several rows of one
     folder are several lesions. A record that stands already is left as it is.
 
     Raises:
@@ -105,7 +105,8 @@ def _row(number: int, cells: Mapping[str, str]) -> _Row:
     if pathology not in _PATHOLOGIES:
         raise ValueError("pathology is malignant, high_risk (or B3), benign, or empty where it is unknown")
     lesion = Lesion("", _SIDES[side], _clock_h(cells["clock"]), pathology=_PATHOLOGIES[pathology])
-    return _Row(number, cells["folder"], lesion, {n: w for n, w in cells.items() if n in TOLD and w})
+    told = {name: read_told(name, word) for name, word in cells.items() if name in TOLD and word}
+    return _Row(number, cells["folder"], lesion, told)
 
 
 def _clock_h(text: str) -> float | None:

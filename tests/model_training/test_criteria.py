@@ -62,6 +62,21 @@ FIT = {
             {"pathology": "benign", "benign_by": "follow_up"},
             "benign by less than 24 months of follow-up",
         ),
+        ({"pregnant": "n", "implants": "none", "before_surgery": "是", "other_malignancy": "否"}, ""),
+        ({"pregnant": "Y"}, "pregnant"),
+        ({"pregnant": "perhaps"}, "what pregnant says cannot be judged"),
+        ({"mri_artefact_grade": "severe"}, "what mri_artefact_grade says cannot be judged"),
+        ({"us_mri_days": "a month"}, "what us_mri_days says cannot be judged"),
+        (
+            {"pathology": "benign", "benign_by": "Follow-up", "follow_up_months": "6"},
+            "benign by less than 24 months of follow-up",
+        ),
+        (
+            {"pathology": "benign", "benign_by": "follow up", "follow_up_months": "30 months"},
+            "what follow_up_months says cannot be judged",
+        ),
+        ({"pathology": "benign", "benign_by": "the clinic"}, "what benign_by says cannot be judged"),
+        ({"benign_by": "the clinic", "follow_up_months": "long"}, ""),
         ({"skipped": "no box on ultrasound"}, "no box on ultrasound"),
     ],
 )
@@ -105,11 +120,35 @@ def test_criteria_that_say_something_else_are_refused(tmp_path):
         "[[criterion]]\ncolumn = 'a'\nexcludes = 'b'\nbelow = 3": "criterion 1 says 'below'",
         "[[criterion]]\ncolumn = 'a'": "criterion 1 lacks 'excludes'",
         "[[criterion]]\ncolumn = 'a'\nexcludes = 'b'\nunknown = 'lost'": "'kept' or 'excluded'",
+        "[[criterion]]\ncolumn = 'a'\nexcludes = 'b'": "needs either 'among' or one of above, at_least",
         "[[criterion": "are no TOML",
+        "[[criteria]]\ncolumn = 'a'\nexcludes = 'b'": "the criteria say 'criteria'; write each as",
+        "criterion = 3": "criterion is no table",
+        "[[criterion]]\ncolumn = 3\nexcludes = 'b'": "criterion 1: column is a text",
+        "[[criterion]]\ncolumn = 'a'\nexcludes = 'b'\namong = 'no'": "1: among is a list of words",
+        "[[criterion]]\ncolumn = 'a'\nexcludes = 'b'\nabove = '30'": "1: above is a number",
+        "[[criterion]]\ncolumn = 'a'\nexcludes = 'b'\nabove = true": "1: above is a number",
+        "[[criterion]]\ncolumn = 'a'\nexcludes = 'b'\nonly_if = 'c'": "1: only_if is a table",
     }.items():
         file.write_text(text)
         with pytest.raises(ValueError, match=told):
             read_criteria(file)
+
+
+@pytest.mark.parametrize(
+    ("column", "among", "told"),
+    [
+        ("bi_rads", '["4A"]', "4A"),
+        ("mri_artefact_grade", '["0", "1"]', 0),
+        ("mri_artefact_grade", '["2"]', 2.0),
+        ("implants", "[false]", "No"),
+    ],
+)
+def test_words_of_a_criterion_are_read_as_those_of_a_lesion(tmp_path, column, among, told):
+    file = tmp_path / "criteria.toml"
+    file.write_text(f"[[criterion]]\ncolumn = '{column}'\nexcludes = 'another'\namong = {among}")
+    assert excluded_by({**FIT, column: told}, read_criteria(file)) == ""
+    assert excluded_by({**FIT, column: "3"}, read_criteria(file)) != ""
 
 
 def test_the_command_line_shows_the_flow_by_other_criteria(tmp_path):

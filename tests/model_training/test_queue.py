@@ -64,6 +64,39 @@ def test_bad_rows_are_named_and_the_others_taken(place):
     )
 
 
+def test_what_is_told_is_kept_as_it_is_judged_and_what_cannot_be_is_named(place):
+    names = "folder,side,clock,pathology,pregnant,density,mri_artefact_grade,benign_by,follow_up_months"
+    file = listed(
+        place,
+        "one,R,3,benign,否,C,1,Follow-up,30",
+        "one,R,3,benign,,,,,",
+        "one,R,3,benign,maybe,,,,",
+        "one,R,3,benign,,dense,,,",
+        "one,R,3,benign,,,severe,,",
+        "one,R,3,benign,,,,clinic,",
+        "one,R,3,benign,,,,,30 months",
+        "one,R,3,benign,,,,,-1",
+        names=names,
+    )
+    queue = import_queue(file, place / "records")
+    record = RecordStore(place / "records").load(scan_folder(place / "one").fingerprint)
+    assert record.extra == {
+        "L1.pregnant": "no",
+        "L1.density": "c",
+        "L1.mri_artefact_grade": "1",
+        "L1.benign_by": "follow_up",
+        "L1.follow_up_months": "30",
+    }
+    assert queue.problems == (
+        "row 4: pregnant is yes or no, or empty where it is unknown",
+        "row 5: density is a, b, c or d, or empty where it is unknown",
+        "row 6: mri_artefact_grade is a number, or empty where it is unknown",
+        "row 7: benign_by is histology or follow_up, or empty where it is unknown",
+        "row 8: follow_up_months is a number, or empty where it is unknown",
+        "row 9: follow_up_months is a number, or empty where it is unknown",
+    )
+
+
 def test_a_review_that_stands_is_left_alone(place):
     import_queue(listed(place, "one,R,3,benign"), place / "records")
     queue = import_queue(listed(place, "one,L,4,malignant"), place / "records")
