@@ -1,9 +1,11 @@
 """Labelled US stills with lesion masks as a cohort, in the layout of BUSI: a folder a class, `NAME.png` with
-`NAME_mask.png` (Al-Dhabyani et al., Data in Brief 28:104863, 2020). They have no MRI and no patient."""
+`NAME_mask.png`, and `NAME_mask_1.png` and so on where it has several (Al-Dhabyani et al., Data in Brief
+28:104863, 2020). They have no MRI and no patient."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +16,13 @@ from scipy import ndimage
 
 from breastview.fusion.spec import InputSpec
 from model_training.cohort.cut import Cut, Jitter, MarkedLesion, cut
-from model_training.cohort.samples import Sample, Samples, load_cohort, sample, write_shard
+from model_training.cohort.samples import CohortError, Sample, Samples, load_cohort, sample, write_shard
 
 STILLS = "stills"  # the source
 CLASSES = {"benign": False, "malignant": True}
-INDEX = "index.csv"  # class, file, near_duplicate_group
+INDEX = "index.csv"
+INDEXED = ("class", "file", "near_duplicate_group")  # its columns
+MASK = re.compile(r"_mask(_\d+)?$")  # the end of a mask's name
 FARTHER = Jitter(box=0.12, margin=0.2)  # stills are few
 FIXED_BOX_PX = 150.0  # side of the box that hides a lesion's size
 MARK_PX, MARK_ABOVE, MARK_GREY = 7, 90, 190  # thinner than, brighter than around by, as bright as this
@@ -42,22 +46,51 @@ class LabelledStill:
 
 
 def read_stills(folder: Path) -> Iterator[LabelledStill]:
-    """Read every picture that has a label and a mask that is not empty.
+    """Read every picture that has a label and a mask that is not empty; several masks of one are its lesion.
 
     Raises:
         FileNotFoundError: there is no folder of a class, or a picture lacks its mask.
+        CohortError: there is no such picture, a file is none or has another size than its picture, or `INDEX`
+            lacks a column.
     """
-    groups = _groups(folder)
+    groups, found = _groups(folder), False
     for name, malignant in CLASSES.items():
-        if not (folder / name).is_dir():
-            raise FileNotFoundError(f"no folder '{name}' among the stills")
-        for path in sorted((folder / name).glob("*.png")):
-            if path.stem.endswith("_mask"):
-                continue
-            mask = _grey(path.with_name(f"{path.stem}_mask.png")) > 127
+        for path, masks in _with_masks(folder / name):
+            grey = _grey(path)
+            mask = _union(masks, grey.shape)
             if mask.any():
-                key = f"{name}/{path.stem}"
-                yield LabelledStill(key, groups.get(f"{name}/{path.name}", key), malignant, _grey(path), mask)
+                found, key = True, f"{name}/{path.stem}"
+                yield LabelledStill(key, groups.get(f"{name}/{path.name}", key), malignant, grey, mask)
+    if not found:
+        raise CohortError(f"no picture (.png) with a mask that is not empty among the stills in {folder}")
+
+
+def _with_masks(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
+    """The pictures of a class in the order of their names, each with its masks."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder '{folder.name}' among the stills")
+    pictures, masks = list[Path](), dict[str, list[Path]]()
+    for path in sorted(path for path in folder.iterdir() if path.suffix.casefold() == ".png"):
+        if MASK.search(path.stem):
+            masks.setdefault(MASK.sub("", path.stem), []).append(path)
+        else:
+            pictures.append(path)
+    for path in pictures:
+        if path.stem not in masks:
+            raise FileNotFoundError(f"{_told(path)} has no mask {path.stem}_mask.png beside it")
+        yield path, masks[path.stem]
+
+
+def _union(masks: Sequence[Path], shape: tuple[int, ...]) -> np.ndarray:
+    """Where one of the masks says lesion, bool of that shape; raises CohortError where one has another."""
+    union = np.zeros(shape, bool)
+    for path in masks:
+        mask = _grey(path) > 127
+        if mask.shape != shape:
+            sizes = [" x ".join(map(str, one[::-1])) for one in (mask.shape, shape)]
+            raise CohortError(f"the mask {_told(path)} has {sizes[0]} px, its picture {sizes[1]} px")
+        union |= mask
+    return union
 
 
 def stills_cohort(
@@ -171,11 +204,26 @@ def _groups(folder: Path) -> dict[str, str]:
     """Near-duplicate group by "class/file", where the folder names them."""
     if not (folder / INDEX).exists():
         return {}
-    index = pd.read_csv(folder / INDEX)
+    try:
+        index = pd.read_csv(folder / INDEX, dtype=str)
+    except ValueError as error:
+        raise CohortError(f"{INDEX} of the stills cannot be read: {error}") from error
+    if missing := [name for name in INDEXED if name not in index]:
+        raise CohortError(
+            f"{INDEX} of the stills lacks the column '{missing[0]}'; it has {', '.join(INDEXED)}"
+        )
+    index = index.dropna(subset=list(INDEXED))
     names = index["class"] + "/" + index["file"]
-    return dict(zip(names, "group " + index["near_duplicate_group"].astype(str), strict=True))
+    return dict(zip(names, "group " + index["near_duplicate_group"], strict=True))
 
 
 def _grey(path: Path) -> np.ndarray:
-    with Image.open(path) as image:
-        return np.asarray(image.convert("L"))
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise CohortError(f"{_told(path)} is no picture that can be read") from error
+
+
+def _told(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from breastview.fusion.spec import InputSpec
 from model_training.__main__ import app
-from model_training.cohort.samples import joined, load_cohort
+from model_training.cohort.samples import CohortError, joined, load_cohort
 from model_training.cohort.stills import about, painted_over, read_stills, stills_cohort
 from model_training.splits import folds
 
@@ -122,6 +122,51 @@ def test_a_folder_without_classes_and_a_picture_without_its_mask_are_missed(fold
         list(read_stills(tmp_path / "nowhere"))
     (folder / "benign" / "benign (1)_mask.png").unlink()
     with pytest.raises(FileNotFoundError, match=r"benign \(1\)_mask.png"):
+        list(read_stills(folder))
+
+
+def test_all_masks_of_a_picture_are_its_lesion(folder):
+    pictures = [still.name for still in read_stills(folder)]
+    second = np.zeros((90, 120), np.uint8)
+    second[60:70, 20:30] = 255
+    Image.fromarray(second).save(folder / "benign" / "benign (1)_mask_1.png")
+    stills = {still.name: still for still in read_stills(folder)}
+    assert list(stills) == pictures
+    assert stills["benign/benign (1)"].box_px == (20.0, 30.0, 80.0, 69.0)
+
+
+def test_endings_in_capitals_are_read_too(folder):
+    for path in list((folder / "malignant").iterdir()):
+        path.rename(path.with_suffix(".PNG"))
+    assert sum(still.malignant for still in read_stills(folder)) == 2
+
+
+def test_a_mask_of_another_size_is_refused(folder):
+    Image.new("L", (60, 45), 255).save(folder / "benign" / "benign (1)_mask.png")
+    told = r"the mask benign/benign \(1\)_mask.png has 60 x 45 px, its picture 120 x 90 px"
+    with pytest.raises(CohortError, match=told):
+        list(read_stills(folder))
+
+
+def test_a_folder_without_pictures_and_a_broken_picture_are_named(folder, tmp_path):
+    for name in ("benign", "malignant"):
+        (tmp_path / "none" / name).mkdir(parents=True)
+    with pytest.raises(CohortError, match="no picture"):
+        list(read_stills(tmp_path / "none"))
+    (folder / "malignant" / "malignant (0).png").write_bytes(b"hello")
+    with pytest.raises(CohortError, match=r"malignant/malignant \(0\).png is no picture that can be read"):
+        list(read_stills(folder))
+
+
+def test_an_index_lacks_no_column_and_a_blank_group_is_the_pictures_own(folder):
+    index = folder / "index.csv"
+    index.write_text("class,file,near_duplicate_group\nbenign,benign (0).png,\nbenign,benign (1).png,7\n")
+    assert about(folder)["group"].tolist()[:3] == ["benign/benign (0)", "group 7", "benign/benign (2)"]
+    index.write_text("klasse;datei\n")
+    with pytest.raises(CohortError, match=r"index.csv of the stills lacks the column 'class'"):
+        list(read_stills(folder))
+    index.write_text("")
+    with pytest.raises(CohortError, match=r"index.csv of the stills cannot be read"):
         list(read_stills(folder))
 
 
