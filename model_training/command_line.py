@@ -10,6 +10,7 @@ import typer
 from breastview.errors import ModelError
 from model_training.cohort.criteria import CriteriaError
 from model_training.cohort.samples import CohortError
+from model_training.cohort.told import ListError
 from model_training.initial import StartError
 from model_training.recipe import RecipeError
 from model_training.run_folder import RunError
@@ -25,6 +26,7 @@ MISTAKES = (
     SplitError,
     CriteriaError,
     CohortError,
+    ListError,
     DivergedError,
     ModelError,
     FileNotFoundError,

@@ -14,7 +14,7 @@ from breastview.errors import BreastViewError
 from breastview.imaging.scan import scan_folder
 from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, Pathology, ReviewRecord, Side, new_record
-from model_training.cohort.told import TOLD, read_told
+from model_training.cohort.told import TOLD, ListError, read_told
 
 COLUMNS = ("folder", "side", "clock", "pathology")
 _SIDES = {"r": Side.RIGHT, "right": Side.RIGHT, "l": Side.LEFT, "left": Side.LEFT}
@@ -45,7 +45,7 @@ def import_queue(file: Path, records: Path | None = None) -> Queue:
     folder are several lesions. A record that stands already is left as it is.
 
     Raises:
-        ValueError: the file is no CSV in UTF-8 with these columns.
+        ListError: the file is no CSV in UTF-8 with these columns.
     """
     store, problems = RecordStore(records), dict[int, str]()
     by_folder: dict[str, list[_Row]] = {}
@@ -77,14 +77,14 @@ def _read(file: Path, problems: dict[int, str]) -> list[_Row]:
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
-        raise ValueError("The list is not in UTF-8: save it as 'CSV UTF-8'.") from None
+        raise ListError("The list is not in UTF-8: save it as 'CSV UTF-8'.") from None
     semicolons = bool(lines) and lines[0].count(";") > lines[0].count(",")
     table = csv.DictReader(lines, delimiter=";" if semicolons else ",")
     names = [name.strip().casefold() for name in table.fieldnames or ()]
     if missing := [name for name in COLUMNS if name not in names]:
-        raise ValueError(f"The list lacks the column '{missing[0]}': it needs {', '.join(COLUMNS)}.")
+        raise ListError(f"The list lacks the column '{missing[0]}': it needs {', '.join(COLUMNS)}.")
     if strange := [name for name in names if name not in (*COLUMNS, *TOLD)]:
-        raise ValueError(f"The list has a column '{strange[0]}', which is none of {', '.join(TOLD)}.")
+        raise ListError(f"The list has a column '{strange[0]}', which is none of {', '.join(TOLD)}.")
     table.fieldnames = names
     rows = []
     for number, cells in enumerate(table, 2):  # as a spreadsheet counts: the names are row 1

@@ -22,6 +22,10 @@ _YES = {"yes", "y", "true", "1", "是"}
 _NO = {"no", "n", "false", "0", "none", "否"}
 
 
+class ListError(ValueError):
+    """A list of lesions that cannot be read; says what it lacks."""
+
+
 def folded(value: object) -> str:
     """A word as it is compared: in small letters, _ for hyphen and space, yes and no for all that say so;
     empty where nothing is told."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from typer.testing import CliRunner
 
 from breastview.imaging.scan import scan_folder
 from breastview.records.store import RecordStore
 from breastview.records.values import Pathology, Side
+from model_training.__main__ import app
 from model_training.cohort.queue import import_queue
+from model_training.cohort.told import ListError
 from tests.imaging.dicom_files import save_all, us_still
 
 
@@ -106,9 +109,19 @@ def test_a_review_that_stands_is_left_alone(place):
 
 
 def test_a_list_of_another_kind_is_refused(place):
-    with pytest.raises(ValueError, match="lacks the column 'side'"):
+    with pytest.raises(ListError, match="lacks the column 'side'"):
         import_queue(listed(place, names="folder,clock,pathology"))
-    with pytest.raises(ValueError, match="a column 'name'"):
+    with pytest.raises(ListError, match="a column 'name'"):
         import_queue(listed(place, names="folder,side,clock,pathology,name"))
-    with pytest.raises(ValueError, match="not in UTF-8"):
+    with pytest.raises(ListError, match="not in UTF-8"):
         import_queue(listed(place, "右,R,3,benign", encoding="gbk"))
+
+
+def test_the_command_line_says_in_a_line_what_a_list_lacks(place):
+    def said(file):
+        result = CliRunner().invoke(app, ["cohort", "import", str(file), "--records", str(place / "records")])
+        assert result.exit_code == 1 and isinstance(result.exception, SystemExit)
+        return result.output
+
+    assert "lacks the column 'side'" in said(listed(place, names="folder,clock,pathology"))
+    assert "not in UTF-8" in said(listed(place, "右,R,3,benign", encoding="gbk"))
