@@ -7,6 +7,7 @@ a lesion. A shard counts once its arrays stand, as many as its rows.
 from __future__ import annotations
 
 import hashlib
+import logging
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,12 +23,15 @@ from breastview.fusion.spec import CHANNELS, InputSpec
 from breastview.whole import written_whole
 from model_training.cohort.cut import Cut, Jitter, MarkedLesion, cut, misregistered, native_cut, strayed
 
+log = logging.getLogger(__name__)
+
 COLUMNS = ("case", "patient", "group", "source", "part", "malignant")  # of every manifest; others may follow
 BEST = ("best_us", "best_mri", "best_fused")  # where an optimal reader's answer is known
 DISPLACED_MM = (5.0, 10.0, 15.0)  # how far the misregistered versions of a sample are off; one more is drawn
 FLAGGED_MM = (8.0, 15.0)  # from between these
 JITTER = Jitter()
 _ARRAYS = ("us", "mri", "channels", "native", "displaced")
+_VARIED = ("us", "mri", "outline")  # those with an axis of variants, the second
 _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile)
 
 
@@ -110,15 +114,22 @@ class Samples:
 
 
 def joined(parts: Sequence[Samples]) -> Samples:
-    """The lesions of all parts, one part after the other."""
+    """The lesions of all parts, one part after the other, each with as many variants as all have."""
     arrays = _joined([part.arrays() for part in parts])
     return Samples(**arrays, about=pd.concat([part.about for part in parts], ignore_index=True))
 
 
 def _joined(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """What all parts have, one after the other."""
+    """What all parts have, one after the other, cut to the fewest variants."""
+    counts = [part["us"].shape[1] for part in parts]
+    if min(counts) < max(counts):
+        log.warning(
+            "the lesions have %d to %d variants: all take part with %d", min(counts), max(counts), min(counts)
+        )
     return {
-        name: np.concatenate([part[name] for part in parts])
+        name: np.concatenate(
+            [part[name][:, : min(counts)] if name in _VARIED else part[name] for part in parts]
+        )
         for name in parts[0]
         if all(name in part for part in parts)
     }

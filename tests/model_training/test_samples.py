@@ -1,0 +1,30 @@
+"""Shards as they are read: joined, by part, and refused where they do not say what they must."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model_training.cohort.samples import load_cohort
+from model_training.splits import load_fold
+from tests.model_training.cohorts import write_cohort
+
+
+@pytest.fixture
+def cohort(tmp_path) -> Path:
+    return write_cohort(tmp_path / "cohort")
+
+
+def test_parts_with_more_and_fewer_variants_are_joined_with_the_fewest(cohort, caplog):
+    path = cohort / "train-0000.npz"
+    arrays = dict(np.load(path))
+    strayed = {name: np.concatenate([arrays[name], -arrays[name]], axis=1) for name in ("us", "mri")}
+    np.savez(path, **arrays | strayed)
+    assert load_cohort(cohort, "train").us.shape[1] == 4 and not caplog.records
+    whole = load_cohort(cohort)
+    assert len(whole) == 36 and whole.us.shape[1] == whole.mri.shape[1] == 2
+    assert "the lesions have 2 to 4 variants: all take part with 2" in caplog.text
+    assert np.array_equal(load_cohort(cohort, "train").us[:, :2], whole.us[whole.about["part"] == "train"])
+    assert [part.us.shape[1] for part in load_fold(cohort, 1, 2)] == [2, 2]
