@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
 from model_training.cohort.samples import Samples, load_cohort, manifest
+
+log = logging.getLogger(__name__)
 
 TRAINING = ("train", "validation")  # the parts that training sees
 OWN_PARTS = "the cohort's own parts"  # the name of the split that a manifest fixes
@@ -105,13 +108,22 @@ def by_part(about: pd.DataFrame) -> Split:
 
 def load_parts(folder: Path, names: Sequence[str] = TRAINING) -> tuple[Samples, ...]:
     """The parts called `names` of a cohort whose manifest fixes them, read one by one: their variants may
-    differ.
+    differ. How many lesions are in no part is logged.
 
     Raises:
         LeakError: a patient, or a near-duplicate, stands in two parts.
         FileNotFoundError: a part is not there.
     """
-    by_part(manifest(folder))
+    about = manifest(folder)
+    split = by_part(about)
+    used = len(split.train) + len(split.validation) + len(split.test)
+    if used < len(about):
+        log.warning(
+            "%d of %d lesions have no part (train, validation, test) and are left out: give them one, or "
+            "train a fold",
+            len(about) - used,
+            len(about),
+        )
     return tuple(load_cohort(folder, name) for name in names)
 
 

@@ -231,7 +231,7 @@ def manifest(folder: Path) -> pd.DataFrame:
 
 
 def load_cohort(folder: Path, part: str | None = None) -> Samples:
-    """Read a cohort, or one `part` of it.
+    """Read a cohort, or the lesions of one `part` of it.
 
     Raises:
         FileNotFoundError: there is none.
@@ -240,10 +240,10 @@ def load_cohort(folder: Path, part: str | None = None) -> Samples:
     rows, arrays = [], []
     for path in _shards(folder):
         about = _rows(path)
-        if part is not None and set(about["part"]) != {part}:
-            continue
-        rows.append(about)
-        arrays.append(_arrays(path, about))
+        own = np.full(len(about), True) if part is None else (about["part"] == part).to_numpy()
+        if own.any():
+            rows.append(about[own])
+            arrays.append({name: array[own] for name, array in _arrays(path, about).items()})
     if not rows:
         raise FileNotFoundError(f"no cached cohort part '{part}'" if part else "no cached cohort")
     return Samples(**_joined(arrays), about=pd.concat(rows, ignore_index=True))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from model_training.cohort.samples import load_cohort
-from model_training.splits import load_fold
+from model_training.splits import load_fold, load_parts
 from tests.model_training.cohorts import write_cohort
 
 
@@ -28,3 +29,26 @@ def test_parts_with_more_and_fewer_variants_are_joined_with_the_fewest(cohort, c
     assert "the lesions have 2 to 4 variants: all take part with 2" in caplog.text
     assert np.array_equal(load_cohort(cohort, "train").us[:, :2], whole.us[whole.about["part"] == "train"])
     assert [part.us.shape[1] for part in load_fold(cohort, 1, 2)] == [2, 2]
+
+
+def test_lesions_of_one_shard_may_have_unlike_parts(cohort):
+    whole = load_cohort(cohort)
+    for path in cohort.glob("*-0000.*"):
+        path.unlink()
+    np.savez(cohort / "records-0000.npz", **whole.arrays())
+    whole.about.to_csv(cohort / "records-0000.csv", index=False)
+    training, validation = load_parts(cohort)
+    assert (len(training), len(validation)) == (12, 12)
+    own = whole.take((whole.about["part"] == "validation").to_numpy())
+    assert validation.sha256 == own.sha256
+
+
+def test_lesions_without_a_part_are_counted_in_the_log(cohort, caplog):
+    load_parts(cohort)
+    assert not caplog.records
+    path = cohort / "train-0000.csv"
+    rows = pd.read_csv(path, dtype=str)
+    rows.loc[:2, "part"] = ["", "Train", "test"]
+    rows.to_csv(path, index=False)
+    assert [len(part) for part in load_parts(cohort, ["train", "test"])] == [9, 13]
+    assert "2 of 36 lesions have no part (train, validation, test) and are left out" in caplog.text
