@@ -22,6 +22,7 @@ from scipy.special import expit
 from breastview.fusion.spec import CHANNELS, InputSpec
 from breastview.whole import written_whole
 from model_training.cohort.cut import Cut, Jitter, MarkedLesion, cut, misregistered, native_cut, strayed
+from model_training.cohort.told import YES_OR_NO, folded
 
 log = logging.getLogger(__name__)
 
@@ -223,6 +224,7 @@ def manifest(folder: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: there is none.
+        CohortError: they lack a column, or a lesion its label.
     """
     rows = [_rows(path) for path in _shards(folder)]
     if not rows:
@@ -235,7 +237,7 @@ def load_cohort(folder: Path, part: str | None = None) -> Samples:
 
     Raises:
         FileNotFoundError: there is none.
-        CohortError: a shard cannot be read, or its arrays and rows differ in number.
+        CohortError: a shard cannot be read, its arrays and rows differ in number, or it lacks a label.
     """
     rows, arrays = [], []
     for path in _shards(folder):
@@ -269,5 +271,14 @@ def _arrays(path: Path, about: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _rows(path: Path) -> pd.DataFrame:
+    """The rows of a shard; raises CohortError where they lack a column, or the label."""
     texts = dict.fromkeys(("case", "patient", "group", "source", "part"), str)
-    return pd.read_csv(path.with_suffix(".csv"), dtype=texts, keep_default_na=True)
+    about = pd.read_csv(path.with_suffix(".csv"), dtype=texts, keep_default_na=True)
+    if missing := [name for name in COLUMNS if name not in about]:
+        raise CohortError(f"{path.with_suffix('.csv')} lacks the column '{missing[0]}'")
+    words = about["malignant"].map(folded)
+    if unclear := int((~words.isin(YES_OR_NO)).sum()):
+        raise CohortError(
+            f"{path.with_suffix('.csv')}: malignant is True or False; {unclear} rows say neither"
+        )
+    return about.assign(malignant=words == "yes")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from model_training.cohort.samples import load_cohort
+from model_training.cohort.samples import CohortError, load_cohort, manifest
 from model_training.splits import load_fold, load_parts
 from tests.model_training.cohorts import write_cohort
 
@@ -52,3 +52,31 @@ def test_lesions_without_a_part_are_counted_in_the_log(cohort, caplog):
     rows.to_csv(path, index=False)
     assert [len(part) for part in load_parts(cohort, ["train", "test"])] == [9, 13]
     assert "2 of 36 lesions have no part (train, validation, test) and are left out" in caplog.text
+
+
+@pytest.mark.parametrize("word", ["", "perhaps", "benign"])
+def test_a_lesion_without_a_label_is_refused(cohort, word):
+    path = cohort / "train-0000.csv"
+    rows = pd.read_csv(path, dtype=str)
+    rows.loc[[1, 5], "malignant"] = word
+    rows.to_csv(path, index=False)
+    told = "train-0000.csv: malignant is True or False; 2 rows say neither"
+    for read in (load_cohort, manifest):
+        with pytest.raises(CohortError, match=told):
+            read(cohort)
+
+
+def test_labels_may_be_written_as_numbers(cohort):
+    before = load_cohort(cohort, "train").label
+    path = cohort / "train-0000.csv"
+    rows = pd.read_csv(path)
+    rows["malignant"] = rows["malignant"].astype(int)
+    rows.to_csv(path, index=False)
+    assert np.array_equal(load_cohort(cohort, "train").label, before)
+
+
+def test_a_manifest_without_a_column_is_refused(cohort):
+    path = cohort / "train-0000.csv"
+    pd.read_csv(path).drop(columns="group").to_csv(path, index=False)
+    with pytest.raises(CohortError, match=r"train-0000.csv lacks the column 'group'"):
+        load_cohort(cohort)
