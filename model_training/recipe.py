@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields
+from operator import index
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +22,7 @@ _CHOICES = {
     "precision": ("float32", "bfloat16", "float16"),
     "keep": ("best", "last"),
 }
+_AMOUNTS = ("rate", "trunk_rate", "weight_decay", "auxiliary", "outline", "fusion_trunk_rate")
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
 
 
@@ -48,6 +51,13 @@ class Augmentation:
     zoom: float = 0.0
     stretch: float = 0.0
     shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            if one.type == "float":
+                _check_amount(one.name, getattr(self, one.name))
+        if self.shadow_share > 1:
+            raise RecipeError(f"shadow_share is {self.shadow_share}; it is a share, from 0 to 1")
 
     @property
     def moves(self) -> bool:
@@ -116,6 +126,15 @@ class Recipe:
         for source, times in self.repeats.items():
             if type(times) is not int or times < 1:
                 raise RecipeError(f"repeats of {source} are {times!r}; it is a whole number from 1 on")
+        self._check_numbers()
+
+    def _check_numbers(self) -> None:
+        least = {"seed": 0, "threads": 1, "fusion_epochs": 1 if self.strategy == "staged" else 0}
+        for name, fewest in least.items():
+            if getattr(self, name) < fewest:
+                raise RecipeError(f"{name} is {getattr(self, name)}; it is a whole number from {fewest} on")
+        for name in _AMOUNTS:
+            _check_amount(name, getattr(self, name))
         for name in ("warm_up", "ema", "modality_dropout", "start_share"):
             if not 0 <= getattr(self, name) < 1:
                 raise RecipeError(f"{name} is {getattr(self, name)}; it is a share, from 0 to below 1")
@@ -145,10 +164,13 @@ def read_recipe(source: str) -> Recipe:
 
 def from_plain(values: dict[str, Any]) -> Recipe:
     """A recipe from plain values, as TOML and JSON hold them; raises RecipeError."""
+    for name in ("augmentation", "repeats"):
+        if not isinstance(values.get(name, {}), dict):
+            raise RecipeError(f"{name} is {values[name]!r}; it is a table, written [{name}]")
     given = {**values, "augmentation": _made(Augmentation, values.get("augmentation", {}))}
     if "stages" in values:
         try:
-            given["stages"] = tuple((int(size), int(epochs)) for size, epochs in values["stages"])
+            given["stages"] = tuple((index(size), index(epochs)) for size, epochs in values["stages"])
         except (TypeError, ValueError) as error:
             raise RecipeError(f"stages are {values['stages']}; write [[64, 6], [96, 3]]") from error
     return _made(Recipe, given)
@@ -192,6 +214,11 @@ def check_fits(recipe: Recipe, network: NetworkSpec) -> None:
             "staged training would overwrite the first modality's convolutions with the second's: "
             "give each modality its own trunk (--separate), or train jointly"
         )
+
+
+def _check_amount(name: str, value: float) -> None:
+    if not 0 <= value < math.inf:
+        raise RecipeError(f"{name} is {value}; it is a number from 0 on")
 
 
 def _made(kind: type[T], values: dict[str, Any]) -> T:
