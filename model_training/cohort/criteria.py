@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from model_training.cohort.told import can_be_judged, folded, number
+from model_training.cohort.told import as_number, can_be_judged, folded
 
 DEFAULT = Path(__file__).with_name("criteria.toml")
 LEAST_LESIONS = 100  # malignant ones, and benign ones, below which figures are for research only
@@ -205,7 +205,7 @@ def _words(about: pd.DataFrame, column: str) -> np.ndarray:
 
 
 def _numbers(about: pd.DataFrame, column: str) -> np.ndarray:
-    return np.array([number(value) for value in _told(about, column)], float)
+    return np.array([as_number(value) for value in _told(about, column)], float)
 
 
 def _can_be_judged(about: pd.DataFrame, column: str) -> np.ndarray:

@@ -14,9 +14,10 @@ from breastview.errors import BreastViewError
 from breastview.imaging.scan import scan_folder
 from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, Pathology, ReviewRecord, Side, new_record
-from model_training.cohort.told import TOLD, ListError, read_told
+from model_training.cohort.told import TOLD, ListError, as_number, read_told
 
 COLUMNS = ("folder", "side", "clock", "pathology")
+CLOCK = "clock is from 1 to 12:59"
 _SIDES = {"r": Side.RIGHT, "right": Side.RIGHT, "l": Side.LEFT, "left": Side.LEFT}
 _PATHOLOGIES = {"b3": Pathology.HIGH_RISK, "": None, **{each.value: each for each in Pathology}}
 
@@ -110,14 +111,15 @@ def _row(number: int, cells: Mapping[str, str]) -> _Row:
 
 
 def _clock_h(text: str) -> float | None:
-    """Hours from "9", "9.5" or "9:30", in half hours as the window has them; None where it is empty."""
+    """Hours from "9", "9.5" or "9:30", in half hours from 1 to 12.5 as the window has them; "12:50" is
+    nearest to 1. None where it is empty."""
     if not text:
         return None
-    hours, _, minutes = text.partition(":")
-    try:
-        clock_h = round(2 * (float(hours) + float(minutes or 0) / 60)) / 2
-    except (ValueError, OverflowError):
-        clock_h = 0.0
-    if not 1 <= clock_h <= 12.5:
-        raise ValueError("clock is from 1 to 12:30")
-    return clock_h
+    hours, colon, minutes = text.partition(":")
+    if colon and not (hours.isdecimal() and minutes.isdecimal() and int(minutes) < 60):
+        raise ValueError(CLOCK)
+    told_h = as_number(hours) + (int(minutes) / 60 if colon else 0.0)
+    if not 1 <= told_h < 13:
+        raise ValueError(CLOCK)
+    half_hours = round(2 * told_h)
+    return half_hours / 2 if half_hours < 2 * 13 else 1.0

@@ -38,7 +38,7 @@ def folded(value: object) -> str:
     return "no" if word in _NO else word if word not in ("nan", "<na>") else ""
 
 
-def number(value: object) -> float:
+def as_number(value: object) -> float:
     """A number as it is compared; not a number where it is none or not finite."""
     try:
         x = float(str(value))
@@ -53,7 +53,7 @@ def can_be_judged(column: str, value: object) -> bool:
     word = folded(value)
     if not word or column not in TOLD:
         return True
-    return word in TOLD[column] if TOLD[column] else number(value) >= 0
+    return word in TOLD[column] if TOLD[column] else as_number(value) >= 0
 
 
 def read_told(column: str, text: str) -> str:

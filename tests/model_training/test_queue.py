@@ -58,8 +58,8 @@ def test_bad_rows_are_named_and_the_others_taken(place):
     assert (queue.records, queue.lesions) == (1, 1)
     assert queue.problems == (
         "row 3: side is R or L",
-        "row 4: clock is from 1 to 12:30",
-        "row 5: clock is from 1 to 12:30",
+        "row 4: clock is from 1 to 12:59",
+        "row 5: clock is from 1 to 12:59",
         "row 6: pathology is malignant, high_risk (or B3), benign, or empty where it is unknown",
         "row 7: it names no folder",
         "row 8: No breast images in this folder. Choose the folder that the archive exported.",
@@ -98,6 +98,22 @@ def test_what_is_told_is_kept_as_it_is_judged_and_what_cannot_be_is_named(place)
         "row 8: follow_up_months is a number, or empty where it is unknown",
         "row 9: follow_up_months is a number, or empty where it is unknown",
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "clock_h"),
+    [("1", 1.0), ("9:30", 9.5), ("12", 12.0), ("12:30", 12.5), ("12:45", 1.0), ("12:59", 1.0), ("12.9", 1.0)],
+)
+def test_a_clock_face_is_kept_in_half_hours(place, text, clock_h):
+    assert import_queue(listed(place, f"one,R,{text},benign"), place / "records").problems == ()
+    (lesion,) = RecordStore(place / "records").load(scan_folder(place / "one").fingerprint).lesions
+    assert lesion.clock_h == clock_h
+
+
+@pytest.mark.parametrize("text", ["9:75", "9:", "9:-30", "9.5:30", "0:30", "13", "nan"])
+def test_what_is_on_no_clock_face_is_refused(place, text):
+    queue = import_queue(listed(place, f"one,R,{text},benign"), place / "records")
+    assert queue.problems == ("row 2: clock is from 1 to 12:59",)
 
 
 def test_a_review_that_stands_is_left_alone(place):
