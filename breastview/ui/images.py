@@ -26,6 +26,7 @@ LOADING = (
     "frames",
     "volumes",
     "volume",
+    "phases",
     "thumbnails",
     "subtraction",
     "moved volumes",
@@ -103,7 +104,8 @@ class Images(QObject):
             self._load_volumes("moved volumes", case, changed)
         if _pair(case) != pair:
             missing = [v for v in phases(case.volumes)[:2] if v.key not in self.volumes and v not in changed]
-            self._load_volumes("volume", case, missing)
+            if missing:
+                self._load_volumes("phases", case, missing)
             self._subtract(case)
 
     def _load_volumes(self, kind: str, case: ScannedCase, items: Iterable[ScannedVolume]) -> None:
