@@ -25,10 +25,11 @@ from breastview.records.store import SUFFIX, read
 from breastview.records.values import Lesion, Pathology, ReviewRecord, UsMark, new_record
 from breastview.registration.motion import load_corrected
 from breastview.registration.plane import UsPlane, known_plane
+from breastview.whole import write_whole
 from model_training.cohort.criteria import Criterion, excluded_by
 from model_training.cohort.cut import MarkedLesion
 from model_training.cohort.facts import People, lesion_facts
-from model_training.cohort.samples import Sample, sample, write_shard
+from model_training.cohort.samples import Sample, sample, write_shard, writing
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +134,7 @@ def records_cohort(
 
     Raises:
         FileNotFoundError: `records` holds no record, or `patients` is no folder.
+        CohortError: the cohort cannot be written.
     """
     known, problems = read_records(records)
     people, samples, rows = People(), [], []
@@ -148,11 +150,12 @@ def records_cohort(
                 reasons[reason] += 1
             else:
                 samples.append(_sample(reviewed, number, spec, variants, row))
-    folder.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_csv(folder / ASSESSED, index=False)
-    (folder / SHARD).unlink(missing_ok=True)
     if samples:
         write_shard(folder / SHARD, samples)
+    with writing(folder / ASSESSED):
+        if not samples:
+            (folder / SHARD).unlink(missing_ok=True)
+        write_whole(folder / ASSESSED, pd.DataFrame(rows).to_csv(index=False).encode())
     return Taken(len(samples), reasons, tuple(problems))
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -182,13 +183,23 @@ def write_shard(path: Path, samples: Sequence[Sample]) -> None:
     """
     rows = pd.DataFrame([one.about for one in samples]).to_csv(index=False).encode()
     arrays = _stacked(samples)
+    with (
+        writing(path),
+        written_whole(path) as of_arrays,
+        written_whole(path.with_suffix(".csv")) as of_rows,
+    ):
+        np.savez(of_arrays, **arrays)
+        of_rows.write(rows)
+        of_arrays.flush()
+        of_rows.flush()
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raises CohortError in place of OSError, and says which file of a cohort cannot be written."""
     try:
-        with written_whole(path) as of_arrays, written_whole(path.with_suffix(".csv")) as of_rows:
-            np.savez(of_arrays, **arrays)
-            of_rows.write(rows)
-            of_arrays.flush()
-            of_rows.flush()
-            path.unlink(missing_ok=True)
+        yield
     except OSError as error:
         raise CohortError(f"{path} cannot be written: {error.strerror or error}") from error
 

@@ -24,7 +24,7 @@ from breastview.phantom.stills import SimulatedFrame
 from breastview.registration.plane import UsPlane
 from breastview.whole import write_whole
 from model_training.cohort.cut import MarkedLesion
-from model_training.cohort.samples import BEST, CohortError, Sample, sample, shard_size, write_shard
+from model_training.cohort.samples import BEST, CohortError, Sample, sample, shard_size, write_shard, writing
 
 SHARD = 25  # lesions a cache file
 MADE = "made.json"  # how the shards of a folder are made
@@ -100,7 +100,6 @@ def simulate_cohort(
     Raises:
         CohortError: those that stand were made otherwise, or one cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     seeds = {part: first_seeds[part] for part in counts}
     how = {"phantom": phantom_hash(), "variants": variants, "null_arm": null_arm, "first_seeds": seeds}
     begin(folder, {**how, **asdict(spec)})
@@ -135,7 +134,8 @@ def begin(folder: Path, how: Mapping[str, object]) -> None:
     """Write how a cohort is made, or see that it goes on as it began."""
     path = folder / MADE
     if not path.exists():
-        write_whole(path, json.dumps(how, indent=1).encode())
+        with writing(path):
+            write_whole(path, json.dumps(how, indent=1).encode())
         return
     before = json.loads(path.read_text(encoding="utf-8"))
     other = [

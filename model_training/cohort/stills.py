@@ -108,7 +108,6 @@ def stills_cohort(
     marks painted over."""
     stills = list(read_stills(source))
     kept = stills if chosen is None else [one for one, take in zip(stills, chosen, strict=True) if take]
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_shard(
         path, [_sample(one, part, spec, variants, fixed_magnification, without_marks) for one in kept]
     )
@@ -210,7 +209,7 @@ def _groups(folder: Path) -> dict[str, str]:
         raise CohortError(f"{INDEX} of the stills cannot be read: {error}") from error
     if missing := [name for name in INDEXED if name not in index]:
         raise CohortError(
-            f"{INDEX} of the stills lacks the column '{missing[0]}'; it has {', '.join(INDEXED)}"
+            f"{INDEX} of the stills lacks the column '{missing[0]}'; it needs {', '.join(INDEXED)}"
         )
     index = index.dropna(subset=list(INDEXED))
     names = index["class"] + "/" + index["file"]

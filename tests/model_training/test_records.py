@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from model_training.__main__ import app
 from model_training.cohort.cut import cut, native_cut
 from model_training.cohort.facts import People
 from model_training.cohort.records import ASSESSED, ReviewedCase, records_cohort
-from model_training.cohort.samples import DISPLACED_MM, load_cohort, sample
+from model_training.cohort.samples import DISPLACED_MM, CohortError, load_cohort, sample
 from tests.imaging.dicom_files import save_all, us_still
 
 SMALL = InputSpec(size_px=24)
@@ -175,6 +176,22 @@ def test_us_alone_with_the_readers_scale_is_a_sample_without_mri(tmp_path):
     assert taken.lesions == 1 and not samples.channels.any() and not samples.mri.any()
     row = samples.about.iloc[0]
     assert row["size_mm"] == pytest.approx(40 * 0.2) and not row["us_and_mri"]
+
+
+def test_a_full_disk_leaves_the_cohort_that_stood(tmp_path, monkeypatch):
+    save_all(tmp_path / "patients" / "one", us_still(regions=[]))
+    RecordStore(tmp_path / "records").save(_marked(scan_folder(tmp_path / "patients" / "one")))
+    asked = (tmp_path / "records", tmp_path / "patients", tmp_path / "c", SMALL)
+    records_cohort(*asked, 2)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()}
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(CohortError, match="No space left on device"):
+        records_cohort(*asked, 3)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "c").iterdir()} == before
 
 
 def _marked(case):

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from model_training.cohort.samples import CohortError, load_cohort, manifest
+from breastview.fusion.spec import InputSpec
+from model_training.cohort.samples import CohortError, load_cohort, manifest, write_shard
+from model_training.cohort.simulated import simulate_cohort
 from model_training.splits import load_fold, load_parts
-from tests.model_training.cohorts import write_cohort
+from tests.model_training.cohorts import noise_sample, write_cohort
 
 
 @pytest.fixture
@@ -80,3 +82,12 @@ def test_a_manifest_without_a_column_is_refused(cohort):
     pd.read_csv(path).drop(columns="group").to_csv(path, index=False)
     with pytest.raises(CohortError, match=r"train-0000.csv lacks the column 'group'"):
         load_cohort(cohort)
+
+
+def test_a_cohort_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CohortError, match=r"made.json cannot be written"):
+        simulate_cohort(tmp_path / "file" / "cohort", {}, InputSpec(), 2, 1)
+    one = noise_sample(np.random.default_rng(0), "train", 0, 16, 0.3, 1)
+    with pytest.raises(CohortError, match=r"train-0000.npz cannot be written"):
+        write_shard(tmp_path / "file" / "train-0000.npz", [one])
