@@ -105,14 +105,20 @@ def begin(run: Path, settings: Settings) -> None:
 
 def read_settings(run: Path) -> Settings:
     """How a run is made; raises RunError where nothing says so, or not on which cases."""
+    damaged = f"{run / SETTINGS} is damaged: train into another folder"
     try:
         plain = json.loads((run / SETTINGS).read_text(encoding="utf-8"))
     except OSError as error:
         raise RunError(f"{run} holds no run") from error
+    except ValueError as error:
+        raise RunError(damaged) from error
     if "cases" not in plain:
         raise RunError(f"{run} does not say which cases it was trained on: train into another folder")
-    made = from_plain(plain["recipe"])
-    return Settings(network_spec(plain["network"]), made, plain["started_from"], Cases(**plain["cases"]))
+    try:
+        made = from_plain(plain["recipe"])
+        return Settings(network_spec(plain["network"]), made, plain["started_from"], Cases(**plain["cases"]))
+    except (KeyError, TypeError) as error:
+        raise RunError(damaged) from error
 
 
 def check_cases(run: Path, trained: Cases, asked: Cases) -> None:

@@ -147,3 +147,10 @@ def test_a_run_that_does_not_say_its_cases_is_refused(second_fold, tmp_path):
     (tmp_path / run_folder.SETTINGS).write_text(json.dumps(kept))
     told = invoke("export", cohort, tmp_path, tmp_path / "bundle", "--fold", "2/2")
     assert told.exit_code == 1 and "does not say which cases it was trained on" in told.output
+
+
+@pytest.mark.parametrize("text", ["{", '{"cases": {}}', '{"cases": {"odd": 1}, "recipe": {}, "network": {}}'])
+def test_settings_that_are_damaged_are_told_of(tmp_path, text):
+    (tmp_path / run_folder.SETTINGS).write_text(text)
+    with pytest.raises(run_folder.RunError, match=r"recipe.json is damaged: train into another folder"):
+        run_folder.read_settings(tmp_path)
