@@ -41,7 +41,7 @@ def graft(
 
     Raises:
         RunError: there is no run, it trained more than US or stopped before its last epoch, its pictures or
-            features are not the bundle's, the bundle is an ensemble, or a part lacks lesions of a class.
+            features are not the bundle's, the bundle is an ensemble, or a part has too few of a class.
         ModelError: there is no whole bundle.
     """
     held, made = load_bundle(bundle, "cpu"), read_settings(run)
