@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.stats import norm
 from statsmodels.stats.proportion import proportion_confint
 
@@ -63,13 +64,26 @@ def auc(label: np.ndarray, rating: np.ndarray) -> float:
 
 
 def auc_delong(label: np.ndarray, rating: np.ndarray) -> Metric:
-    """Area under the ROC curve with DeLong's interval, clipped to 0…1.
-
-    Where all malignant cases are rated above all benign ones the interval has no width, however few they are.
-    """
+    """Area under the ROC curve with DeLong's interval, clipped to 0…1; where classes do not overlap, which
+    DeLong's variance takes for certain however few they are, with that of `apart`."""
     placed = placements(label, rating)
     area, half = float(placed[0].mean()), Z * placement_variance(*placed) ** 0.5
+    if area in (0.0, 1.0):
+        return apart(area, int(label.sum()), int((~label).sum()), len(label))
     return Metric(area, max(area - half, 0.0), min(area + half, 1.0), len(label))
+
+
+def apart(area: float, malignant: int, benign: int, n: int) -> Metric:
+    """An AUC of 0 or 1 of so many malignant and benign cases, with its score interval: Newcombe's method 5,
+    Stat. Med. 25:559 (2006), by the variance that Hanley and McNeil give an AUC at the bound."""
+    others = (malignant + benign) / 2 - 1
+
+    def beyond(low: float) -> float:
+        spread = 1 + others * ((1 - low) / (2 - low) + low / (1 + low))
+        return (1 - low) - Z**2 * low * spread / (malignant * benign)
+
+    low = float(brentq(beyond, 0.0, 1.0))
+    return Metric(area, low, 1.0, n) if area == 1 else Metric(area, 0.0, 1 - low, n)
 
 
 def roc_curve(

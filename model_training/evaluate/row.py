@@ -10,7 +10,7 @@ from breastview.fusion.spec import Metric
 from model_training.evaluate.bootstrap import bootstrap
 from model_training.evaluate.calibration import calibrated, calibration_error, margin
 from model_training.evaluate.comparison import compare_auc
-from model_training.evaluate.discrimination import auc, auc_delong, proportion, rates
+from model_training.evaluate.discrimination import apart, auc, auc_delong, proportion, rates
 
 
 def metrics(
@@ -38,7 +38,8 @@ def metrics_over_patients(
 ) -> dict[str, Metric]:
     """The figures of `metrics`, every interval by resampling patients: where some have several lesions.
 
-    A rate of 0 or 1 is one in every draw: it has Wilson's interval of so many cases as there are patients.
+    A rate or an AUC of 0 or 1 is one in every draw: it has the interval (Wilson's, that of `apart`) of so
+    many cases as there are patients.
     """
     probability = calibrated(logits, temperature)
     return {
@@ -80,7 +81,11 @@ def rates_among(label: np.ndarray, called: np.ndarray, patients: np.ndarray) -> 
 
 
 def _auc_over_patients(label: np.ndarray, rating: np.ndarray, patients: np.ndarray | None) -> Metric:
-    return bootstrap(lambda cases: auc(label[cases], rating[cases]), label, patients)
+    found = bootstrap(lambda cases: auc(label[cases], rating[cases]), label, patients)
+    if 0 < found.value < 1 or patients is None:
+        return found
+    malignant, benign = (len(np.unique(patients[label == each])) for each in (True, False))
+    return apart(found.value, malignant, benign, found.n)
 
 
 def _rates_over_patients(

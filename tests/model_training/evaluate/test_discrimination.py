@@ -71,6 +71,19 @@ def test_an_auc_takes_both_labels_and_its_interval_two_of_each():
         auc_delong(np.array([True, False, False]), np.arange(3.0))
 
 
+@pytest.mark.parametrize(("malignant", "benign"), [(2, 2), (5, 40), (100, 100)])
+def test_where_classes_do_not_overlap_the_interval_is_newcombes(malignant, benign):
+    """His method 5 as a polynomial, as it is programmed elsewhere."""
+    label = np.arange(malignant + benign) < malignant
+    others, mn, z2 = (malignant + benign) / 2 - 1, malignant * benign, 1.959964**2
+    a, b, c = -1 - 2 * others, 1 + 2 * others, 2 + others
+    roots = np.roots([-mn + z2 * a, 3 * mn - z2 * (a - b), -mn - z2 * (b - c), -3 * mn - z2 * c, 2 * mn])
+    low = max(x.real for x in roots if abs(x.imag) < 1e-9 and 0 < x.real < 1 - 1e-6)
+    whole, none = auc_delong(label, label * 1.0), auc_delong(label, label * -1.0)
+    assert (whole.value, whole.high, whole.low) == (1, 1, pytest.approx(low, abs=1e-5))
+    assert (none.value, none.low, none.high) == (0, 0, pytest.approx(1 - low, abs=1e-5))
+
+
 def test_a_rating_that_is_no_number_is_refused():
     with pytest.raises(ValueError, match="a rating is no number"):
         auc(np.array([True, False, True]), np.array([1.0, 0.0, np.nan]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -9,7 +11,13 @@ from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
 from breastview.phantom.evidence import bayes_auc, draw_evidence
-from model_training.evaluate import best_possible, calibration_error, metrics, metrics_over_patients
+from model_training.evaluate import (
+    auc_delong,
+    best_possible,
+    calibration_error,
+    metrics,
+    metrics_over_patients,
+)
 from tests.model_training.evaluate.examples import drawn, logits_of
 
 
@@ -67,7 +75,7 @@ def test_over_patients_the_figures_are_the_same_and_their_intervals_know_who_has
 
 
 @pytest.mark.parametrize("right", [False, True])
-def test_a_rate_without_exception_is_as_sure_as_its_patients_are_many(right):
+def test_what_is_without_exception_is_as_sure_as_its_patients_are_many(right):
     label = np.repeat([True, False], [24, 20])
     patients = np.concatenate([np.repeat(np.arange(12), 2), np.repeat(np.arange(12, 17), 4)])
     odds = np.where(label == right, 1.0, -1.0)
@@ -76,3 +84,5 @@ def test_a_rate_without_exception_is_as_sure_as_its_patients_are_many(right):
         low, high = proportion_confint(count * right, count, method="wilson")
         assert (found[name].value, found[name].n) == (float(right), n)
         assert (found[name].low, found[name].high) == pytest.approx((low, high))
+    one_each = auc_delong(np.arange(17) < 12, np.where(np.arange(17) < 12, 1.0, -1.0) * (1 if right else -1))
+    assert replace(found["auc"], n=17) == one_each
