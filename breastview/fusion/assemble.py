@@ -69,24 +69,24 @@ def model_input(
     if lesion.us is None or lesion.us.frames_key not in stacks:
         return ModelInput(lesion.lesion_id, None, None, absent, input_sha256=digest)
     mark = lesion.us
-    stack = stacks[mark.frames_key]
-    us, crop = _us(mark, stack, spec.input)
-    given = replace(
-        ModelInput(lesion.lesion_id, us, None, absent, crop, input_sha256=digest),
-        us_covered=is_covered(_seen(stack, mark.frame, crop)),
-        us_beside=_is_beside(mark, stack),
-    )
+    us, crop, covered, beside = _us(mark, stacks[mark.frames_key], spec.input)
+    second_us = second_crop = None
     other = lesion.second_us
     if spec.reads_two_views and other is not None and other.frames_key in stacks:
-        stack = stacks[other.frames_key]
-        us, second = _us(other, stack, spec.input)
-        given = replace(
-            given,
-            second_us=us,
-            second_crop=second,
-            us_covered=given.us_covered or is_covered(_seen(stack, other.frame, second)),
-            us_beside=given.us_beside or _is_beside(other, stack),
-        )
+        second_us, second_crop, also_covered, also_beside = _us(other, stacks[other.frames_key], spec.input)
+        covered, beside = covered or also_covered, beside or also_beside
+    given = ModelInput(
+        lesion.lesion_id,
+        us,
+        None,
+        absent,
+        crop,
+        us_covered=covered,
+        us_beside=beside,
+        input_sha256=digest,
+        second_us=second_us,
+        second_crop=second_crop,
+    )
     images: dict[str, Image3] = {name: (v.array, v.index_to_lps) for name, v in volumes.items()}
     if not images:
         return given
@@ -100,10 +100,12 @@ def model_input(
     return replace(given, mri=mri if present.any() else None, channels_present=present, mri_grid=grid)
 
 
-def _us(mark: UsMark, stack: FrameStack, spec: InputSpec) -> tuple[np.ndarray, Crop]:
-    """The crop around a box as the network sees it, and where it lies."""
+def _us(mark: UsMark, stack: FrameStack, spec: InputSpec) -> tuple[np.ndarray, Crop, bool, bool]:
+    """The crop around a box as the network sees it, where it lies, whether colour is laid over it, and
+    whether the box lies beside the image."""
     crop = square_crop((mark.left, mark.top, mark.right, mark.bottom), spec.margin)
-    return us_input(stack.grey(mark.frame), crop, spec, stack.sector), crop
+    image = us_input(stack.grey(mark.frame), crop, spec, stack.sector)
+    return image, crop, is_covered(_seen(stack, mark.frame, crop)), _is_beside(mark, stack)
 
 
 def _is_beside(mark: UsMark, stack: FrameStack) -> bool:
