@@ -175,14 +175,14 @@ def test_junk_is_listed_with_its_reasons_and_the_rest_is_read(application, open_
     assert "SIMULATED  ·  ⚠ 2 files with problems" in texts(view)
 
 
-def test_phases_that_cannot_be_subtracted_leave_one_of_them_hung(application, open_exam, tmp_path):
+def test_phases_that_cannot_be_subtracted_leave_one_of_them_hung(qtbot, application, open_exam, tmp_path):
     *slices, _ = dce_series(phases=2, count=6)
     save_all(tmp_path, slices)
     session, view = open_exam(application, tmp_path), application.window.view
     assert say("dynamic.grids_differ") in view.error
     assert session.volume.role.phase == 2 and view.mri.title.text() == "DCE 2/2"
     session.show_mri("subtraction")
-    QTest.qWait(50)
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
     assert view.mri.title.text() == "DCE 2/2"
 
 
