@@ -59,8 +59,12 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process's id while it runs."""
-        return self._process.pid if self._process is not None and self._process.is_alive() else None
+        """The process's id while it runs; any thread may ask."""
+        process = self._process
+        try:
+            return process.pid if process is not None and process.is_alive() else None
+        except ValueError:
+            return None  # another thread has killed and closed it meanwhile
 
     def kill(self) -> None:
         """End the process at once; the next call starts another."""

@@ -88,9 +88,11 @@ def test_a_worker_that_dies_is_told_and_the_next_call_works(worker):
 
 def test_a_worker_that_is_killed_in_the_middle_is_told_and_the_next_call_works(worker):
     victim = worker.call("os:getpid")
+    called = iter([False])
 
     def killed_meanwhile() -> bool:
-        os.kill(victim, signal.SIGKILL)
+        if next(called, True):
+            os.kill(victim, signal.SIGKILL)
         return False
 
     with pytest.raises(ProcessError) as raised:
@@ -134,6 +136,20 @@ def test_an_end_by_kill_leaves_no_zombie():
     assert worker.pid is None
     assert_gone(pid)
     worker.kill()
+
+
+def test_the_id_is_asked_for_while_another_thread_kills(monkeypatch):
+    worker = WorkerProcess()
+    worker.call("os:getpid")
+    is_alive = worker._process.is_alive
+
+    def killed_meanwhile() -> bool:
+        answer = is_alive()
+        worker.kill()
+        return answer
+
+    monkeypatch.setattr(worker._process, "is_alive", killed_meanwhile)
+    assert worker.pid is None
 
 
 @pytest.mark.parametrize("state", ["idle", "busy"])
