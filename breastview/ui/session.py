@@ -73,8 +73,8 @@ class Session(QObject):
         self._store = store
         self._autosaver = Autosaver(
             store,
-            lambda: post(lambda: self.saved.emit(True)),
-            lambda error: post(lambda: self._not_saved(error)),
+            lambda: post(partial(self._tell_saved, self.review)),
+            lambda error: post(partial(self._not_saved, self.review, error)),
         )
         self._post = post
 
@@ -138,9 +138,14 @@ class Session(QObject):
             self.preview = stack
             self.previewed.emit()
 
-    def _not_saved(self, error: RecordError) -> None:
+    def _tell_saved(self, review: Review | None, is_saved: bool = True) -> None:
+        """Say it of the review that it was about; another case may be open."""
+        if review is self.review:
+            self.saved.emit(is_saved)
+
+    def _not_saved(self, review: Review | None, error: RecordError) -> None:
         self.failed.emit(error.message)
-        self.saved.emit(False)
+        self._tell_saved(review, False)
 
     def save(self) -> bool:
         """Whether all that was entered is on disk now."""

@@ -11,6 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 
 import breastview.ui.images as images_module
+from breastview.records import autosave
 from breastview.records import store as store_module
 from breastview.records.values import BiRads, GreyWindow, Lesion
 from breastview.registration.skin import find_body
@@ -97,6 +98,17 @@ def test_the_next_patient_is_not_opened_over_a_review_that_is_not_saved(
     open_exam(window, other)
     assert len(asked) == 1 and session.case.fingerprint != before
     assert session._store.load(before).lesions[0].comment == "mine"
+
+
+def test_what_is_saved_when_the_next_patient_is_opened_is_not_said_of_that_one(
+    window, exam, open_exam, other, monkeypatch
+):
+    monkeypatch.setattr(autosave, "DELAY_S", 3600.0)
+    session = entered(window, open_exam, exam)
+    before = session.case.fingerprint
+    open_exam(window, other)
+    assert session._store.load(before).lesions[0].comment == "mine"
+    assert "✓ saved" not in texts(window.window.view)
 
 
 def test_a_review_that_cannot_be_saved_can_be_left(window, exam, open_exam, other, full_disk, answers):
