@@ -5,16 +5,17 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QComboBox
 
 from breastview.records.values import BiRads
 from breastview.registration.parameters import LandmarkPair, RegistrationParameters
 from breastview.review.actions import AddLesion
 from breastview.review.registering import SetRegistration
+from tests.ui.conftest import WAIT_MS
 from tests.ui.hands import press
 
 PAIR = LandmarkPair((1.0, 20.0), (16.0, 14.0, 7.5))
 POSE = RegistrationParameters((15.0, -6.0, 7.5), landmarks=(PAIR,))
-AFRESH_MS = 500  # after this long a list begins its search anew
 
 
 @pytest.fixture
@@ -50,9 +51,14 @@ def register(application, view):
 
 
 @pytest.fixture(autouse=True)
-def new_search():
-    """What the test before typed is forgotten."""
-    QTest.qWait(AFRESH_MS)
+def new_search(view):
+    """What the test before typed is forgotten; what this one types is one search, however slowly."""
+    usual_ms = QApplication.keyboardInputInterval()
+    QApplication.setKeyboardInputInterval(WAIT_MS)
+    for choice in view.findChildren(QComboBox):
+        choice.view().keyboardSearch("")
+    yield
+    QApplication.setKeyboardInputInterval(usual_ms)
 
 
 def test_a_category_is_typed_and_no_tool_is_taken(application, session, read):
