@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -116,6 +117,25 @@ def choose(tmp_path):
         QTimer.singleShot(0, type_name)
 
     return soon
+
+
+@pytest.fixture
+def held_search(monkeypatch, quick_snap):
+    """Keep every search from ending once it has got anywhere, as on a large case."""
+    told, propose = threading.Event(), snapping.propose_snap
+
+    def held(*asked):
+        *asked, progress = asked
+
+        def wait(fraction, doing):
+            progress(fraction, doing)
+            assert not fraction or told.wait(SNAP_MS / 1000)
+
+        return propose(*asked, wait)
+
+    monkeypatch.setattr(snapping, "propose_snap", held)
+    yield
+    told.set()
 
 
 def hold(button):
@@ -292,7 +312,7 @@ def test_a_mark_on_another_image_is_not_taken_for_one_on_this(application, sessi
     assert not any("mm apart" in words for words in texts(view))
 
 
-def test_a_search_is_cancelled(qtbot, session, view, panel, lose, quick_snap):
+def test_a_search_is_cancelled(qtbot, session, view, panel, lose, held_search):
     lost = lose(FOUND, ELSEWHERE)
     push(panel.snap.search)
     qtbot.waitUntil(lambda: panel.snap.bar.value() > 0, timeout=SNAP_MS)
@@ -315,7 +335,7 @@ def test_a_search_knows_the_lesion_that_was_clicked(application, session, record
         push(panel.snap.cancel)
 
 
-def test_a_change_of_the_registration_ends_the_search_from_it(qtbot, session, view, panel, lose, quick_snap):
+def test_a_change_of_the_registration_ends_the_search_from_it(qtbot, session, view, panel, lose, held_search):
     lose(FOUND, ELSEWHERE)
     press(view, "S")
     qtbot.waitUntil(lambda: panel.snap.bar.value() > 0, timeout=SNAP_MS)
