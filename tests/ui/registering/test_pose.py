@@ -14,6 +14,7 @@ from breastview.registration.start import start_from_mri_mark
 from breastview.registration.transform import map_points
 from breastview.review.actions import MarkMri
 from breastview.review.registering import SetRegistration
+from tests.ui.conftest import WAIT_MS
 from tests.ui.hands import enter, press, push, texts
 from tests.ui.registering.looks import hill
 
@@ -101,6 +102,6 @@ def test_a_number_that_is_not_there_looks_it(application, exam, blank_record, op
 def test_saved_is_said_of_the_open_case(qtbot, application, exam, blank_record, open_exam):
     session, view = open_exam(application, exam, blank_record), application.window.view
     press(view, "N")
-    qtbot.waitUntil(lambda: "✓ saved" in texts(view), timeout=5000)
+    qtbot.waitUntil(lambda: "✓ saved" in texts(view), timeout=WAIT_MS)
     open_exam(application, exam, blank_record)
     assert "✓ saved" not in texts(view) and session.lesion is None
