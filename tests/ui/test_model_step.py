@@ -113,6 +113,7 @@ def test_a_running_model_is_cancelled_and_can_run_again(qtbot, application, sess
 def test_a_killed_model_process_is_told_of_and_the_next_run_works(
     qtbot, application, session, view, panel, read
 ):
+    application.worker.kill()  # the one that runs then has the call
     press(view, "G")
     qtbot.waitUntil(lambda: application.worker.pid is not None, timeout=MODEL_MS)
     os.kill(application.worker.pid, signal.SIGKILL)
