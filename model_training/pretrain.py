@@ -27,6 +27,7 @@ from model_training.batches import Showing, known, mri_channels
 from model_training.cohort.samples import Samples
 from model_training.initial import initial
 from model_training.plan import Epoch, plan, schedule
+from model_training.precision import autocast, check_precision, gradient_scaler
 from model_training.recipe import SIMSIAM, Recipe, RecipeError, check_size
 from model_training.run_folder import Cases, RunError, Settings, State
 from model_training.splits import OWN_PARTS
@@ -75,9 +76,9 @@ def pretrain(
             written.
         DivergedError: the loss is not a number.
     """
-    _check(recipe)
-    check_size(recipe, samples.us.shape[-1])
     device = training_device()
+    _check(recipe, device)
+    check_size(recipe, samples.us.shape[-1])
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     cases = Cases(split, samples.sha256, "")
@@ -89,12 +90,12 @@ def pretrain(
     run_folder.begin(run, Settings(network, recipe, origin, cases))
     log.info("learning without labels from %d cases on %s, from %s", len(samples), device, origin)
     learning = _learning(net, network, device)
-    state = State(learning, net.to(device), _optimiser(learning, recipe), _scaler(device))
+    state = State(learning, net.to(device), _optimiser(learning, recipe), gradient_scaler(recipe, device))
     run_folder.resume(run, state, device)
     epochs = plan(network, recipe)
     for number in range(state.progress.epoch, len(epochs)):
         begun = time.monotonic()
-        told = _epoch(learning, state.optimiser, samples, epochs[number], number, recipe)
+        told = _epoch(learning, state, samples, epochs[number], number, recipe)
         state.progress.seconds += time.monotonic() - begun
         state.progress.epoch = number + 1
         _close(run, state, epochs[number], told, origin)
@@ -110,14 +111,13 @@ def spread(features: torch.Tensor) -> float:
     return float(F.normalize(features.detach()).var(dim=0).sum().sqrt())
 
 
-def _check(recipe: Recipe) -> None:
+def _check(recipe: Recipe, device: torch.device) -> None:
     if recipe.strategy != SIMSIAM:
         raise RecipeError(
             f"strategy is {recipe.strategy}, which needs labels: pretrain takes {SIMSIAM}, as the preset of "
             "this name has"
         )
-    if recipe.precision != "float32":
-        raise RecipeError(f"pretrain computes in float32, the recipe wants {recipe.precision}")
+    check_precision(recipe, device)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise RunError("pretrain runs in one process: start it without torchrun")
 
@@ -150,17 +150,8 @@ def _optimiser(net: SimSiam, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.SGD([falling, steady], recipe.rate, MOMENTUM, weight_decay=recipe.weight_decay)
 
 
-def _scaler(device: torch.device) -> torch.amp.GradScaler:
-    return torch.amp.GradScaler(device.type, enabled=False)
-
-
 def _epoch(
-    net: SimSiam,
-    optimiser: torch.optim.Optimizer,
-    samples: Samples,
-    epoch: Epoch,
-    number: int,
-    recipe: Recipe,
+    net: SimSiam, state: State, samples: Samples, epoch: Epoch, number: int, recipe: Recipe
 ) -> dict[str, float]:
     """Train one epoch; returns the mean loss, and each modality's mean `spread`."""
     net.train()
@@ -168,9 +159,9 @@ def _epoch(
     told: dict[str, list[float]] = {}
     for step, views in enumerate(_views(samples, epoch, number, recipe, next(net.parameters()).device)):
         share = epoch.begin + (epoch.end - epoch.begin) * step / steps
-        for group in optimiser.param_groups:
+        for group in state.optimiser.param_groups:
             group["lr"] = recipe.rate * (schedule(share, recipe.warm_up) if group["falls"] else 1.0)
-        for name, value in _step(net, optimiser, views).items():
+        for name, value in _step(net, state, views, recipe).items():
             told.setdefault(name, []).append(value)
     if not math.isfinite(sum(told["loss"])):
         raise DivergedError(
@@ -202,16 +193,19 @@ def _views(
             yield view(cases, there), view(cases, there)
 
 
-def _step(net: SimSiam, optimiser: torch.optim.Optimizer, views: tuple[Maps, Maps]) -> dict[str, float]:
+def _step(net: SimSiam, state: State, views: tuple[Maps, Maps], recipe: Recipe) -> dict[str, float]:
     losses, told = [], {}
     for name in views[0]:
-        one, other = (net.trunk(name, view[name]).mean(dim=(2, 3)) for view in views)
+        with autocast(recipe, views[0][name].device):
+            maps = [net.trunk(name, view[name]) for view in views]
+        one, other = (x.float().mean(dim=(2, 3)) for x in maps)
         losses.append(net.loss(name, one, other))
         told[f"spread_{name}"] = spread(one)
     loss = torch.stack(losses).mean()
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()
+    state.optimiser.zero_grad(set_to_none=True)
+    state.scaler.scale(loss).backward()
+    state.scaler.step(state.optimiser)
+    state.scaler.update()
     return {"loss": float(loss.detach()), **told}
 
 

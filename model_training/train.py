@@ -28,6 +28,7 @@ from model_training.cohort.samples import Samples
 from model_training.initial import RANDOM, initial
 from model_training.outline import Outlining
 from model_training.plan import Epoch, plan, schedule
+from model_training.precision import autocast, check_precision, gradient_scaler
 from model_training.predict import predict
 from model_training.recipe import Recipe, RecipeError, check_fits, check_size, check_sources
 from model_training.run_folder import Cases, RunError, Settings, State
@@ -38,7 +39,6 @@ log = logging.getLogger(__name__)
 
 LARGEST_NORM = 5.0  # of the gradient
 TOLD = 10  # times an epoch
-_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 class DivergedError(ArithmeticError):
@@ -108,8 +108,7 @@ def train(
 
 def _check(recipe: Recipe, network: NetworkSpec, device: torch.device) -> None:
     check_fits(recipe, network)
-    if recipe.precision == "float16" and device.type != "cuda":
-        raise RecipeError(f"float16 needs a GPU (CUDA), here is {device.type}: take float32 or bfloat16")
+    check_precision(recipe, device)
 
 
 def usable(samples: Samples, network: NetworkSpec, recipe: Recipe, name: str) -> Samples:
@@ -138,9 +137,8 @@ def _state(
     if recipe.outline > 0:
         net = Outlining.of(net, network).to(device)
     join_norms(net, team)
-    scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
-    fused = device.type == "cuda"
-    return State(net, average, torch.optim.AdamW(_groups(net, recipe), lr=recipe.rate, fused=fused), scaler)
+    optimiser = torch.optim.AdamW(_groups(net, recipe), lr=recipe.rate, fused=device.type == "cuda")
+    return State(net, average, optimiser, gradient_scaler(recipe, device))
 
 
 def _groups(net: FusionNetwork, recipe: Recipe) -> list[dict[str, Any]]:
@@ -220,10 +218,7 @@ def _step(state: State, batch: Batch, epoch: Epoch, recipe: Recipe, team: Team) 
     """One step; returns this process's part of the batch's loss, which is no number where its gradient is
     none."""
     device = batch.present.device
-    with (
-        torch.set_grad_enabled(epoch.trunk_rate > 0),
-        torch.autocast(device.type, _DTYPES.get(recipe.precision), enabled=recipe.precision in _DTYPES),
-    ):
+    with torch.set_grad_enabled(epoch.trunk_rate > 0), autocast(recipe, device):
         maps = {name: state.net.trunk(name, x) for name, x in batch.inputs.items()}
     there = dict(zip(epoch.modalities, batch.known.T, strict=True))
     maps = {name: placed(x.float(), there[modality_of(name)]) for name, x in maps.items()}

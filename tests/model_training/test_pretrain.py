@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from typer.testing import CliRunner
 
 from breastview.fusion.spec import NetworkSpec
@@ -121,6 +122,22 @@ def test_recipes_with_and_without_labels_are_not_confused(samples, cohort, tmp_p
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(RunError, match="one process"):
         pretrain(samples, tmp_path, NETWORK, RECIPE)
+
+
+def test_trunks_compute_in_the_recipes_precision(samples, pretrained, tmp_path):
+    once = replace(RECIPE, stages=((SIDE_PX, 1),))
+    dtypes = set()
+    hook = nn.modules.module.register_module_forward_hook(
+        lambda module, given, said: dtypes.add(said.dtype) if isinstance(module, nn.Conv2d) else None
+    )
+    with hook:
+        pretrain(samples, tmp_path / "bfloat16", NETWORK, replace(once, precision="bfloat16"))
+    assert dtypes == {torch.bfloat16}
+    (line,) = log_lines(tmp_path / "bfloat16")
+    assert line["loss"] == pytest.approx(log_lines(pretrained[0])[0]["loss"], abs=0.05)
+    if not torch.cuda.is_available():
+        with pytest.raises(RecipeError, match="float16 needs a GPU"):
+            pretrain(samples, tmp_path / "float16", NETWORK, replace(once, precision="float16"))
 
 
 def test_lesions_without_mri_teach_only_the_trunk_of_us(samples, tmp_path):
