@@ -293,12 +293,13 @@ def tables(
     jobs: Annotated[
         int, typer.Option(min=1, help="Networks made side by side, each with the recipe's threads")
     ] = 1,
+    repeats: Annotated[int, typer.Option(min=1, help="How often the folds of the full preset are drawn")] = 1,
 ) -> None:
     """Train nine networks and write the paper's tables; a killed study goes on where it was."""
     if preset not in PRESETS:
         raise typer.BadParameter(f"no preset {preset}; there is {', '.join(PRESETS)}")
     own = read_recipe(recipe) if recipe else None
-    study = run_study(cohort_folder, folder, PRESETS[preset], own, jobs=jobs)
+    study = run_study(cohort_folder, folder, PRESETS[preset], own, jobs=jobs, repeats=repeats)
     write_study(study, folder)
 
 

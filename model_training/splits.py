@@ -67,7 +67,8 @@ def folds(about: pd.DataFrame, count: int, repeats: int = 1, seed: int = 7) -> I
         for number, (rest, test) in enumerate(outer.split(label, label, cluster)):
             inner = StratifiedGroupKFold(VALIDATION_FOLDS, shuffle=True, random_state=seed + 100 * number)
             train, validation = next(inner.split(label[rest], label[rest], cluster[rest]))
-            yield checked(about, Split(rest[train], rest[validation], test, fold_name(number + 1, count)))
+            name = fold_name(number + 1, count) + (f" of draw {repeat + 1}" if repeat else "")
+            yield checked(about, Split(rest[train], rest[validation], test, name))
 
 
 def left_out(about: pd.DataFrame, count: int, seed: int = 7) -> dict[tuple[int, int], Split]:

@@ -34,7 +34,7 @@ def _about_cases(study: Study) -> dict[str, str]:
     sources = ", ".join(sorted(set(about["source"].astype(str))))
     facts = {
         "sources": f"Cohort: {sources}." + (f" {SIMULATED}" if study.simulated else ""),
-        "partitions": f"{_folds(study)}: {parts}.",
+        "partitions": f"{folds_told(study)}: {parts}.",
         "level": "Patient, and near-duplicate group; a patient in two parts ends the run with an error.",
         "missing": "Lesions without US or MRI in its plane take no part; a missing MRI channel is masked, "
         "never imputed.",
@@ -68,7 +68,9 @@ def _about_networks(study: Study) -> dict[str, str]:
         "start": "Random weights.",
         "recipe": "; ".join(f"{name} {value}" for name, value in to_plain(recipe).items()) + ".",
         "selection": SELECTION[recipe.keep],
-        "ensemble": "None.",
+        "ensemble": "None."
+        if study.repeats == 1
+        else f"A lesion's answer is the mean of {study.repeats} networks', one of each draw of the folds.",
         "imbalance": weighted,
         "calibration": "A temperature fitted on validation lesions; no updating on test lesions.",
         "predictions": "The fused head's calibrated log odds on each test lesion; averaged weights.",
@@ -91,7 +93,7 @@ def _about_figures(study: Study) -> dict[str, str]:
         "statistics": "95 % intervals: Wilson, DeLong, resampled patients; paired DeLong and McNemar with "
         "Holm's correction.",
         "robustness": f"MRI as acquired, registered, and misregistered by {away} mm (Table 3).",
-        "internal": f"{_folds(study)} of one cohort.",
+        "internal": f"{folds_told(study)} of one cohort.",
         "external": "None.",
         "performance": "AUC: " + "; ".join(_told(row, "auc") for row in rows) + ".",
         "accuracy": "Accuracy: " + "; ".join(_told(row, "accuracy") for row in rows) + "; Tables 1 and 2.",
@@ -100,9 +102,11 @@ def _about_figures(study: Study) -> dict[str, str]:
     }
 
 
-def _folds(study: Study) -> str:
-    count = len(study.counts)
-    return "One patient-wise split" if count == 1 else f"{count} patient-wise folds"
+def folds_told(study: Study) -> str:
+    """Into what the cohort was split, and how often."""
+    count = len(study.counts) // study.repeats
+    split = "One patient-wise split" if count == 1 else f"{count} patient-wise folds"
+    return split if study.repeats == 1 else f"{split}, drawn {study.repeats} times"
 
 
 def _characteristics(about: pd.DataFrame) -> str:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -32,6 +35,7 @@ from model_training.tables.paper import ORDER
 from model_training.train import train
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 ARMS = {"us": ("us",), "mri": ("mri",), "fused": MODALITIES}
 PARTS = ("train", "validation", "test")
@@ -99,11 +103,22 @@ class Answered:
     displaced_odds: np.ndarray
     displaced_called: np.ndarray
 
+    def take(self, cases: np.ndarray) -> Answered:
+        """Those of some cases, by their places."""
+        return Answered(**{name: getattr(self, name)[..., cases] for name in ANSWERS})
+
+
+ANSWERS = tuple(field.name for field in fields(Answered))
+
 
 @dataclass(frozen=True, eq=False)
 class Study:
     """All that the tables say: the manifest's rows of the test cases, and each cell's answers in their order;
-    `counts` are lesions and patients by part, a fold each; `seconds` all epochs took by the clock."""
+    `counts` are lesions and patients by part, a fold each; `seconds` all epochs took by the clock.
+
+    Where folds were drawn `repeats` times, a cell's answer is the mean of as many networks', none of which
+    saw the case; `aucs` are those of each draw alone.
+    """
 
     preset: Preset
     recipe: Recipe
@@ -111,6 +126,12 @@ class Study:
     cells: dict[Cell, Answered]
     counts: tuple[dict[str, tuple[int, int]], ...]
     seconds: float
+    aucs: dict[Cell, tuple[float, ...]]
+
+    @property
+    def repeats(self) -> int:
+        """How often the folds were drawn."""
+        return len(next(iter(self.aucs.values())))
 
     @property
     def label(self) -> np.ndarray:
@@ -157,18 +178,20 @@ def run_study(
     recipe: Recipe | None = None,
     cells: tuple[Cell, ...] = CELLS,
     jobs: int = 1,
+    repeats: int = 1,
 ) -> Study:
-    """Train and score every cell that `folder` does not hold yet; `recipe` is the preset's unless given, and
-    `jobs` cells are made at a time, each in a process of its own.
+    """Train and score every cell that `folder` does not hold yet, `jobs` at a time, each in a process of its
+    own; `recipe` is the preset's unless given, and folds are drawn `repeats` times.
 
     Raises:
-        StudyError: too few patients to test on, or `folder` holds a study of other cases or another recipe.
+        StudyError: too few patients to test on, no folds to draw again, or `folder` holds a study of other
+            cases or another recipe.
         LeakError: a patient stands in two parts.
         FileNotFoundError: there is no cohort.
     """
     recipe = recipe or read_recipe(preset.recipe)
     about = manifest(cohort)
-    splits = splits_of(about, preset.folds)
+    splits = splits_of(about, preset.folds, repeats)
     people = about["patient"].iloc[np.concatenate([split.test for split in splits])].nunique()
     if people < preset.least_patients:
         raise StudyError(f"{people} patients to test on; the tables take {preset.least_patients}")
@@ -185,13 +208,17 @@ def run_study(
             answered, took = _cell(cell, parts, _folder_of(cell, fold, folder), recipe)
             found[cell].append(answered)
             seconds += took
+    draws = [pd.concat(own, ignore_index=True) for own in _by_draw(tested, repeats)]
+    alone = {cell: _in_one_order(draws, _by_draw(each, repeats)) for cell, each in found.items()}
+    label = draws[0]["malignant"].to_numpy(bool)
     return Study(
         preset=preset,
         recipe=recipe,
-        about=pd.concat(tested, ignore_index=True),
-        cells={cell: _joined(each) for cell, each in found.items()},
+        about=draws[0],
+        cells={cell: _mean(own) for cell, own in alone.items()},
         counts=tuple(counted),
         seconds=seconds,
+        aucs={cell: tuple(evaluate.auc(label, one.odds) for one in own) for cell, own in alone.items()},
     )
 
 
@@ -230,11 +257,14 @@ def _folder_of(cell: Cell, fold: int, folder: Path) -> Path:
     return folder / "cells" / cell.name / f"fold-{fold}"
 
 
-def splits_of(about: pd.DataFrame, count: int) -> list[Split]:
-    """The split that the manifest fixed, or else the first `count` of `FOLDS` drawn folds."""
-    if _fixes_parts(about):
-        return [by_part(about)]
-    return [split for split, _ in zip(folds(about, FOLDS), range(count), strict=False)]
+def splits_of(about: pd.DataFrame, count: int, repeats: int = 1) -> list[Split]:
+    """The split that the manifest fixed, or else the first `count` of `FOLDS` folds that are drawn `repeats`
+    times; raises StudyError where no draw but the first would test the same cases."""
+    fixed = _fixes_parts(about)
+    if repeats > 1 and (fixed or count < FOLDS):
+        why = "the cohort fixes its parts" if fixed else f"the preset trains {count} of {FOLDS} folds"
+        raise StudyError(f"{why}: another draw would not test the same lesions. Leave out --repeats")
+    return [by_part(about)] if fixed else list(islice(folds(about, FOLDS, repeats), count * repeats))
 
 
 def load_parts(cohort: Path, about: pd.DataFrame, split: Split) -> Parts:
@@ -311,9 +341,36 @@ def _calibrated(parts: Parts, kept: dict[str, np.ndarray]) -> Answered:
     )
 
 
-def _joined(each: list[Answered]) -> Answered:
-    names = ("odds", "called", "displaced_odds", "displaced_called")
-    return Answered(**{name: np.concatenate([getattr(one, name) for one in each], axis=-1) for name in names})
+def _joined(each: Sequence[Answered]) -> Answered:
+    return Answered(
+        **{name: np.concatenate([getattr(one, name) for one in each], axis=-1) for name in ANSWERS}
+    )
+
+
+def _in_one_order(draws: list[pd.DataFrame], answers: list[list[Answered]]) -> list[Answered]:
+    """What each draw's folds say together, of the cases in the order of the first."""
+    cases = draws[0]["case"]
+    return [
+        _joined(own).take(pd.Index(about["case"]).get_indexer(cases))
+        for about, own in zip(draws, answers, strict=True)
+    ]
+
+
+def _mean(draws: list[Answered]) -> Answered:
+    """The mean of what several draws say of the same cases; what half of them call malignant is called so."""
+
+    def mean(name: str) -> np.ndarray:
+        return np.asarray(np.mean([getattr(one, name) for one in draws], axis=0))
+
+    return Answered(
+        mean("odds"), mean("called") >= 1 / 2, mean("displaced_odds"), mean("displaced_called") >= 1 / 2
+    )
+
+
+def _by_draw(splits: list[T], repeats: int) -> list[list[T]]:
+    """What there is of each split, by the draw of folds that it belongs to."""
+    count = len(splits) // repeats
+    return [splits[begin : begin + count] for begin in range(0, len(splits), count)]
 
 
 def _origin(cell: Cell, parts: Parts, recipe: Recipe) -> str:

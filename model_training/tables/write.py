@@ -23,7 +23,7 @@ from model_training.evaluate.figures import (
     write_figure,
 )
 from model_training.markdown import figure, probability, table
-from model_training.tables.facts import study_facts
+from model_training.tables.facts import folds_told, study_facts
 from model_training.tables.paper import ARM_NAMES, NAMES, NOTES, ORDER, PUBLISHED, SOURCE, Published
 from model_training.tables.registration import registration_differences, registration_rows
 from model_training.tables.rows import Difference, Row, differences, planned, study_rows
@@ -110,11 +110,8 @@ def heading(study: Study) -> list[str]:
 def cases_told(study: Study) -> str:
     """On whom, and how they were kept apart from those who trained."""
     label, people = study.label, study.about["patient"].nunique()
-    split = (
-        "One patient-wise split"
-        if len(study.counts) == 1
-        else f"{len(study.counts)} patient-wise folds, each patient tested in one; of the first"
-    )
+    tested = "each patient tested in one" + (" a draw" if study.repeats > 1 else "")
+    split = folds_told(study) + (f", {tested}; of the first" if len(study.counts) > 1 else "")
     counts = ", ".join(f"{part} {n} lesions of {own} patients" for part, (n, own) in study.counts[0].items())
     return (
         f"{len(label)} test lesions ({label.sum()} malignant) of {people} patients, all with US and MRI "
@@ -136,6 +133,7 @@ def _write(folder: Path, study: Study, own: StudyTable, told: Sequence[str]) -> 
     paragraphs = [f"# {own.title}", *heading(study), cases_told(study), training_told(study)]
     paragraphs += [
         _figures_told(study, own),
+        *_draws_told(study, own),
         _main(own),
         "## Differences between rows",
         DIFFERENCES_TOLD,
@@ -161,6 +159,21 @@ def _figures_told(study: Study, own: StudyTable) -> str:
         "Figures with 95 % intervals (Wilson; AUC: DeLong)" + beside + ". Temperature and operating point "
         "(Youden) were chosen on validation cases." + taken
     )
+
+
+def _draws_told(study: Study, own: StudyTable) -> list[str]:
+    """Where folds were drawn several times: what an answer is, and how far the draws lie apart."""
+    if study.repeats == 1:
+        return []
+    rows = {row.cell: row.name for row in reversed(own.rows)}
+    apart = [
+        f"{name} {min(study.aucs[cell]):.3f} to {max(study.aucs[cell]):.3f}"
+        for cell, name in reversed(rows.items())
+    ]
+    return [
+        f"A lesion's answer is the mean of {study.repeats} networks', one of each draw, none of which saw "
+        f"it; what half of them call malignant is called so. A draw alone had an AUC of: {'; '.join(apart)}."
+    ]
 
 
 def _main(own: StudyTable) -> str:

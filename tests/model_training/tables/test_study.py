@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from breastview.fusion.spec import NetworkSpec
@@ -17,7 +18,7 @@ from model_training.run_folder import log_lines
 from model_training.tables import study as studies
 from model_training.tables.paper import ORDER, PUBLISHED
 from model_training.tables.registration import REGISTERED
-from model_training.tables.study import ARMS, CELLS, NATIVE, PRESETS, Cell, StudyError, run_study
+from model_training.tables.study import ARMS, CELLS, NATIVE, PRESETS, Answered, Cell, StudyError, run_study
 from tests.model_training.cohorts import SIDE_PX, write_cohort
 
 RECIPE = Recipe(stages=((SIDE_PX, 1),), batch=8, ema=0.5, threads=1)
@@ -38,6 +39,14 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Cell, "network", lambda cell, recipe: NetworkSpec("cnn", modalities=ARMS[cell.arm]))
         return cohort, folder / "out", run_study(cohort, folder / "out", FEW, RECIPE)
+
+
+def without_parts(cohort, folder):
+    """A copy of a cohort whose manifest fixes no parts."""
+    shutil.copytree(cohort, folder)
+    for path in folder.glob("*.csv"):
+        pd.read_csv(path).assign(part="").to_csv(path, index=False)
+    return folder
 
 
 def test_nine_networks_and_a_native_one_answer_the_same_cases(made):
@@ -144,6 +153,43 @@ def test_where_the_cohort_fixes_no_parts_folds_are_drawn_by_patient(made):
     assert [len(studies.splits_of(about, count)) for count in (1, 5)] == [1, 5]
     tested = np.concatenate([split.test for split in studies.splits_of(about, 5)])
     assert sorted(tested) == list(range(len(about)))
+
+
+def test_folds_drawn_twice_answer_every_lesion_twice_and_the_mean_is_told(made, tmp_path, shallow):
+    cohort = without_parts(made[0], tmp_path / "cohort")
+    preset = replace(PRESETS["full"], least_patients=20)
+    cell = Cell("cnn", "us")
+    once = run_study(cohort, tmp_path / "out", preset, RECIPE, (cell,))
+    twice = run_study(cohort, tmp_path / "out", preset, RECIPE, (cell,), repeats=2)
+    assert (once.repeats, twice.repeats, len(twice.counts)) == (1, 2, 10)
+    assert list(twice.about["case"]) == list(once.about["case"])
+    assert sorted(twice.about["case"]) == sorted(manifest(cohort)["case"])
+    assert once.aucs[cell] == twice.aucs[cell][:1] == (evaluate.auc(once.label, once.cells[cell].odds),)
+    logits = {}
+    for number, split in enumerate(studies.splits_of(manifest(cohort), 5, 2)):
+        parts = studies.load_parts(cohort, manifest(cohort), split)
+        assert parts.split.endswith(" of draw 2") == (number >= 5)
+        with np.load(tmp_path / "out" / "cells" / cell.name / f"fold-{number}" / "answers.npz") as kept:
+            temperature = evaluate.fit_temperature(parts.validation.label, kept["validation"])
+            said = evaluate.margin(kept["test"]) / temperature
+        for case, odds in zip(parts.test.about["case"], said, strict=True):
+            logits.setdefault(case, []).append(odds)
+    assert twice.cells[cell].odds == pytest.approx([np.mean(logits[case]) for case in twice.about["case"]])
+
+
+def test_half_of_the_draws_call_a_lesion_malignant():
+    def answered(*called: bool) -> Answered:
+        return Answered(np.zeros(3), np.array(called), np.zeros((0, 3)), np.zeros((0, 3), bool))
+
+    mean = studies._mean([answered(True, False, True), answered(True, False, False)])
+    assert mean.called.tolist() == [True, False, True] and mean.displaced_called.shape == (0, 3)
+
+
+def test_what_is_not_tested_again_cannot_be_drawn_again(made, tmp_path):
+    with pytest.raises(StudyError, match="the cohort fixes its parts: another draw would not test the same"):
+        run_study(made[0], tmp_path, FEW, RECIPE, repeats=2)
+    with pytest.raises(StudyError, match="the preset trains 1 of 5 folds"):
+        studies.splits_of(manifest(made[0]).assign(part=""), 1, 2)
 
 
 def test_order_is_the_papers():

@@ -13,7 +13,7 @@ from model_training.tables import write
 from model_training.tables.facts import study_facts
 from model_training.tables.paper import PUBLISHED
 from model_training.tables.rows import planned, study_rows
-from model_training.tables.study import PIPELINE_CHECK, SIMULATED
+from model_training.tables.study import PIPELINE_CHECK, SIMULATED, Cell
 from model_training.tables.write import ranked, study_tables, write_study, write_tables
 from tests.model_training.tables.examples import N, study
 
@@ -53,6 +53,19 @@ def test_every_table_says_that_it_is_no_evidence_and_what_a_small_study_is(writt
     assert {figure.get_suptitle() for figure in drawn} == {PIPELINE_CHECK}
     assert "epochs: 6 at 64 px, 3 at 96 px; batches of 16; seed 7; 0.0 h of training by the clock" in text
     assert "of 60 patients" in text and "though some patients have several" in text
+
+
+def test_folds_drawn_again_are_told_with_how_far_the_draws_lie_apart(written, tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "write_figure", lambda *_: None)
+    again = study(repeats=3)
+    write_study(again, tmp_path, DRAWS)
+    text = (tmp_path / "table2.md").read_text(encoding="utf-8")
+    assert "One patient-wise split, drawn 3 times, each patient tested in one a draw; of the first" in text
+    best = again.aucs[Cell("resnet101", "fused")][0]
+    assert f"ResNet-101 US+MRI {best:.3f} to {best + 0.02:.3f}." in text
+    assert "the mean of 3 networks', one of each draw" in text
+    assert "the mean of 3 networks'" in (tmp_path / "claim.md").read_text(encoding="utf-8")
+    assert "A draw alone" not in (written[0] / "table2.md").read_text(encoding="utf-8")
 
 
 def test_what_does_not_fit_in_the_paper_stands_beside_its_figures(written):
