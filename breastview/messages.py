@@ -240,6 +240,7 @@ TEXTS: dict[str, str] = {
     "method.file": "from a file",
     "method.truth": "known from the simulation",
     # records
+    "mark.other_exam": "Nothing was marked: these images are of another exam than is read.",
     "mark.beside": "Nothing was marked: that place lies beside the image.",
     "record.damaged": "The review record is damaged and was left as it is. Restore it from a backup, "
     "or move it away to start anew.",
@@ -249,8 +250,8 @@ TEXTS: dict[str, str] = {
     "what is kept.",
     "record.carried": "This folder holds other images than when it was reviewed: the review goes on, without "
     "the model's readings.",
-    "record.other_images": "This study was reviewed with images that are not in this folder: a new review "
-    "begins.",
+    "record.other_images": "This study was reviewed with images that are not in this folder, or of an exam "
+    "that is not the latest any more: a new review begins.",
     "record.other_case": "The review record belongs to another case and was left alone.",
     "record.unreadable": "The review record cannot be read. Check the permissions of the records folder.",
     "record.unwritable": "The review cannot be saved. Check the permissions and space of the records folder; "

@@ -395,6 +395,14 @@ def test_another_model_s_answer_is_not_printed_under_this_one_s_name(
     assert other.lesions[0].reading is None and not any(image.heat for image in other.lesions[0].images)
 
 
+def test_the_exam_before_is_not_looked_at(tmp_path):
+    before, now = ({"StudyInstanceUID": f"1.2.{year}", "StudyDate": f"{year}0305"} for year in (2025, 2026))
+    localizer = {"SeriesDescription": "localizer", "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
+    save_all(tmp_path, mr_series(5, series=1, **before), mr_series(3, series=2, **localizer, **now))
+    loaded = load_case(scan_folder(tmp_path))
+    assert [str(loaded.case.volume(key).exam_date) for key in loaded.volumes] == ["2026-03-05"]
+
+
 def test_what_is_loaded_already_is_not_loaded_again(simulated_patient):
     first = load_case(scan_folder(simulated_patient.folder))
     again = load_case(first.case, stacks=first.stacks, volumes=first.volumes)

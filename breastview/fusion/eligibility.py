@@ -7,6 +7,7 @@ from breastview.fusion.preprocess import ModelInput, channels_from
 from breastview.fusion.reading import Eligibility
 from breastview.fusion.spec import CHANNELS, ModelSpec, Scope
 from breastview.imaging.case import ScannedCase
+from breastview.imaging.dynamic import of_one_exam
 from breastview.messages import Message, message
 from breastview.records.concordance import objections_to_fusing, us_size_mm
 from breastview.records.values import Lesion, ReviewRecord
@@ -90,7 +91,7 @@ def _about_case(scope: Scope, case: ScannedCase) -> list[Message]:
 def _about_scanners(scope: Scope, case: ScannedCase) -> list[Message]:
     """MRI of makers that the model never saw; a case names the maker, seldom more."""
     known = [name.casefold() for name in scope.scanners]
-    makers = sorted({volume.manufacturer for volume in case.volumes if volume.manufacturer})
+    makers = sorted({volume.manufacturer for volume in of_one_exam(case.volumes) if volume.manufacturer})
     others = [maker for maker in makers if not any(name.startswith(maker.casefold()) for name in known)]
     if not known or case.simulated:
         return []

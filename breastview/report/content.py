@@ -129,7 +129,7 @@ def _notes(case: ScannedCase, problems: Sequence[Message]) -> tuple[Note, ...]:
     """Each thing once; nothing of volumes that nobody reads."""
     notes = [Note("", told) for told in (*case.notes, *problems)]
     notes += [Note("US", told) for frames in case.frames for told in frames.notes]
-    for volume in case.volumes:
+    for volume in of_one_exam(case.volumes):
         if volume.role.role not in UNREAD_ROLES:
             notes += [Note(volume.role.role.value.upper(), told) for told in volume.notes]
     return tuple(note for place, note in enumerate(notes) if note not in notes[:place])
@@ -151,7 +151,7 @@ def _motion_notes(case: ScannedCase, record: ReviewRecord) -> tuple[Note, ...]:
 
 def _distortion_notes(case: ScannedCase, record: ReviewRecord) -> tuple[Note, ...]:
     """What a registration cannot promise of echo-planar images."""
-    diffusion = any(volume.role.role is Role.DWI for volume in case.volumes)
+    diffusion = any(volume.role.role is Role.DWI for volume in of_one_exam(case.volumes))
     return (Note("DWI", message("diffusion.distorted")),) if diffusion and record.registrations else ()
 
 

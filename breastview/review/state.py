@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from breastview.imaging.case import ScannedCase
-from breastview.imaging.dynamic import SUBTRACTION
+from breastview.imaging.dynamic import SUBTRACTION, of_one_exam
 from breastview.records.inputs import is_current
 from breastview.records.values import ReviewRecord, new_record
 
@@ -55,16 +55,20 @@ def open_state(case: ScannedCase, record: ReviewRecord | None) -> ReviewState:
 
 def carried_over(record: ReviewRecord, case: ScannedCase) -> ReviewRecord | None:
     """The record of a case to which images have come since, as one of this case: all but the model's
-    readings, which saw fewer. None where this case lacks a series of that one, or an image it speaks of."""
+    readings, which saw fewer. None where this case lacks a series of that one, or an image it speaks of, or
+    where marks or registrations are of another exam than is read now."""
     here = new_record(case).case
     frames = {item.key: len(item.sources) for item in case.frames}
     marks = [mark for lesion in record.lesions for mark in lesion.views]
     places = [(mark.frames_key, mark.frame) for mark in marks]
     places += [(entry.frames_key, entry.frame) for entry in record.registrations]
     places += [(entry.frames_key, 0) for entry in record.calibrations]
-    volumes = {lesion.mri.volume_key for lesion in record.lesions if lesion.mri} - {SUBTRACTION}
+    marked = {lesion.mri.volume_key for lesion in record.lesions if lesion.mri}
+    volumes = marked - {SUBTRACTION}
+    read = {volume.series_uid for volume in of_one_exam(case.volumes)}
     if not (
         set(record.case.series_uids) <= set(here.series_uids)
+        and (read & set(record.case.series_uids) or not (marked or record.registrations))
         and all(frame < frames.get(key, 0) for key, frame in places)
         and volumes <= {volume.key for volume in case.volumes}
     ):

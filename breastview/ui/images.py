@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from breastview.errors import BreastViewError, Cancelled
 from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.dynamic import SUBTRACTION, phases, subtraction
+from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, phases, subtraction
 from breastview.imaging.load import load_frames, load_middle_slice
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.jobs.tasks import Tasks
@@ -65,7 +65,8 @@ class Images(QObject):
         self._case, self._motions = case, motions
         first = phases(case.volumes)[:2] if hung == SUBTRACTION else []
         first += [v for v in case.volumes if v.key == hung]
-        rest = [v for v in case.volumes if v not in first and v.role.role in LOADED_ROLES]
+        exam = of_one_exam(case.volumes)
+        rest = [v for v in exam if v not in first and v.role.role in LOADED_ROLES]
         later = [v for v in case.volumes if v not in first and v not in rest]
         take_stack = partial(self._take_stack, case)
         self._tasks.start("frames", partial(self._load_each, case.frames, load_frames, take_stack), _ignore)
@@ -157,7 +158,8 @@ class Images(QObject):
         if volume.key in _pair(self._case):
             self._subtract(self._case)
         known = self.body is not None or self._tasks.is_running("body")
-        if not known and volume.role.role in BODY_ROLES and volume.has_depth:
+        exam = {each.key for each in of_one_exam(self._case.volumes)}
+        if not known and volume.key in exam and volume.role.role in BODY_ROLES and volume.has_depth:
             self._tasks.start("body", lambda progress: find_body(volume), self._take_body)
 
     def _subtract(self, case: ScannedCase) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from breastview.errors import BreastViewError, RecordError
 from breastview.fusion.reading import Reading, keep, restored
-from breastview.imaging.case import ScannedCase, ScannedFrames
+from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, phases
 from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
@@ -337,6 +337,14 @@ class Session(QObject):
     def volume(self) -> Volume | None:
         """The hung MRI volume, once loaded."""
         return self.volumes.get(self.mri_key or "")
+
+    @property
+    def other_exam(self) -> ScannedVolume | None:
+        """The hung volume where it is of another exam than is read: nothing kept lies in its space."""
+        if self.case is None or self.mri_key in (None, SUBTRACTION):
+            return None
+        hung = self.state.case.volume(self.mri_key)
+        return None if hung in of_one_exam(self.state.case.volumes) else hung
 
     @property
     def plane(self) -> UsPlane | None:

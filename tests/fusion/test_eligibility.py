@@ -251,6 +251,14 @@ def test_nobody_above_the_validated_age_is_read(age_y, codes):
     assert against == [message(f"scope.{code}", age=80) for code in codes]
 
 
+def test_the_maker_of_the_exam_before_does_not_matter():
+    ge, siemens = (replace(scanned(Role.T1WI), manufacturer=name) for name in ("GE", "SIEMENS"))
+    before = replace(siemens, study_uid="before", exam_date=datetime.date(2020, 1, 1))
+    now = replace(ge, study_uid="now", exam_date=datetime.date(2021, 1, 1))
+    found = replace(case(now), volumes=(before, now))
+    assert reasons(scope=Scope(scanners=("GE Brivo",)), found=found) == []
+
+
 def test_mri_of_another_maker_is_not_read():
     scope = Scope(scanners=("GE MEDICAL SYSTEMS Brivo MR355",))
     ge = case(replace(scanned(Role.T1WI), manufacturer="GE MEDICAL SYSTEMS"))

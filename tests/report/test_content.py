@@ -138,6 +138,14 @@ def test_notes_come_once_with_their_image_and_leave_unread_volumes_out():
     )
 
 
+def test_nothing_is_said_of_the_exam_before():
+    missing = message("scan.slices_missing", count=2)
+    before = replace(volume(Role.DWI, missing, date=datetime.date(2025, 3, 5)), study_uid="before")
+    now = volume(Role.T1WI, date=datetime.date(2026, 3, 5))
+    pose = RegistrationParameters((0.0, 0.0, 0.0))
+    assert content_of(of=case([frames()], [before, now]), parameters=pose).notes == ()
+
+
 def test_corrected_motion_and_displaced_diffusion_are_said():
     exam = case([frames()], [volume(Role.DWI)])
     moved = PhaseMotion("dce", "pre", (0.0,) * 3, (0.0,) * 3, (0.0, 0.0, 3.0), mean_mm=3.0, most_mm=3.0)

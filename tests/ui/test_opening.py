@@ -13,15 +13,17 @@ from PySide6.QtWidgets import QToolButton, QTreeWidgetItemIterator
 import breastview.ui.images as images_module
 import breastview.ui.session as session_module
 from breastview.imaging.case import Role
-from breastview.imaging.dynamic import phases
+from breastview.imaging.dynamic import SUBTRACTION, phases
 from breastview.imaging.scan import scan_folder
 from breastview.messages import message
-from breastview.records.values import UsMark
+from breastview.records.values import MriMark, UsMark
 from breastview.registration.skin import find_body
-from breastview.review.actions import AddLesion, MarkUs, OverrideRole
+from breastview.registration.start import start_from_mri_mark
+from breastview.review.actions import AddLesion, MarkMri, MarkUs, OverrideRole
+from breastview.review.registering import SetRegistration
 from tests.imaging.dicom_files import dce_series, mr_series, region, save_all, us_pixels, us_still
 from tests.ui.conftest import WAIT_MS, say
-from tests.ui.hands import LEFT, drop, push, texts
+from tests.ui.hands import LEFT, click, drop, press, push, texts
 
 
 @pytest.fixture
@@ -207,6 +209,44 @@ def test_the_exam_before_has_a_place_of_its_own(application, open_exam, tmp_path
     assert names[:5] == ["MRI", "DCE 2 − 1", "DCE 1/2", "DCE 2/2", "MRI 2025-03-05"]
     assert "⚠ " + say("case.several_exams") in names
     assert any("MRI 2026-03-05" in text for text in texts(view))
+
+
+def test_the_exam_before_can_be_looked_at_and_takes_nothing(qtbot, application, open_exam, tmp_path):
+    now, before = ({"StudyInstanceUID": f"1.2.{day}", "StudyDate": f"{day}"} for day in (20260305, 20250305))
+    save_all(tmp_path, us_still(), mr_series(4, series=2, **before), dce_series(phases=2, count=4, **now))
+    session, view = open_exam(application, tmp_path), application.window.view
+    place = (10.0, 20.0, 6.0)
+    session.dispatch(AddLesion())
+    session.dispatch(MarkMri("L1", MriMark(session.mri_key, place)))
+    session.dispatch(SetRegistration(session.us_key, 0, start_from_mri_mark((0, 5.0), place)))
+    application.window.mri.set_mode("fused")
+    assert "over ultrasound" in view.mri.title.text() and view.mri.canvas._marks
+    (prior,) = (volume for volume in session.case.volumes if str(volume.exam_date) == "2025-03-05")
+    assert prior.key not in session.volumes, "what is read is loaded first"
+    session.show_mri(prior.key)
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    assert view.mri.title.text().endswith(" · 2025-03-05")
+    assert "not the exam that is read" in texts(view.mri.canvas) and not view.mri.canvas._marks
+    for key in ("M", "L"):
+        press(view, key)
+        click(view.mri.canvas, 20, 20)
+        assert view.error.count(say("mark.other_exam")) == 1
+        view.hide_error()
+    assert session.lesion.mri.point_mm == place and not session.registration.landmarks
+    session.show_mri(SUBTRACTION)
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    assert view.mri.title.text().startswith("DCE 2 − 1 · ") and view.mri.canvas._marks
+
+
+def test_the_body_is_not_found_in_the_exam_before(qtbot, application, open_exam, tmp_path):
+    now, before = ({"StudyInstanceUID": f"1.2.{day}", "StudyDate": f"{day}"} for day in (20260305, 20250305))
+    localizer = {"SeriesDescription": "localizer", "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
+    save_all(tmp_path, mr_series(4, series=2, **before), mr_series(3, series=3, **localizer, **now))
+    session = open_exam(application, tmp_path)
+    (prior,) = (volume for volume in session.case.volumes if str(volume.exam_date) == "2025-03-05")
+    session.show_mri(prior.key)
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    assert session.volume is not None and session.body is None
 
 
 def test_without_ultrasound_the_pane_says_what_to_do(application, open_exam, tmp_path):

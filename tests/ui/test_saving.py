@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QMessageBox
 import breastview.ui.images as images_module
 from breastview.records import autosave
 from breastview.records import store as store_module
-from breastview.records.values import BiRads, GreyWindow, Lesion
+from breastview.records.values import BiRads, GreyWindow, Lesion, MriMark
 from breastview.registration.skin import find_body
-from breastview.review.actions import AddLesion, RemoveLesion, SetFinding, SetWindow
+from breastview.review.actions import AddLesion, MarkMri, RemoveLesion, SetFinding, SetWindow
 from tests.imaging.dicom_files import dce_series, save_all, us_still
 from tests.ui.conftest import WAIT_MS, say
 from tests.ui.hands import press, texts
@@ -160,6 +160,26 @@ def test_a_review_goes_on_when_an_image_comes_later(window, open_exam, tmp_path)
     assert session.lesion.comment == "mine" and say("record.carried") in window.window.view.error
     session.dispatch(SetFinding("L1", BiRads.C5, "ours"))
     assert session.save() and session._store.load(before).lesions[0].comment == "mine"
+
+
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_is_marked_in_one_exam_is_not_carried_into_the_next(window, open_exam, tmp_path, marked):
+    before = {"StudyInstanceUID": "1.2.3", "StudyDate": "20250305"}
+    save_all(tmp_path, us_still(), dce_series(phases=2, count=4, **before))
+    session = entered(window, open_exam, tmp_path)
+    if marked:
+        session.dispatch(MarkMri("L1", MriMark(session.mri_key, (2.0, 3.0, 6.0))))
+        assert session.save()
+    now = {"StudyInstanceUID": "1.2.4", "StudyDate": "20260305"}
+    late = list(dce_series(phases=2, count=4, **now))
+    for each in late:
+        each.SeriesInstanceUID += ".9"
+        each.SOPInstanceUID = each.file_meta.MediaStorageSOPInstanceUID = each.SOPInstanceUID + ".9"
+    save_all(tmp_path / "late", late)
+    session = open_exam(window, tmp_path)
+    error = window.window.view.error
+    assert (session.lesion is None) == (say("record.other_images") in error) == marked
+    assert (say("record.carried") in error) != marked
 
 
 def test_a_review_of_images_that_are_gone_is_told_of_and_kept(window, exam, open_exam, other):

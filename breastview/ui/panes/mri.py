@@ -136,12 +136,17 @@ class MriPresenter(QObject):
     @property
     def _shown_plane(self) -> tuple[RegistrationParameters, UsPlane] | None:
         """The registration and its US plane, where that is what is shown; None: acquired slices are."""
-        return None if self._mode == ACQUIRED else self._session.registered
+        return None if self._mode == ACQUIRED else self._registered
+
+    @property
+    def _registered(self) -> tuple[RegistrationParameters, UsPlane] | None:
+        """The registration that holds for the hung volume, with its US plane."""
+        return self._session.registered if self._session.other_exam is None else None
 
     def draw(self) -> None:
         """Draw everything anew."""
         volume, shown = self._session.volume, self._shown_plane
-        registered = self._session.registered is not None
+        registered = self._registered is not None
         mode = self._mode if registered else ACQUIRED
         self._view.set_mode(mode, {ACQUIRED: True, PLANE: registered, FUSED: registered})
         self._view.set_opacity(
@@ -160,6 +165,8 @@ class MriPresenter(QObject):
         if self._session.case is None or self._session.mri_key is None:
             return text("MRI")
         name = self.volume_name(self._session.mri_key)
+        if other := self._session.other_exam:
+            return f"{name} · {other.exam_date or text('date unknown')}"
         if mode == ACQUIRED or volume is None:
             return name
         return f"{name} · {text('in the US plane') if mode == PLANE else text('over ultrasound')}"
@@ -207,6 +214,11 @@ class MriPresenter(QObject):
         canvas.texts.set_mm_per_px(float(step[2]))
         canvas.texts.set_edges(edge_letters(volume.index_to_lps[:3, 2], volume.index_to_lps[:3, 1]))
         self._corners(volume, f"{self._language.text('slice')} {number + 1}/{len(volume.array)}")
+        if self._session.other_exam is not None:
+            canvas.show_marks([])
+            self._heatmaps.clear()
+            canvas.texts.set_corner("tl", self._language.text("not the exam that is read"), "caution")
+            return
         canvas.show_marks(self._marks.in_slice(volume, number))
         self._heatmaps.over_slice(slice_plane(volume.index_to_lps, number))
 
@@ -316,12 +328,27 @@ class MriPresenter(QObject):
 
     def _click(self, x: float, y: float) -> None:
         place = self._place(x, y)
-        if place is None:
+        if place is None or not self._takes(place):
             return
         if self._tools.name == "mri_point":
             self._mark(place, None)
         else:
             self._tools.mri_clicked.emit(place)
+
+    def _takes(self, place: Point3) -> bool:
+        """Whether a place in the hung volume can be kept; why not is told."""
+        volume = self._session.volume
+        if volume is None:
+            return False
+        if self._session.other_exam is not None:
+            self._session.tell(message("mark.other_exam"))
+        elif not volume.has_depth:
+            self._session.tell(message("scan.no_depth"))
+        elif not volume.holds(place):
+            self._session.tell(message("mark.beside"))
+        else:
+            return True
+        return False
 
     def _step_partner(self, right: int, down: int) -> None:
         """Move the expected partner along the picture."""
@@ -342,21 +369,15 @@ class MriPresenter(QObject):
         """A box in the image gives the lesion's centre and its extent along the axes that the image shows."""
         middle = self._place((left + right) / 2, (top + bottom) / 2)
         ends = [self._place(x, y) for x, y in ((left, top), (right, top), (left, bottom))]
-        if middle is None or None in ends:
+        if middle is None or None in ends or not self._takes(middle):
             return
         corner, along, down = (np.array(end) for end in ends)
         x, y, z = np.abs(along - corner) + np.abs(down - corner)
         self._mark(middle, (round(float(x), 1), round(float(y), 1), round(float(z), 1)))
 
     def _mark(self, place: Point3, extent: Point3 | None) -> None:
-        lesion, key, volume = self._session.lesion, self._session.mri_key, self._session.volume
-        if lesion is None or key is None or volume is None:
-            return
-        if not volume.has_depth:
-            self._session.tell(message("scan.no_depth"))
-        elif not volume.holds(place):
-            self._session.tell(message("mark.beside"))
-        else:
+        lesion, key = self._session.lesion, self._session.mri_key
+        if lesion is not None and key is not None:
             self._session.dispatch(MarkMri(lesion.lesion_id, MriMark(key, place, extent)))
             self._tools.browse()
 
