@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
+_PART = ".part"  # ends the name of what is not whole yet
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file at once, whole or not at all; raises OSError as `written_whole` does."""
@@ -23,18 +25,19 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     never a part.
 
     Raises:
-        OSError: the place cannot be written; what was there stays.
+        OSError: the place cannot be written, with its name; what was there stays.
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_PART}")
+    with _named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -43,10 +46,13 @@ def written_together(folder: Path) -> Iterator[Path]:
     there under other names stays.
 
     Raises:
-        OSError: the place cannot be written; what was there stays.
+        OSError: the place cannot be written, with its name; what was there stays.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".", suffix=".part", dir=folder) as part:  # within: on the same disk
+    with (
+        _named(folder),
+        TemporaryDirectory(prefix=".", suffix=_PART, dir=folder) as part,  # within: on the same disk
+    ):
         yield Path(part)
         files = list(Path(part).iterdir())
         for path in files:
@@ -54,3 +60,16 @@ def written_together(folder: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
         for path in files:
             path.replace(folder / path.name)
+
+
+@contextmanager
+def _named(place: Path) -> Iterator[None]:
+    """Give an OSError the name of the place that is written, where it has none, as of a full disk, or that of
+    what is written beside it."""
+    try:
+        yield
+    except OSError as error:
+        beside = any(name.endswith(_PART) for name in Path(error.filename or _PART).parts)
+        if error.errno is not None and beside:
+            error.filename, error.filename2 = os.fspath(place), None
+        raise

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import typer
 
-from breastview.errors import ModelError
+from breastview.errors import BreastViewError
 from model_training.cohort.criteria import CriteriaError
 from model_training.cohort.samples import CohortError
 from model_training.cohort.told import ListError
@@ -28,8 +28,8 @@ MISTAKES = (
     CohortError,
     ListError,
     DivergedError,
-    ModelError,
-    FileNotFoundError,
+    BreastViewError,
+    OSError,
 )
 
 
@@ -39,8 +39,20 @@ def mistakes_told() -> Iterator[None]:
     try:
         yield
     except MISTAKES as error:
-        typer.echo(str(error), err=True)
+        told = str(error)
+        if isinstance(error, OSError) and error.errno is not None:
+            if error.filename is None:
+                raise  # of no file: a closed pipe, say
+            told = _of_file(error)
+        typer.echo(told, err=True)
         raise typer.Exit(1) from error
+
+
+def _of_file(error: OSError) -> str:
+    return (
+        f"{error.filename} cannot be read or written: {error.strerror}. See that it is the right place, open "
+        "to you, and with room on its disk, and give the same command again"
+    )
 
 
 def numbered_fold(text: str) -> tuple[int, int]:

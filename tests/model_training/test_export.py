@@ -307,7 +307,7 @@ def test_with_enough_validation_cases_the_bundle_doubts_crops_unlike_them(export
         ("export COHORT RUN BUNDLE", "RUN holds no run"),
         ("evaluate --bundle BUNDLE --simulate 1", "No model bundle here"),
         ("cohort records NOWHERE NOWHERE OUT", "no review record"),
-        ("cohort flow COHORT --criteria NOWHERE/criteria.toml", "[Errno 2] No such file"),
+        ("cohort flow COHORT --criteria NOWHERE/criteria.toml", "NOWHERE/criteria.toml cannot be read"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_told_in_a_line(tmp_path, monkeypatch, command, told):
