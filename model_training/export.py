@@ -91,9 +91,8 @@ def export_bundle(
         metrics={**metrics, **_worth_of_checks(nets[0], members[0].test, check, doubts, inputs)},
         training={**training, **_best_possible(known), **_logs(members), "recipe": to_plain(made.recipe)},
     )
-    spec = save_bundle(folder, spec, nets, *(x.numpy() for x in exact_pair(known, 0, inputs)))
-    write_card(spec, folder)
-    return spec
+    us, mri = (x.numpy() for x in exact_pair(known, 0, inputs))
+    return save_bundle(folder, spec, nets, us, mri, write_card)
 
 
 def alike(runs: Sequence[Path]) -> Settings:

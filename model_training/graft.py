@@ -72,9 +72,7 @@ def graft(
         metrics={**spec.metrics, US_ONLY: head.metrics(unseen), **({"unlike": unlike} if unlike else {})},
         training={**spec.training, US_ONLY: {**told, **log_of(run), "recipe": to_plain(made.recipe)}},
     )
-    spec = save_bundle(folder, spec, [net], *probe_input(bundle))
-    write_card(spec, folder)
-    return spec
+    return save_bundle(folder, spec, [net], *probe_input(bundle), write_card)
 
 
 def _without_mri(samples: Samples, part: str) -> Samples:

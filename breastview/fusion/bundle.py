@@ -7,14 +7,14 @@ halves a shared ResNet-101 to under 45 MB; metrics are those of the weights as t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from breastview.errors import ModelError
 from breastview.fusion.network import FusionNetwork, mri_tensor
@@ -105,12 +105,21 @@ def _member(name: str) -> str:
 
 
 def save_bundle(
-    folder: Path, spec: ModelSpec, networks: Sequence[FusionNetwork], us: np.ndarray, mri: np.ndarray
+    folder: Path,
+    spec: ModelSpec,
+    networks: Sequence[FusionNetwork],
+    us: np.ndarray,
+    mri: np.ndarray,
+    write_beside: Callable[[ModelSpec, Path], None] | None = None,
 ) -> ModelSpec:
     """Write a bundle; `us` (1, 1, s, s) and `mri` (1, c, s, s) float32 are the input it is checked with.
 
-    Returns the spec with the weights' checksum and the number of members. Afterwards `networks` hold the
-    weights as they are kept. Where it cannot be written whole, a bundle that was there stays.
+    Returns the spec with the weights' checksum and the number of members. `write_beside` writes what tells of
+    that spec, as a card, into the folder that it is given. Afterwards `networks` hold the weights as they are
+    kept.
+
+    Raises:
+        OSError: it cannot be written whole; a bundle that was there stays.
     """
     kept: dict[str, torch.Tensor] = {}
     for member, network in enumerate(networks):
@@ -121,11 +130,13 @@ def save_bundle(
     logits = _fused(networks, us_t, mri_t)
     with written_together(folder) as part:
         for number, shard in enumerate(_shards(kept), 1):
-            save_file(shard, part / f"model-{number:02d}.safetensors")
+            (part / f"model-{number:02d}.safetensors").write_bytes(save(shard))
         shards = shard_files(part)
         spec = replace(spec, weights_sha256=file_hash(shards), members=len(networks))
-        save_file({"us": us_t, "mri": mri_t, "fused": logits}, part / PROBE_FILE)
+        (part / PROBE_FILE).write_bytes(save({"us": us_t, "mri": mri_t, "fused": logits}))
         write_spec(part, spec)
+        if write_beside is not None:
+            write_beside(spec, part)
     names = {shard.name for shard in shards}
     for old in shard_files(folder):
         if old.name not in names:

@@ -119,21 +119,23 @@ def test_saving_again_leaves_no_old_shard(folder):
     assert load_bundle(folder, "cpu")
 
 
-@pytest.mark.parametrize("written", range(3))
+@pytest.mark.parametrize("written", range(4))
 def test_where_a_bundle_cannot_be_written_whole_the_one_before_stays(folder, monkeypatch, written):
+    (folder / "CARD.md").write_text("its card")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    left = [save_file, save_file][:written]
+    left = [Path.write_bytes, Path.write_bytes, Path.write_text][:written]
 
-    def full(tensors, path, *_):
+    def full(path, data, **how):
         if not left:
-            path.write_bytes(b"half")
             raise OSError(errno.ENOSPC, "No space left on device")
-        left.pop()(tensors, path)
+        left.pop(0)(path, data, **how)
 
-    monkeypatch.setattr("breastview.fusion.bundle.save_file", full)
-    monkeypatch.setattr("breastview.fusion.bundle.write_spec", lambda path, _: full({}, path / "spec.json"))
-    with pytest.raises(OSError, match="No space left"):
-        save_bundle(folder, SPEC, [network(1)], US, MRI)
+    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left") as told:
+        save_bundle(folder, SPEC, [network(1)], US, MRI, lambda _, part: full(part / "CARD.md", "another"))
+    monkeypatch.undo()
+    assert told.value.filename == str(folder) and not left
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
