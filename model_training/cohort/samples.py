@@ -235,7 +235,7 @@ def manifest(folder: Path) -> pd.DataFrame:
 
     Raises:
         FileNotFoundError: there is none.
-        CohortError: they lack a column, or a lesion its label.
+        CohortError: they cannot be read, or lack a column, or a lesion its label.
     """
     rows = [_rows(path) for path in _shards(folder)]
     if not rows:
@@ -248,7 +248,8 @@ def load_cohort(folder: Path, part: str | None = None) -> Samples:
 
     Raises:
         FileNotFoundError: there is none.
-        CohortError: a shard cannot be read, its arrays and rows differ in number, or it lacks a label.
+        CohortError: a shard cannot be read, its arrays and rows differ in number, or it lacks an array or a
+            label.
     """
     rows, arrays = [], []
     for path in _shards(folder):
@@ -273,6 +274,8 @@ def _arrays(path: Path, about: pd.DataFrame) -> dict[str, np.ndarray]:
             arrays = dict(shard)
     except _UNREADABLE as error:
         raise CohortError(f"{path} cannot be read ({error}): remove it and make it anew") from error
+    if missing := [name for name in _ARRAYS if name not in arrays]:
+        raise CohortError(f"{path} lacks {', '.join(missing)}: remove it and make it anew")
     for array in arrays.values():
         if len(array) != len(about):
             raise CohortError(
@@ -282,9 +285,14 @@ def _arrays(path: Path, about: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def _rows(path: Path) -> pd.DataFrame:
-    """The rows of a shard; raises CohortError where they lack a column, or the label."""
+    """The rows of a shard; raises CohortError where they cannot be read, or lack a column or the label."""
     texts = dict.fromkeys(("case", "patient", "group", "source", "part"), str)
-    about = pd.read_csv(path.with_suffix(".csv"), dtype=texts, keep_default_na=True)
+    try:
+        about = pd.read_csv(path.with_suffix(".csv"), dtype=texts, keep_default_na=True)
+    except _UNREADABLE as error:
+        raise CohortError(
+            f"the rows of {path} cannot be read ({error}): remove it and make it anew"
+        ) from error
     if missing := [name for name in COLUMNS if name not in about]:
         raise CohortError(f"{path.with_suffix('.csv')} lacks the column '{missing[0]}'")
     words = about["malignant"].map(folded)

@@ -91,3 +91,18 @@ def test_a_cohort_that_cannot_be_written_is_named(tmp_path):
     one = noise_sample(np.random.default_rng(0), "train", 0, 16, 0.3, 1)
     with pytest.raises(CohortError, match=r"train-0000.npz cannot be written"):
         write_shard(tmp_path / "file" / "train-0000.npz", [one])
+
+
+def test_rows_that_cannot_be_read_are_told_with_their_shard(cohort):
+    (cohort / "test-0000.csv").write_text("")
+    with pytest.raises(CohortError, match=r"the rows of .*test-0000.npz cannot be read .* make it anew"):
+        manifest(cohort)
+
+
+def test_a_shard_of_another_version_is_told_with_what_it_lacks(cohort):
+    with np.load(cohort / "test-0000.npz") as shard:
+        arrays = dict(shard)
+    del arrays["native"]
+    np.savez(cohort / "test-0000.npz", **arrays)
+    with pytest.raises(CohortError, match=r"test-0000.npz lacks native: remove it and make it anew"):
+        load_cohort(cohort)
