@@ -62,6 +62,14 @@ def written_together(folder: Path) -> Iterator[Path]:
             path.replace(folder / path.name)
 
 
+def forget_parts(folder: Path) -> None:
+    """Remove what killed processes left of files that they were writing into a folder; of those that still
+    write, too."""
+    for part in folder.glob(f".*{_PART}"):
+        if part.is_file():
+            part.unlink(missing_ok=True)
+
+
 @contextmanager
 def _named(place: Path) -> Iterator[None]:
     """Give an OSError the name of the place that is written, where it has none, as of a full disk, or that of

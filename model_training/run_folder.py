@@ -18,7 +18,7 @@ import torch
 
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import NetworkSpec, network_spec
-from breastview.whole import write_whole, written_whole
+from breastview.whole import forget_parts, write_whole, written_whole
 from model_training.cohort.samples import Samples
 from model_training.plan import plan
 from model_training.recipe import HEADS_ONLY, Recipe, from_plain, to_plain
@@ -79,12 +79,14 @@ class State:
 
 
 def begin(run: Path, settings: Settings) -> None:
-    """Write how the run is made, or see that it goes on as it began.
+    """Write how the run is made, or see that it goes on as it began; what a killed process had half written
+    goes.
 
     Raises:
         RunError: it began otherwise.
     """
     run.mkdir(parents=True, exist_ok=True)
+    forget_parts(run)
     values = _flat(settings)
     if (run / SETTINGS).exists():
         before = _flat(read_settings(run))
@@ -99,7 +101,7 @@ def begin(run: Path, settings: Settings) -> None:
         "started_from": settings.started_from,
         "cases": asdict(settings.cases),
     }
-    with _told(run / SETTINGS):
+    with keeping(run / SETTINGS):
         write_whole(run / SETTINGS, json.dumps(plain, indent=1).encode())
 
 
@@ -207,23 +209,26 @@ def log_lines(run: Path) -> list[dict[str, Any]]:
 def write_line(run: Path, line: Mapping[str, Any]) -> None:
     """Add an epoch to the log; lines of this or later epochs are of a run that was killed, and go."""
     lines = [old for old in log_lines(run) if old["epoch"] < line["epoch"]]
-    with _told(run / LOG):
+    with keeping(run / LOG):
         write_whole(run / LOG, "".join(json.dumps(one) + "\n" for one in (*lines, line)).encode())
 
 
 def _save(values: Mapping[str, Any], path: Path) -> None:
-    with _told(path), written_whole(path) as file:
+    with keeping(path), written_whole(path) as file:
         torch.save(values, file)
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def keeping(path: Path) -> Iterator[None]:
+    """Raises RunError where `path` cannot be written, and says why and what to do."""
     try:
         yield
-    except (OSError, RuntimeError) as error:  # torch says the latter of a full disk
+    except (OSError, RuntimeError) as error:  # torch says the latter of a full disk, and the reason before
+        why = error if isinstance(error, OSError) else error.__context__
+        reason = (why.strerror if isinstance(why, OSError) else None) or error
         raise RunError(
-            f"{path} could not be written ({error}): see that there is room and start the same command "
-            "again; it goes on from the last checkpoint, which is whole"
+            f"{path} could not be written ({reason}): see that there is room and start the same command "
+            "again; it goes on from what was kept before, which is whole"
         ) from error
 
 

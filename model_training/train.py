@@ -366,6 +366,7 @@ def _scalars(board: SummaryWriter, state: State, values: dict[str, float]) -> No
     shares = state.average.head.prior.detach().softmax(dim=0).tolist()
     weights = {f"weight/{name}": x for name, x in zip(state.net.head.modalities, shares, strict=True)}
     rates = {"rate": state.optimiser.param_groups[-1]["lr"]}
-    for name, value in {**values, **weights, **rates}.items():
-        board.add_scalar(name, value, state.progress.epoch)
-    board.flush()
+    with run_folder.keeping(Path(board.log_dir)):
+        for name, value in {**values, **weights, **rates}.items():
+            board.add_scalar(name, value, state.progress.epoch)
+        board.flush()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from breastview.whole import write_whole, written_together, written_whole
+from breastview.whole import forget_parts, write_whole, written_together, written_whole
 
 
 @pytest.fixture
@@ -48,3 +49,11 @@ def test_a_file_that_is_read_meanwhile_keeps_its_name(tmp_path):
     with pytest.raises(FileNotFoundError) as told, written_whole(tmp_path / "copy") as file:
         file.write(Path(tmp_path / "nowhere").read_bytes())
     assert told.value.filename == str(tmp_path / "nowhere")
+
+
+def test_what_a_killed_process_had_half_written_can_be_forgotten(tmp_path):
+    write_whole(tmp_path / "whole", b"whole")
+    with written_whole(tmp_path / "half") as file:
+        shutil.copy(file.name, tmp_path / ".half.0.part")
+    forget_parts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["half", "whole"]

@@ -402,6 +402,24 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(cohort, tmp_path, uninterr
     assert same(train(cohort, tmp_path, NETWORK, RECIPE), uninterrupted[1])
 
 
+def test_a_full_disk_is_told_in_the_systems_words_and_not_in_torchs(tmp_path, monkeypatch):
+    def full(*_):
+        try:
+            raise OSError(28, "No space left on device")
+        finally:
+            raise RuntimeError("unexpected pos 768 vs 662")  # as torch.save ends its archive
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(RunError, match=r"chosen.pt could not be written \(No space left on device\)"):
+        run_folder.keep_chosen(tmp_path, FusionNetwork(NETWORK))
+
+
+def test_what_a_killed_run_had_half_written_goes(cohort, tmp_path):
+    (tmp_path / ".checkpoint.pt.0.part").write_bytes(b"half")
+    train(cohort, tmp_path, NETWORK, ONCE)
+    assert not list(tmp_path.glob(".*"))
+
+
 @pytest.mark.parametrize("malignant", [True, False])
 def test_one_class_only_is_refused(cohort, tmp_path, malignant):
     cases = load_cohort(cohort, "train")
