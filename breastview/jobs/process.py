@@ -102,7 +102,7 @@ def _unpacked(answer: tuple[str, Any]) -> Any:
 def serve(pipe: Connection) -> None:
     """The process's own loop: answer calls until the parent's end of the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     while True:
         try:
             function, arguments = pipe.recv()
@@ -111,12 +111,16 @@ def serve(pipe: Connection) -> None:
         _send(pipe, _answer(function, arguments))
 
 
-def _end_with_parent() -> None:
-    """End this process when its parent does, whatever it is at."""
+def end_with_parent() -> None:
+    """Let this process end when its parent does, whatever it is at."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _answer(function: str, arguments: tuple[Any, ...]) -> tuple[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from breastview import phantom
 from breastview.fusion.preprocess import Image3
 from breastview.fusion.spec import InputSpec
+from breastview.jobs.process import end_with_parent
 from breastview.phantom.crops import SimulatedCase, training_case
 from breastview.phantom.patient import VIEWS_A_LESION
 from breastview.phantom.stills import SimulatedFrame
@@ -112,9 +114,9 @@ def simulate_cohort(
                 size = min(SHARD, count - number * SHARD)
                 if shard_size(path) < size:
                     seed = first_seeds[part] + number * SHARD
-                    jobs.append(pool.submit(make_shard, seed, size, spec, own, null_arm, path))
-        for job in jobs:
-            job.result()
+                    jobs.append((seed, size, spec, own, null_arm, path))
+        for _ in pool.map(make_shard, *zip(*jobs, strict=True)):  # after an error none is begun
+            pass
 
 
 def phantom_hash() -> str:
@@ -149,5 +151,12 @@ def begin(folder: Path, how: Mapping[str, object]) -> None:
 
 def be_modest() -> None:
     """Let a worker leave the machine usable, and keep its BLAS from fighting the other workers for cores."""
+    end_with_command()
     os.nice(5)
     threadpool_limits(1)
+
+
+def end_with_command() -> None:
+    """Let a worker end at once when the command is interrupted or killed: given anew, it has others."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_with_parent()

@@ -26,6 +26,7 @@ from breastview.fusion.spec import MODALITIES, NetworkSpec
 from breastview.whole import write_whole, written_whole
 from model_training import evaluate, splits
 from model_training.cohort.samples import DISPLACED_MM, Samples, manifest
+from model_training.cohort.simulated import end_with_command
 from model_training.predict import predict
 from model_training.recipe import Recipe, read_recipe, to_plain
 from model_training.run_folder import log_lines
@@ -232,7 +233,7 @@ def _make_together(
     jobs: int,
 ) -> None:
     """Make what is not kept yet, `jobs` cells at a time; after an error none is begun."""
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=end_with_command) as pool:
         making = {
             pool.submit(_make_alone, cohort, about, split, cell, _folder_of(cell, fold, folder), recipe): cell
             for fold, split in enumerate(splits)

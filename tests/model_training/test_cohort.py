@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -91,6 +95,25 @@ def test_a_killed_run_keeps_what_stands_and_makes_the_rest(cohort, taken_up):
     lost, again = (load_cohort(folder, "validation") for folder in (cohort, taken_up))
     assert np.array_equal(again.us, lost.us) and np.array_equal(again.mri, lost.mri)
     assert len(load_cohort(taken_up, "train").label) == 2
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_a_command_that_is_killed_or_interrupted(end):
+    script = """if __name__ == "__main__":
+        import os, time
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+        from model_training.cohort.simulated import end_with_command
+        with ProcessPoolExecutor(1, get_context("spawn"), initializer=end_with_command) as pool:
+            print(pool.submit(os.getpid).result(), flush=True)
+            list(pool.map(time.sleep, [300, 300, 300]))
+    """
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, start_new_session=True) as process:
+        assert process.stdout is not None and int(process.stdout.readline())
+        (os.kill if end == signal.SIGKILL else os.killpg)(process.pid, end)
+        process.communicate(timeout=60)  # until nobody is left who could write
+    assert process.returncode
 
 
 def test_a_short_shard_is_made_anew_when_more_is_asked_for(cohort, taken_up):
