@@ -24,8 +24,13 @@ def predict_together(
 ) -> dict[str, np.ndarray]:
     """`predict_mean`, of which each process of a team computes its share; every one gets the whole."""
     own = samples.take(np.arange(len(samples))[team.share(len(samples))])
-    shares = [one for one in team.gathered(predict_mean(networks, own, size_px, mri, whole)) if one]
-    return {name: np.concatenate([one[name] for one in shares]) for name in shares[0]}
+    shares = team.gathered(predict_mean(networks, own, size_px, mri, whole))
+    heads = dict.fromkeys(head for one in shares for head in one)  # of two views in some shares only
+
+    def told(share: dict[str, np.ndarray], head: str) -> np.ndarray:
+        return share[head] if head in share else np.full_like(share["fused"], np.nan)
+
+    return {head: np.concatenate([told(one, head) for one in shares]) for head in heads}
 
 
 def predict_mean(

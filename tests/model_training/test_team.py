@@ -17,10 +17,12 @@ from torch.distributed import run as launcher
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig
 
+from breastview.fusion.bundle import load_bundle
 from breastview.fusion.spec import NetworkSpec, read_spec, write_spec
 from model_training import run_folder
 from model_training.__main__ import app
-from model_training.predict import predict
+from model_training.cohort.samples import load_cohort
+from model_training.predict import predict, predict_mean, predict_together
 from model_training.recipe import read_recipe
 from model_training.splits import load_parts
 from model_training.team import Team
@@ -76,6 +78,23 @@ def test_shares_differ_by_one_at_most_and_leave_nothing_out():
     assert [list(range(8))[share] for share in shares] == [[0, 1], [2, 3, 4], [5, 6, 7]]
 
 
+def test_shares_of_which_some_have_a_second_view_are_put_together_as_one_process_has_them(
+    small_bundle, tmp_path, monkeypatch
+):
+    bundle = load_bundle(small_bundle, "cpu")
+    size_px = bundle.spec.input.size_px
+    mixed = load_cohort(write_cohort(tmp_path, 6, size_px, views=2), "test")
+    mixed.about.loc[:2, "views"] = 1  # of the first share
+    whole = predict_mean(bundle.networks, mixed, size_px, whole=True)
+    shares = []
+    monkeypatch.setattr(Team, "gathered", lambda _, own: shares.append(own) or shares)
+    for rank in (0, 1):
+        together = predict_together(bundle.networks, mixed, size_px, Team(rank, 2), whole=True)
+    assert "fused_two_views" in together and list(together) == list(whole)
+    for head, logits in whole.items():
+        assert together[head] == pytest.approx(logits, nan_ok=True, abs=1e-5)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="two processes would need two GPUs")
 def test_two_processes_one_of_them_killed_and_started_again_train_as_one_does(tmp_path, monkeypatch):
     cohort, two = write_cohort(tmp_path / "cohort", side_px=SIDE_PX), tmp_path / "two"
@@ -102,7 +121,8 @@ def test_two_processes_one_of_them_killed_and_started_again_train_as_one_does(tm
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="two processes would need two GPUs")
 def test_two_processes_measure_a_bundle_as_one_does(tmp_path, small_bundle, monkeypatch):
-    cohort, bundle = write_cohort(tmp_path / "cohort", 13), shutil.copytree(small_bundle, tmp_path / "bundle")
+    cohort = write_cohort(tmp_path / "cohort", 13, SIDE_PX)
+    bundle = shutil.copytree(small_bundle, tmp_path / "bundle")
     ones = dict.fromkeys(("us", "mri", "fused"), 1.0)
     write_spec(bundle, replace(read_spec(bundle), temperature=ones, operating_point=ones))
     file = tmp_path / "figures.json"
