@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -89,7 +89,11 @@ def _check_fits(held: NetworkSpec, network: NetworkSpec, holder: str) -> None:
     if len(network.modalities) == 1 and set(network.modalities) <= set(held.modalities):
         same = replace(same, modalities=network.modalities, shared=network.shared)
     if same != network:
-        raise StartError(f"{holder} holds {held}, to be trained is {network}")
+        own, other = asdict(network), asdict(same)
+        told = [
+            f"{name} is {value}, to be {own[name]}" for name, value in other.items() if value != own[name]
+        ]
+        raise StartError(f"{holder} holds another network ({', '.join(told)}): ask for the same")
 
 
 def _kept(kept: dict[str, torch.Tensor], name: str) -> torch.Tensor:

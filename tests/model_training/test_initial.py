@@ -98,7 +98,7 @@ def test_weights_that_cannot_be_had_are_an_error_and_never_random(tmp_path, netw
 
 
 def test_a_bundle_of_another_network_is_refused(small_bundle, tmp_path):
-    with pytest.raises(StartError, match=r"to be trained is .*gate"):
+    with pytest.raises(StartError, match=r"fusion is weighted, to be gate"):
         initial(NetworkSpec(trunk="cnn", fusion="gate"), start=small_bundle)
     with pytest.raises(StartError, match="not from both"):
         initial(NetworkSpec(trunk="cnn"), start=small_bundle, imagenet="download")
@@ -131,7 +131,7 @@ def test_a_trunk_for_us_without_mri_begins_as_that_of_us_and_falls_away_where_th
     assert torch.equal(again.trunks["us_only"][0].weight, net.trunks["us_only"][0].weight)
     alone, _ = initial(replace(held.network, modalities=("us",), shared=True), start=tmp_path / "own")
     assert list(alone.trunks) == ["us"] and torch.equal(alone.trunks["us"][1].weight, us["1.weight"])
-    with pytest.raises(StartError, match="own_us_only=True"):
+    with pytest.raises(StartError, match="own_us_only is True, to be False"):
         initial(held.network, start=tmp_path / "own")
 
 

@@ -107,7 +107,7 @@ def test_training_starts_from_its_trunks_and_says_so(cohort, pretrained, tmp_pat
 
 def test_another_network_or_a_run_with_labels_gives_no_start(pretrained, cohort, tmp_path):
     run, _ = pretrained
-    with pytest.raises(StartError, match=r"the run .* holds .*cnn.*to be trained is .*resnet50"):
+    with pytest.raises(StartError, match=r"the run .* network \(trunk is cnn, to be resnet50\)"):
         initial(replace(NETWORK, trunk="resnet50"), start=run)
     train(*load_parts(cohort), tmp_path, NETWORK, Recipe(stages=((SIDE_PX, 1),), threads=1))
     with pytest.raises(StartError, match="was trained with labels: export it"):
