@@ -47,6 +47,7 @@ def import_queue(file: Path, records: Path | None = None) -> Queue:
 
     Raises:
         ListError: the file is no CSV in UTF-8 with these columns.
+        RecordError: the records cannot be written; those of the folders before are.
     """
     store, problems = RecordStore(records), dict[int, str]()
     by_folder: dict[str, list[_Row]] = {}
@@ -55,23 +56,24 @@ def import_queue(file: Path, records: Path | None = None) -> Queue:
     written = []
     for folder, rows in by_folder.items():
         try:
-            written.append(_queue(file.parent / folder, rows, store))
+            record = _queued(file.parent / folder, rows, store)
         except (BreastViewError, FileExistsError) as error:
             problems |= {row.number: str(error) for row in rows}
+        else:
+            store.save(record)
+            written.append(record)
     lesions = sum(len(record.lesions) for record in written)
     told = tuple(f"row {number}: {problem}" for number, problem in sorted(problems.items()))
     return Queue(len(written), lesions, told)
 
 
-def _queue(folder: Path, rows: list[_Row], store: RecordStore) -> ReviewRecord:
+def _queued(folder: Path, rows: list[_Row], store: RecordStore) -> ReviewRecord:
     case = scan_folder(folder)
     if store.load(case.fingerprint) is not None:
         raise FileExistsError("This case has a record already, which was left as it is.")
     lesions = tuple(replace(row.lesion, lesion_id=f"L{n}") for n, row in enumerate(rows, 1))
     extra = {f"L{n}.{name}": word for n, row in enumerate(rows, 1) for name, word in row.told.items()}
-    record = replace(new_record(case), lesions=lesions, extra=extra)
-    store.save(record)
-    return record
+    return replace(new_record(case), lesions=lesions, extra=extra)
 
 
 def _read(file: Path, problems: dict[int, str]) -> list[_Row]:

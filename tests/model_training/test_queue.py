@@ -42,6 +42,14 @@ def test_a_folder_gets_a_record_with_side_clock_and_pathology(place):
     assert record.extra == {"L1.prior_biopsy": "no"}
 
 
+def test_records_that_cannot_be_written_end_the_import_with_a_sentence(place):
+    (place / "records").write_text("a file")
+    file = listed(place, "one,R,9,malignant")
+    result = CliRunner().invoke(app, ["cohort", "import", str(file), "--records", str(place / "records")])
+    assert result.exit_code == 1
+    assert result.output.startswith("The review cannot be saved.")
+
+
 def test_bad_rows_are_named_and_the_others_taken(place):
     file = listed(
         place,
