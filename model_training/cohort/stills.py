@@ -49,7 +49,7 @@ def read_stills(folder: Path) -> Iterator[LabelledStill]:
     """Read every picture that has a label and a mask that is not empty; several masks of one are its lesion.
 
     Raises:
-        FileNotFoundError: there is no folder of a class, or a picture lacks its mask.
+        FileNotFoundError: there is no folder of a class, or a picture lacks its mask, or a mask its picture.
         CohortError: there is no such picture, a file is none or has another size than its picture, or `INDEX`
             lacks a column.
     """
@@ -78,14 +78,17 @@ def _with_masks(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
     for path in pictures:
         if path.stem not in masks:
             raise FileNotFoundError(f"{_told(path)} has no mask {path.stem}_mask.png beside it")
-        yield path, masks[path.stem]
+        yield path, masks.pop(path.stem)
+    if masks:
+        raise FileNotFoundError(f"{_told(next(iter(masks.values()))[0])} has no picture (.png) beside it")
 
 
 def _union(masks: Sequence[Path], shape: tuple[int, ...]) -> np.ndarray:
     """Where one of the masks says lesion, bool of that shape; raises CohortError where one has another."""
     union = np.zeros(shape, bool)
     for path in masks:
-        mask = _grey(path) > 127
+        grey = _grey(path)
+        mask = grey > grey.max() / 2  # also where 1, or a colour, says lesion
         if mask.shape != shape:
             sizes = [" x ".join(map(str, one[::-1])) for one in (mask.shape, shape)]
             raise CohortError(f"the mask {_told(path)} has {sizes[0]} px, its picture {sizes[1]} px")
@@ -219,6 +222,10 @@ def _groups(folder: Path) -> dict[str, str]:
 def _grey(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
+            if image.mode[0] in "IF":  # more than 8 bits: as the window shows them
+                from breastview.imaging.pictures import load_picture  # DICOM, which training does without
+
+                return np.asarray(load_picture(path)[0])
             return np.asarray(image.convert("L"))
     except (OSError, SyntaxError, ValueError) as error:
         raise CohortError(f"{_told(path)} is no picture that can be read") from error

@@ -11,6 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from breastview.fusion.spec import InputSpec
+from breastview.imaging.pictures import load_picture
 from model_training.__main__ import app
 from model_training.cohort.samples import CohortError, joined, load_cohort
 from model_training.cohort.stills import about, painted_over, read_stills, stills_cohort
@@ -64,6 +65,30 @@ def test_a_shard_of_stills_has_no_mri_and_says_where_it_comes_from(folder, tmp_p
     assert set(samples.about["source"]) == {"stills"}
     dark = samples.us[:, :, 0, 12, 12] * SMALL.us_std + SMALL.us_mean
     assert dark == pytest.approx(20 / 255, abs=0.02)
+
+
+def test_masks_of_ones_and_of_a_colour_are_masks(folder):
+    before = [still.mask.sum() for still in read_stills(folder)]
+    for number, colour in enumerate(((1, 1, 1), (255, 0, 0))):
+        path = folder / "benign" / f"benign ({number})_mask.png"
+        mask = np.asarray(Image.open(path)) > 0
+        Image.fromarray(mask[..., None] * np.array(colour, np.uint8)).save(path)
+    assert [still.mask.sum() for still in read_stills(folder)] == before
+
+
+def test_a_picture_of_16_bits_is_read_as_the_window_shows_it(folder):
+    path = folder / "benign" / "benign (0).png"
+    ramp = np.linspace(0, 4095, 90 * 120).reshape(90, 120).astype(np.uint16)
+    Image.fromarray(ramp).save(path)
+    still = next(read_stills(folder))
+    assert np.array_equal(still.grey, load_picture(path)[0])
+    assert still.grey[45, 60] == pytest.approx(128, abs=1)
+
+
+def test_a_mask_without_its_picture_is_named(folder):
+    (folder / "benign" / "benign (1).png").rename(folder / "benign" / "benign (1).jpg")
+    with pytest.raises(FileNotFoundError, match=r"benign \(1\)_mask.png has no picture \(.png\) beside it"):
+        list(read_stills(folder))
 
 
 def test_a_fixed_magnification_hides_how_large_the_lesion_is(folder, tmp_path):
