@@ -246,6 +246,10 @@ def evaluate(
         raise typer.BadParameter("give one of --simulate, --records, --stills and --cohort")
     if records is not None and patients is None:
         raise typer.BadParameter("--records needs --patients, the folders with the images")
+    hidden = fixed_magnification or without_marks
+    _check_used("--keep", keep is not None, "--simulate", simulate > 0)
+    _check_used("--fold", bool(fold), "--cohort", cohort_folder is not None)
+    _check_used("--fixed-magnification and --without-marks", hidden, "--stills", stills is not None)
     with joined(training_device()) as team, TemporaryDirectory() as scratch:
         if team.size > 1 and cohort_folder is None:
             raise typer.BadParameter("several processes measure a --cohort; make it first")
@@ -301,6 +305,12 @@ def tables(
     own = read_recipe(recipe) if recipe else None
     study = run_study(cohort_folder, folder, PRESETS[preset], own, jobs=jobs, repeats=repeats)
     write_study(study, folder)
+
+
+def _check_used(option: str, given: bool, other: str, there: bool) -> None:
+    """Raises BadParameter where an option is given of which nothing would come."""
+    if given and not there:
+        raise typer.BadParameter(f"{option} is for {other} only")
 
 
 def _network(trunk: str, modalities: str, separate: bool, fusion: str = "weighted") -> NetworkSpec:

@@ -55,7 +55,14 @@ def measured_simulated(bundle: Bundle, count: int, seed: int, folder: Path, work
 
 
 def measured_cohort(bundle: Bundle, samples: Samples, team: Team) -> Found:
-    """`measure_all` on the test part of a cohort that stands, shared out in a team."""
+    """`measure_all` on the test part of a cohort that stands, shared out in a team; raises CohortError too
+    where its pictures are smaller than those that the bundle sees."""
+    cut_px, size_px = samples.us.shape[-1], bundle.spec.input.size_px
+    if cut_px < size_px:
+        raise CohortError(
+            f"the cohort holds pictures of {cut_px} px, the bundle sees {size_px} px: make it with "
+            f"--size {size_px}"
+        )
     return {"on": "a cohort's test part", **measure_all(bundle, samples, team)}
 
 

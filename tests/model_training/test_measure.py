@@ -8,14 +8,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import typer
 
 from breastview.fusion.bundle import load_bundle
 from breastview.fusion.network import Agreement, FusionNetwork
 from breastview.fusion.spec import Scope
 from model_training import evaluate, measure
+from model_training.__main__ import app
 from model_training.cohort.samples import BEST, load_cohort
 from model_training.cohort.simulated import CohortError
 from model_training.predict import predict
+from model_training.team import Team
 from tests.model_training.cohorts import write_cohort
 
 
@@ -48,6 +51,25 @@ def test_pairs_are_measured_by_the_bundles_answers_with_n_interval_and_what_ther
     assert found["null_gain"]["value"] == pytest.approx(gain)
     called = evaluate.calibrated(logits["fused"], 2.0) >= 0.5
     assert found["accuracy"]["value"] == pytest.approx((called == samples.label).mean())
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (["--keep", "K"], "--keep is for --simulate only"),
+        (["--fold", "1/5"], "--fold is for --cohort only"),
+    ],
+)
+def test_an_option_of_which_nothing_would_come_is_refused(option, told):
+    words = ["evaluate", "--bundle", "B", "--stills", "S", *option]
+    with pytest.raises(typer.BadParameter, match=told):
+        app(words, standalone_mode=False)
+
+
+def test_a_cohort_of_smaller_pictures_than_the_bundle_sees_is_refused(bundle, samples):
+    small = replace(samples, us=samples.us[..., 1:, 1:])
+    with pytest.raises(CohortError, match=r"pictures of \d+ px, the bundle sees (\d+) px: .* --size \1"):
+        measure.measured_cohort(bundle, small, Team())
 
 
 def test_lesions_without_mri_are_measured_apart_where_ultrasound_alone_has_a_scope(bundle, samples):
