@@ -152,7 +152,8 @@ def begin(folder: Path, how: Mapping[str, object]) -> None:
 def be_modest() -> None:
     """Let a worker leave the machine usable, and keep its BLAS from fighting the other workers for cores."""
     end_with_command()
-    os.nice(5)
+    if hasattr(os, "nice"):  # Windows has none
+        os.nice(5)
     threadpool_limits(1)
 
 
