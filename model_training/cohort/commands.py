@@ -77,6 +77,8 @@ def import_(
     typer.echo(f"{queue.records} records with {queue.lesions} lesions wait to be marked")
     for problem in queue.problems:
         typer.echo(f"! {problem}")
+    if not queue.records:
+        raise typer.Exit(1)
 
 
 @cohort_commands.command()

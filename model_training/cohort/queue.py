@@ -90,7 +90,8 @@ def _read(file: Path, problems: dict[int, str]) -> list[_Row]:
         raise ListError(f"The list has a column '{strange[0]}', which is none of {', '.join(TOLD)}.")
     table.fieldnames = names
     rows = []
-    for number, cells in enumerate(table, 2):  # as a spreadsheet counts: the names are row 1
+    for cells in table:
+        number = table.line_num  # as a spreadsheet counts, blank rows too: the names are row 1
         try:
             rows.append(_row(number, {name: (cells[name] or "").strip() for name in names}))
         except ValueError as error:

@@ -75,6 +75,13 @@ def test_bad_rows_are_named_and_the_others_taken(place):
     )
 
 
+def test_an_import_of_which_nothing_came_fails_and_counts_blank_rows(place):
+    file = listed(place, "", "one,X,3,benign")
+    result = CliRunner().invoke(app, ["cohort", "import", str(file), "--records", str(place / "records")])
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1] == "! row 3: side is R or L"
+
+
 def test_what_is_told_is_kept_as_it_is_judged_and_what_cannot_be_is_named(place):
     names = "folder,side,clock,pathology,pregnant,density,mri_artefact_grade,benign_by,follow_up_months"
     file = listed(
