@@ -162,5 +162,5 @@ def test_weights_to_start_from_that_do_not_fit_are_told_before_anything_is_train
 ):
     command = ["crossvalidate", str(stills), str(tmp_path), "--start", str(small_bundle)]
     result = CliRunner().invoke(app, command)
-    assert result.exit_code == 1 and "to be trained is" in result.output
+    assert result.exit_code == 1 and "trunk is cnn, to be resnet101" in result.output
     assert not (tmp_path / "without-1-2").exists()
