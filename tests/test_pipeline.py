@@ -27,6 +27,7 @@ from breastview.records.values import Lesion, MriMark, Side, UsMark, new_record
 from tests.imaging.dicom_files import ROOT, dce_series, mr_series, save_all, us_still
 
 IDENTITY = ("SIMULATED-0003", "0003^", "SIMULATED 0003", "模拟患者", "1988", "2026-03", "20260302")
+OTHER_SIDE = ["concordance.sides_differ", "concordance.us_of_other_side"]
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -148,10 +149,13 @@ def test_out_of_scope_there_is_a_sentence_and_no_heatmap(simulated_patient, smal
     result = review_folder(simulated_patient.folder, tmp_path, record, small_bundle, "cpu")
     told = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
     assert told["eligible"] is False
-    assert [reason["code"] for reason in told["reasons"]] == ["concordance.sides_differ"]
+    assert [reason["code"] for reason in told["reasons"]] == OTHER_SIDE
     true, confirmed = (r.lesions[0].side for r in (read(simulated_patient.record_file), record))
     sentence = f"The sides disagree: {confirmed} confirmed, {true} in the MRI."
-    assert told["sentences"] == [sentence]
+    assert told["sentences"] == [
+        sentence,
+        f"The ultrasound image says {true}, and {confirmed} is confirmed.",
+    ]
     assert result.lesions[0].probability is None and told["files"] == ["report.pdf"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.pdf", "result.json"]
     text = report_text(tmp_path)
@@ -165,7 +169,7 @@ def test_an_override_computes_and_says_so_everywhere(simulated_patient, small_bu
     )
     (lesion,) = result.lesions
     assert not result.eligible and lesion.research_override and 0 < lesion.probability < 1
-    assert [reason.code for reason in lesion.reasons] == ["concordance.sides_differ"]
+    assert [reason.code for reason in lesion.reasons] == OTHER_SIDE
     assert (tmp_path / "us_heatmap.png").exists() and (tmp_path / "mri_heatmap.png").exists()
     assert "RESEARCH OVERRIDE: outside the model's scope." in report_text(tmp_path)
 

@@ -9,7 +9,7 @@ from breastview.fusion.spec import CHANNELS, ModelSpec, Scope
 from breastview.imaging.case import ScannedCase
 from breastview.imaging.dynamic import of_one_exam
 from breastview.messages import Message, message
-from breastview.records.concordance import objections_to_fusing, us_size_mm
+from breastview.records.concordance import objections_to_fusing, objections_to_views, us_size_mm
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.plane import UsPlane
 
@@ -31,6 +31,7 @@ def check_scope(
         *_about_case(spec.scope, case),
         *_about_lesion(spec.scope, record, lesion, plane),
         *objections_to_fusing(record, lesion, plane, mri_side, registered),
+        *objections_to_views(case, lesion),
     ]
     if spec.scope.sizes_mm is not None and plane is None and not registered:
         low, high = spec.scope.sizes_mm
@@ -62,7 +63,7 @@ def _is_for_us_alone(
     """Whether US alone was validated on such lesions: nothing of MRI is asked, nor a registration."""
     if scope is None or given is None or given.us is None or given.us_beside:
         return False
-    if _is_covered(case, lesion, given):
+    if _is_covered(case, lesion, given) or objections_to_views(case, lesion):
         return False
     if case.simulated and "simulated" not in scope.sources:
         return False

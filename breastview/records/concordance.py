@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
+from breastview.imaging.case import ScannedCase
 from breastview.messages import Message, message
 from breastview.records.values import Lesion, ReviewRecord, UsMark
 from breastview.registration.outline import Outline
@@ -117,6 +119,22 @@ def objections_to_fusing(
     return tuple(objections)
 
 
+def objections_to_views(case: ScannedCase, lesion: Lesion) -> tuple[Message, ...]:
+    """Why a lesion's US images cannot be of it, as their headers tell: another side than is confirmed, or
+    views of two breasts or two days. What a header leaves out tells nothing."""
+    known = {frames.key: frames for frames in case.frames}
+    views = [known[mark.frames_key] for mark in lesion.views if mark.frames_key in known]
+    sides = {view.laterality for view in views if view.laterality}
+    objections = []
+    if len(sides) > 1:
+        objections.append(message("concordance.views_of_two_breasts"))
+    elif sides and lesion.side is not None and lesion.side not in sides:
+        objections.append(message("concordance.us_of_other_side", side=str(lesion.side), us=sides.pop()))
+    if len({view.exam_date for view in views if view.exam_date}) > 1:
+        objections.append(message("concordance.views_of_two_days"))
+    return tuple(objections)
+
+
 def _missing_registration(record: ReviewRecord, mark: UsMark, plane: UsPlane | None) -> list[Message]:
     if plane is None:
         return [message("concordance.no_scale")]
@@ -138,11 +156,13 @@ def same_lesion(
     plane: UsPlane | None,
     mri_side: str | None,
     reported: Region | None = None,
+    of_views: Sequence[Message] = (),
 ) -> Concordance | None:
     """Compare side, place and size of a lesion's two marks; None while one of them is missing.
 
     A side that differs, or a registration that puts the marks far apart, makes them no correlates; a place
-    that the correspondences or the report's words (`reported`) hardly allow, or another size, is doubtful.
+    that the correspondences or the report's words (`reported`) hardly allow, another size, or what headers
+    say against its US views (`of_views`) is doubtful.
     Marks match where the side is confirmed and words or correspondences bear the place out: a plane that was
     put onto the MRI mark, or laid there by hand, says nothing of whether that is the lesion.
     """
@@ -152,7 +172,7 @@ def same_lesion(
     against = [] if plane is None else _far_apart(record, lesion, plane)
     if lesion.side is not None and mri_side is not None and lesion.side != mri_side:
         against.append(message("concordance.sides_differ", us=str(lesion.side), mri=mri_side))
-    doubts = []
+    doubts = [*of_views]
     if reported is not None and not reported.allows(place):
         doubts.append(message("concordance.report_elsewhere", mm=round(reported.away_mm(place))))
     if plane is not None:

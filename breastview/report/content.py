@@ -11,7 +11,7 @@ from breastview.fusion.spec import ModelSpec
 from breastview.imaging.case import Patient, Role, ScannedCase
 from breastview.imaging.dynamic import of_one_exam
 from breastview.messages import Message, message
-from breastview.records.concordance import box_size_mm, mark_distance_mm
+from breastview.records.concordance import box_size_mm, mark_distance_mm, objections_to_views
 from breastview.records.expected import lesion_grade
 from breastview.records.values import Lesion, ReviewRecord, UsMark
 from breastview.registration.agreement import correspondence_residuals_mm, rms_mm
@@ -52,7 +52,7 @@ class RegistrationContent:
 @dataclass(frozen=True, eq=False)
 class LesionContent:
     """One lesion with everything that is printed about it. `size_mm` is (width, depth) on US, and
-    `second_size_mm` in the second view."""
+    `second_size_mm` in the second view; `of_views` is what headers say against its US images."""
 
     lesion: Lesion
     mri_side: str | None
@@ -61,6 +61,7 @@ class LesionContent:
     reading: Reading | None
     images: tuple[KeyImage, ...]
     second_size_mm: tuple[float, float] | None = None
+    of_views: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +106,7 @@ def build_content(
             second_size_mm=_size(lesion.second_us, planes or {}),
             registration=_registration(record, lesion, planes or {}, body),
             reading=readings.get(lesion.lesion_id),
+            of_views=objections_to_views(case, lesion),
             images=tuple(image for image in images if image.lesion_id == lesion.lesion_id),
         )
         for lesion in record.lesions

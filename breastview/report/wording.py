@@ -96,6 +96,7 @@ class Wording:
         ]
         if item.mri_side and lesion.side and item.mri_side != lesion.side:
             facts.append(("⚠", text("The MRI mark lies on the other side.")))
+        facts += [("⚠", self._say(each)) for each in item.of_views]
         return [(label, value) for label, value in facts if value]
 
     def _us_size(self, item: LesionContent) -> str:

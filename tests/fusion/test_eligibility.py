@@ -220,6 +220,42 @@ def test_a_frame_whose_header_tells_of_colour_flow_is_not_read(key):
     assert against == ([message("scope.us_covered")] if key == "frames" else [])
 
 
+@pytest.mark.parametrize(
+    ("told", "other", "codes"),
+    [
+        (("R", 5), ("R", 5), []),
+        (("", None), ("R", 5), []),
+        (("L", 5), None, ["us_of_other_side"]),
+        (("L", 5), ("", 5), ["us_of_other_side"]),
+        (("R", 5), ("L", 5), ["views_of_two_breasts"]),
+        (("R", 5), ("R", 6), ["views_of_two_days"]),
+    ],
+)
+def test_a_lesion_is_not_read_where_its_us_images_say_another_side_or_day(told, other, codes):
+    views = {"frames": told, "another": other} if other else {"frames": told}
+    stills = tuple(
+        ScannedFrames(
+            key,
+            "",
+            "",
+            "",
+            stack().role,
+            (),
+            120,
+            160,
+            None,
+            laterality=side,
+            exam_date=day and datetime.date(2026, 3, day),
+        )
+        for key, (side, day) in views.items()
+    )
+    marked = replace(lesion(), second_us=replace(lesion().us, frames_key="another") if other else None)
+    against = reasons(marked=marked, found=replace(case(), frames=stills))
+    assert [reason.code for reason in against] == [f"concordance.{code}" for code in codes]
+    alone = us_alone(marked=replace(marked, mri=None), found=replace(case(), volumes=(), frames=stills))
+    assert alone is not bool(codes)
+
+
 def test_a_picture_with_colour_over_the_lesion_is_not_read_whatever_its_header_says():
     colour = np.repeat(stack().frames[..., None], 3, axis=3)
     colour[0, 45:60, 70:90] = 250, 60, 10

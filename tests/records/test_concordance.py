@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from breastview.messages import message
 from breastview.records.concordance import (
     Verdict,
     mark_distance_mm,
@@ -121,6 +122,12 @@ def test_marks_that_agree_in_side_place_and_size_are_one_lesion():
     sized = replace(AGREES, mri=MriMark(MRI, (54.0, -85.0, 20.0), (5.0, 6.0, 5.0)))
     known = replace(POSE, method=Method.TRUTH)
     assert verdict(AGREES, known) == verdict(sized, known) == (Verdict.MATCH, [])
+
+
+def test_marks_are_doubtful_where_headers_speak_against_the_views():
+    known, told = replace(POSE, method=Method.TRUTH), message("concordance.views_of_two_days")
+    found = same_lesion(reviewed(AGREES, known), AGREES, PLANE, "L", of_views=[told])
+    assert (found.verdict, found.reasons) == (Verdict.DOUBTFUL, (told,))
 
 
 def test_it_is_open_while_neither_words_nor_correspondences_tell_the_place():

@@ -78,6 +78,7 @@ def content(lesion: Lesion = LESION, images=WITH_HEAT, **changes) -> ReportConte
         "size_mm": (14.2, 9.6),
         "registration": REGISTRATION,
         "reading": READING,
+        "of_views": (),
     }
     about.update({key: changes.pop(key) for key in tuple(changes) if key in about})
     whole = {

@@ -237,6 +237,11 @@ def test_a_mark_on_the_other_side_and_notes_are_told():
     assert "– 4 files with problems" in text
 
 
+def test_what_headers_say_against_the_us_images_is_told():
+    (text,) = pages(content(TWO_VIEWS, PLAIN, of_views=(message("concordance.views_of_two_days"),)))
+    assert "⚠ The two ultrasound views are of different days." in text
+
+
 def test_the_chinese_page_is_chinese():
     (text,) = pages(content(simulated=True), CHINESE)
     for expected in (

@@ -184,3 +184,23 @@ def test_the_answer_says_in_how_many_views_the_lesion_was_read(session, boxed, v
     session.dispatch(RemoveSecondView("L1"))
     answer(session, 1)
     assert not told.isVisible(), "there was no other"
+
+
+def test_views_of_two_breasts_and_a_side_that_the_image_denies_are_told(application, open_exam, tmp_path):
+    stills = [us_still(number, ImageLaterality=side) for number, side in ((1, "R"), (2, "L"))]
+    save_all(tmp_path, stills, dce_series(phases=2, count=4))
+    session, view = open_exam(application, tmp_path), application.window.view
+    panel = application.window.rail.panels["mark"]
+    press(view, "Ctrl+1")
+    for number, frames in enumerate(session.case.frames):
+        session.show_us(frames.key)
+        press(view, "B")
+        drag(view.us.canvas, BOX[:2], BOX[2:])
+        if number == 0:
+            push(panel.left)
+            assert "⚠ " + say("concordance.us_of_other_side", us="R", side="L") in texts(panel)
+            push(panel.right)
+            assert not panel.side_told.isVisible()
+    assert "⚠ " + say("concordance.views_of_two_breasts") in texts(panel)
+    push(panel.remove_second)
+    assert not panel.side_told.isVisible()

@@ -11,7 +11,13 @@ from PySide6.QtWidgets import QButtonGroup, QPushButton
 from breastview.imaging.geometry import lps_text
 from breastview.language import Language
 from breastview.messages import message
-from breastview.records.concordance import Concordance, Verdict, box_size_mm, same_lesion
+from breastview.records.concordance import (
+    Concordance,
+    Verdict,
+    box_size_mm,
+    objections_to_views,
+    same_lesion,
+)
 from breastview.records.expected import mri_side, told_place
 from breastview.records.values import Lesion, Side, UsMark
 from breastview.review.actions import (
@@ -36,7 +42,13 @@ from breastview.ui.session import Session
 AGAINST = {Verdict.DOUBTFUL, Verdict.NO_CORRELATE}
 SIGNS = {Verdict.MATCH: "✓ ", Verdict.OPEN: "◐ ", Verdict.DOUBTFUL: "⚠ ", Verdict.NO_CORRELATE: "⚠ "}
 MM = " mm"
-OF_SIDE = {"concordance.side_unconfirmed", "concordance.sides_differ"}  # told beside the side's buttons
+OF_SIDE = {  # told beside the side's buttons
+    "concordance.side_unconfirmed",
+    "concordance.sides_differ",
+    "concordance.us_of_other_side",
+    "concordance.views_of_two_breasts",
+    "concordance.views_of_two_days",
+}
 
 
 class MarkPanel(Panel):
@@ -185,7 +197,8 @@ class MarkPresenter(QObject):
         session = self._session
         plane = session.plane_of(lesion.us.frames_key) if lesion.us else None
         side, place = mri_side(lesion, session.body), told_place(lesion, session.body)
-        return same_lesion(session.state.record, lesion, plane, side, place)
+        of_views = objections_to_views(session.state.case, lesion)
+        return same_lesion(session.state.record, lesion, plane, side, place, of_views)
 
     def _show_views(self, lesion: Lesion | None) -> None:
         """Where the lesion is marked on US, what to do with a second view, or how to come by one."""
@@ -234,6 +247,9 @@ class MarkPresenter(QObject):
             told = "⚠ " + text("{side} by the MRI midline: confirm.").format(side=names[computed])
         elif lesion and computed and lesion.side != computed:
             told = "⚠ " + text("The MRI mark lies on the other side: {side}.").format(side=names[computed])
+        if lesion:
+            of_views = objections_to_views(self._session.state.case, lesion)
+            told = "\n".join(filter(None, [told, *("⚠ " + self._language.say(each) for each in of_views)]))
         panel.side_told.setText(told)
         panel.side_told.setVisible(bool(told))
 
