@@ -62,6 +62,7 @@ TEXTS: dict[str, str] = {
     "case.other_patient": "{count} images of another patient were set aside.",
     "case.other_patient.one": "{count} image of another patient was set aside.",
     "case.several_exams": "There are MRIs of several exams: subtraction and model take the latest.",
+    "case.several_us_days": "There is ultrasound of several days: the latest is shown first.",
     "case.strangers": "{count} other files are no images and were left alone.",
     "case.strangers.one": "{count} other file is no image and was left alone.",
     "doing.scan": "Reading headers {done} / {count}",

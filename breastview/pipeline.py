@@ -227,10 +227,12 @@ def report_content(
     readings = {key: reading for key, reading in readings.items() if reading.is_from(spec)}
     sides = {lesion.lesion_id: mri_side(lesion, loaded.body) for lesion in record.lesions}
     planes = loaded.planes(record)
+    latest = {frames.key for frames in loaded.case.latest_frames}
+    stacks = dict(sorted(loaded.stacks.items(), key=lambda item: item[0] not in latest))
     return build_content(
         loaded.case,
         record,
-        key_images(record, loaded.stacks, planes, loaded.volumes, readings),
+        key_images(record, stacks, planes, loaded.volumes, readings),
         readings,
         spec,
         sides,

@@ -24,7 +24,7 @@ from breastview.loaded import load_case
 from breastview.pipeline import images_registered, read_lesions, report_content, review_folder
 from breastview.records.store import read
 from breastview.records.values import Lesion, MriMark, Side, UsMark, new_record
-from tests.imaging.dicom_files import ROOT, dce_series, mr_series, save_all, us_still
+from tests.imaging.dicom_files import ROOT, dce_series, mr_series, save_all, us_pixels, us_still
 
 IDENTITY = ("SIMULATED-0003", "0003^", "SIMULATED 0003", "模拟患者", "1988", "2026-03", "20260302")
 OTHER_SIDE = ["concordance.sides_differ", "concordance.us_of_other_side"]
@@ -405,6 +405,14 @@ def test_the_exam_before_is_not_looked_at(tmp_path):
     save_all(tmp_path, mr_series(5, series=1, **before), mr_series(3, series=2, **localizer, **now))
     loaded = load_case(scan_folder(tmp_path))
     assert [str(loaded.case.volume(key).exam_date) for key in loaded.volumes] == ["2026-03-05"]
+
+
+def test_the_overview_is_of_the_latest_ultrasound(tmp_path):
+    dark = us_still(1, StudyDate="20250305", pixels=us_pixels() // 4)
+    save_all(tmp_path, dark, us_still(2, StudyDate="20260301"))
+    loaded = load_case(scan_folder(tmp_path))
+    (picture,) = report_content(loaded, new_record(loaded.case), {}, None).overview
+    assert picture.picture.max() > 150
 
 
 def test_what_is_loaded_already_is_not_loaded_again(simulated_patient):

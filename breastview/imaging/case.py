@@ -190,6 +190,12 @@ class ScannedCase:
         """Return the US image called `key`; raises `KeyError`."""
         return {frames.key: frames for frames in self.frames}[key]
 
+    @property
+    def latest_frames(self) -> tuple[ScannedFrames, ...]:
+        """The US images of the latest day, and those whose day is unknown."""
+        latest = max((frames.exam_date for frames in self.frames if frames.exam_date), default=None)
+        return tuple(frames for frames in self.frames if frames.exam_date in (None, latest))
+
     def with_override(
         self, key: str, role: Role, b_value: float | None = None, phase: int | None = None
     ) -> ScannedCase:

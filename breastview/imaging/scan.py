@@ -211,6 +211,8 @@ def _assemble(found: _Found) -> ScannedCase:
     frames = _frames(images, found.frames)
     if len(of_one_exam(volumes)) < len(volumes):
         notes.append(message("case.several_exams"))
+    if len({item.exam_date for item in frames if item.exam_date}) > 1:
+        notes.append(message("case.several_us_days"))
     if found.strangers:
         notes.append(message("case.strangers", count=found.strangers))
     return ScannedCase(

@@ -66,10 +66,10 @@ class LesionContent:
 
 @dataclass(frozen=True, eq=False)
 class ReportContent:
-    """A whole report."""
+    """A whole report. `us_dates` are the days of the US images that show its lesions, or of the latest."""
 
     patient: Patient
-    us_date: datetime.date | None
+    us_dates: tuple[datetime.date, ...]
     mri_date: datetime.date | None
     has_us: bool
     has_mri: bool
@@ -113,7 +113,7 @@ def build_content(
     )
     return ReportContent(
         patient=case.patient,
-        us_date=next((f.exam_date for f in case.frames if f.exam_date), None),
+        us_dates=_us_dates(case, record),
         mri_date=next((v.exam_date for v in of_one_exam(case.volumes) if v.exam_date), None),
         has_us=bool(case.frames),
         has_mri=bool(case.volumes),
@@ -125,6 +125,12 @@ def build_content(
         spec=spec,
         printed=printed or datetime.datetime.now(),
     )
+
+
+def _us_dates(case: ScannedCase, record: ReviewRecord) -> tuple[datetime.date, ...]:
+    marked = {mark.frames_key for lesion in record.lesions for mark in lesion.views}
+    shown = [frames for frames in case.frames if frames.key in marked] or case.latest_frames
+    return tuple(sorted({frames.exam_date for frames in shown if frames.exam_date}))
 
 
 def _notes(case: ScannedCase, problems: Sequence[Message]) -> tuple[Note, ...]:

@@ -53,7 +53,8 @@ class Wording:
         if patient.age_y is not None:
             born += f" ({patient.age_y} {text('y')})"
         sexes = {"F": text("female"), "M": text("male")}
-        us, mri = self._date(content.has_us, content.us_date), self._date(content.has_mri, content.mri_date)
+        us = self._date(content.has_us, ", ".join(map(str, content.us_dates)))
+        mri = self._date(content.has_mri, content.mri_date)
         return [
             [text("Name"), self.name(), text("Patient ID"), patient.patient_id or unknown],
             [text("Born"), born, text("Sex"), sexes.get(patient.sex, patient.sex) or unknown],

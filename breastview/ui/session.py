@@ -188,8 +188,8 @@ class Session(QObject):
         return record
 
     def _first_us(self) -> tuple[str | None, int]:
-        """The image and frame of the lesion's first view, or else the first image."""
-        lesion, frames = self.lesion, self.state.case.frames
+        """The image and frame of the lesion's first view, or else the first image of the latest day."""
+        lesion, frames = self.lesion, self.state.case.latest_frames
         if lesion and lesion.us:
             return lesion.us.frames_key, lesion.us.frame
         return (frames[0].key, 0) if frames else (None, 0)
@@ -345,6 +345,12 @@ class Session(QObject):
             return None
         hung = self.state.case.volume(self.mri_key)
         return None if hung in of_one_exam(self.state.case.volumes) else hung
+
+    @property
+    def earlier_us(self) -> ScannedFrames | None:
+        """The hung US image where there is ultrasound of a later day."""
+        hung = next((f for f in self.case.frames if f.key == self.us_key), None) if self.case else None
+        return None if hung is None or hung in self.state.case.latest_frames else hung
 
     @property
     def plane(self) -> UsPlane | None:

@@ -129,7 +129,10 @@ def test_images_stand_in_the_order_in_which_they_were_taken(tmp_path):
         save_all(tmp_path / str(name), us_still(name, SeriesNumber=series, InstanceNumber=instance))
     earlier = us_still(4, SeriesNumber=5, InstanceNumber=1, StudyDate="20200101")
     save_all(tmp_path / "4", earlier)
-    assert [frames.key[-1] for frames in scan_folder(tmp_path).frames] == ["4", "3", "2", "1"]
+    case = scan_folder(tmp_path)
+    assert [frames.key[-1] for frames in case.frames] == ["4", "3", "2", "1"]
+    assert [frames.key[-1] for frames in case.latest_frames] == ["3", "2", "1"]
+    assert [note.code for note in case.notes] == ["case.several_us_days"]
 
 
 def test_a_region_that_overruns_the_cropped_picture(tmp_path):

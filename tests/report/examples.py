@@ -83,7 +83,7 @@ def content(lesion: Lesion = LESION, images=WITH_HEAT, **changes) -> ReportConte
     about.update({key: changes.pop(key) for key in tuple(changes) if key in about})
     whole = {
         "patient": PATIENT,
-        "us_date": datetime.date(2026, 3, 2),
+        "us_dates": (datetime.date(2026, 3, 2),),
         "mri_date": datetime.date(2026, 3, 5),
         "has_us": True,
         "has_mri": True,

@@ -121,8 +121,18 @@ def test_an_unregistered_lesion_has_no_registration():
 def test_dates_are_those_of_the_images():
     us, mri = datetime.date(2026, 3, 2), datetime.date(2026, 3, 5)
     content = content_of(of=case([frames(date=us)], [volume(Role.DCE), volume(Role.T1WI, date=mri)]))
-    assert (content.us_date, content.mri_date) == (us, mri)
+    assert (content.us_dates, content.mri_date) == ((us,), mri)
     assert content.has_us and content.has_mri and not content.simulated
+
+
+def test_the_ultrasound_is_that_which_shows_the_lesions_or_the_latest():
+    days = [datetime.date(2025, 3, 2), datetime.date(2026, 3, 2)]
+    early, late = frames(date=days[0]), replace(frames(date=days[1]), key="late")
+    of = case([early, late, replace(frames(), key="undated")])
+    across = replace(LESION, second_us=replace(LESION.us, frames_key="late"))
+    assert content_of(of=of).us_dates == (days[0],)
+    assert content_of([across], of=of).us_dates == tuple(days)
+    assert content_of((), of=of).us_dates == (days[1],)
 
 
 def test_notes_come_once_with_their_image_and_leave_unread_volumes_out():

@@ -149,7 +149,7 @@ def test_what_is_missing_is_said():
             reading=None,
             patient=Patient(),
             has_us=False,
-            us_date=None,
+            us_dates=(),
             mri_date=None,
             spec=None,
         )

@@ -23,7 +23,7 @@ from breastview.review.actions import AddLesion, MarkMri, MarkUs, OverrideRole
 from breastview.review.registering import SetRegistration
 from tests.imaging.dicom_files import dce_series, mr_series, region, save_all, us_pixels, us_still
 from tests.ui.conftest import WAIT_MS, say
-from tests.ui.hands import LEFT, click, drop, press, push, texts
+from tests.ui.hands import LEFT, click, drop, press, push, texts, wheel
 
 
 @pytest.fixture
@@ -209,6 +209,24 @@ def test_the_exam_before_has_a_place_of_its_own(application, open_exam, tmp_path
     assert names[:5] == ["MRI", "DCE 2 − 1", "DCE 1/2", "DCE 2/2", "MRI 2025-03-05"]
     assert "⚠ " + say("case.several_exams") in names
     assert any("MRI 2026-03-05" in text for text in texts(view))
+
+
+def test_ultrasound_of_the_latest_day_is_hung_first_and_that_before_is_named(
+    application, open_exam, tmp_path
+):
+    before = us_still(1, StudyDate="20250305", StudyInstanceUID="1.2.5", SeriesInstanceUID="1.2.5.1")
+    save_all(tmp_path, before, us_still(2, StudyDate="20260301"))
+    session, view = open_exam(application, tmp_path), application.window.view
+    names = [name for name, _ in rows(view)]
+    assert names[:4] == ["Ultrasound", "US still 2", "Ultrasound 2025-03-05", "US still 1"]
+    assert "⚠ " + say("case.several_us_days") in names
+    assert any("US 2026-03-01" in text for text in texts(view))
+    assert session.us_key.endswith(".2") and view.us.title.text() == "Ultrasound 2/2"
+    wheel(view.us.canvas)
+    assert session.us_key.endswith(".1") and view.us.title.text() == "Ultrasound 1/2 · 2025-03-05"
+    assert "not the latest ultrasound" in texts(view.us.canvas)
+    wheel(view.us.canvas)
+    assert "not the latest ultrasound" not in texts(view.us.canvas)
 
 
 def test_the_exam_before_can_be_looked_at_and_takes_nothing(qtbot, application, open_exam, tmp_path):

@@ -46,7 +46,7 @@ class CasePresenter(QObject):
             return
         groups = []
         if case.frames:
-            groups.append((text("Ultrasound"), [self._us_row(f, n) for n, f in enumerate(case.frames, 1)]))
+            groups += self._us_groups(case)
         if case.volumes:
             groups += self._mri_groups(case)
         if case.problems or case.notes:
@@ -67,6 +67,16 @@ class CasePresenter(QObject):
         for key in (*self._session.stacks, *self._session.volumes):
             self._thumbnail(key)
         self._mark_current()
+
+    def _us_groups(self, case: ScannedCase) -> list[tuple[str, list[Row]]]:
+        """The images of the latest day, then others by their days; numbered as they were taken."""
+        title, latest = self._language.text("Ultrasound"), case.latest_frames
+        others: dict[str, list[Row]] = defaultdict(list)
+        rows: list[Row] = []
+        for number, frames in enumerate(case.frames, 1):
+            mine = rows if frames in latest else others[f"{title} {frames.exam_date}"]
+            mine.append(self._us_row(frames, number))
+        return [(title, rows), *sorted(others.items(), reverse=True)]
 
     def _us_row(self, frames: ScannedFrames, number: int) -> Row:
         tip = self._tip(frames.role, frames.notes, frames.description)

@@ -97,7 +97,9 @@ class UsPresenter(QObject):
         canvas, text = self._view.canvas, self._language.text
         plane = self._session.plane if self._session.review else None
         count = len(stack.frames)
-        canvas.texts.set_corner("tl", "" if count == 1 else f"{self._session.us_frame + 1}/{count}")
+        words = [f"{self._session.us_frame + 1}/{count}"] if count > 1 else []
+        words += [text("not the latest ultrasound")] if self._session.earlier_us else []
+        canvas.texts.set_corner("tl", " · ".join(words), "caution" if self._session.earlier_us else "small")
         if plane is None:
             canvas.texts.set_corner("bl", "⚠ " + text("no scale: nothing is in mm"), "caution")
         else:
@@ -123,7 +125,9 @@ class UsPresenter(QObject):
         side = f"{lesion.side} " if lesion and lesion.side else ""
         clock = f"{clock_text(lesion.clock_h, self._language)} · " if lesion and lesion.clock_h else ""
         place = keys.index(self._session.us_key) + 1 if self._session.us_key in keys else 1
-        return f"{side}{clock}{text('Ultrasound')} {place}/{len(keys)}"
+        earlier = self._session.earlier_us
+        day = f" · {earlier.exam_date}" if earlier else ""
+        return f"{side}{clock}{text('Ultrasound')} {place}/{len(keys)}{day}"
 
     def _empty_text(self) -> str:
         text = self._language.text

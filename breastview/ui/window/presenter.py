@@ -118,7 +118,7 @@ class WindowPresenter(QObject):
 
     def _dates(self, case: ScannedCase) -> str:
         text = self._language.text
-        us = next((f.exam_date for f in case.frames if f.exam_date), None)
+        us = next((f.exam_date for f in case.latest_frames if f.exam_date), None)
         mri = next((v.exam_date for v in of_one_exam(case.volumes) if v.exam_date), None)
         unknown = text("date unknown")
         words = []
