@@ -10,7 +10,7 @@ from typing import TypeVar
 from breastview.errors import BreastViewError, Cancelled
 from breastview.fusion.assemble import channel_volumes
 from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, phases, subtraction
+from breastview.imaging.dynamic import SUBTRACTION, of_one_space, phases, subtraction
 from breastview.imaging.load import load_frames
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.messages import Message
@@ -59,7 +59,7 @@ def load_case(
     frames = [item for item in case.frames if views is None or item.key in views]
     here = _load_each(frames, stacks or {}, load_frames, progress, problems)
     wanted = {v.key: v for v in (*channel_volumes(case.volumes).values(), *phases(case.volumes)[:2])}
-    chosen = tuple(wanted.values()) or of_one_exam(case.volumes)[:1]
+    chosen = tuple(wanted.values()) or of_one_space(case.volumes)[:1]
     found = _load_each(chosen, volumes or {}, partial(load_corrected, motions), progress, problems)
     dynamic = [found[v.key] for v in phases(case.volumes)[:2] if v.key in found]
     deep = next((volume for volume in found.values() if volume.has_depth), None)

@@ -62,6 +62,8 @@ TEXTS: dict[str, str] = {
     "case.other_patient": "{count} images of another patient were set aside.",
     "case.other_patient.one": "{count} image of another patient was set aside.",
     "case.several_exams": "There are MRIs of several exams: subtraction and model take the latest.",
+    "case.several_spaces": "This MRI has several frames of reference, as where a patient lay down anew: places and "
+    "model go by that of the dynamic series, or of most.",
     "case.several_us_days": "There is ultrasound of several days: the latest is shown first.",
     "case.strangers": "{count} other files are no images and were left alone.",
     "case.strangers.one": "{count} other file is no image and was left alone.",
@@ -242,6 +244,7 @@ TEXTS: dict[str, str] = {
     "method.truth": "known from the simulation",
     # records
     "mark.other_exam": "Nothing was marked: these images are of another exam than is read.",
+    "mark.other_space": "Nothing was marked: these images have another frame of reference than those that are read.",
     "mark.beside": "Nothing was marked: that place lies beside the image.",
     "record.damaged": "The review record is damaged and was left as it is. Restore it from a backup, "
     "or move it away to start anew.",

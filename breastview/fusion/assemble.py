@@ -22,7 +22,7 @@ from breastview.fusion.spec import CHANNELS, InputSpec, ModelSpec
 from breastview.imaging.case import Role, ScannedVolume
 from breastview.imaging.colour import is_covered
 from breastview.imaging.diffusion import highest_b
-from breastview.imaging.dynamic import of_one_exam, phases
+from breastview.imaging.dynamic import of_one_space, phases
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.inputs import input_hash
 from breastview.records.values import Lesion, ReviewRecord, UsMark
@@ -34,8 +34,8 @@ _PHASES = {1: "dce_pre", 2: "dce_post"}
 
 def channel_volumes(volumes: Sequence[ScannedVolume]) -> dict[str, ScannedVolume]:
     """The volume for each input name that has one: "t1wi", "t2wi", "dwi", "dce_pre", "dce_post"; all are of
-    one exam."""
-    volumes = [volume for volume in of_one_exam(volumes) if volume.has_depth]
+    one exam and one space."""
+    volumes = [volume for volume in of_one_space(volumes) if volume.has_depth]
     found: dict[str, ScannedVolume] = {}
     for name, role in (("t1wi", Role.T1WI), ("t2wi", Role.T2WI)):
         known = [v for v in volumes if v.role.role is role]

@@ -1,4 +1,4 @@
-"""Contrast dynamics: the exam that is read, its phases and their subtraction."""
+"""The exam that is read and its space; contrast dynamics: its phases and their subtraction."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ def of_one_exam(volumes: Sequence[ScannedVolume]) -> list[ScannedVolume]:
         return []
     first = next(iter(phases(volumes)), None) or max(volumes, key=_day)
     return [v for v in volumes if v.study_uid == first.study_uid or _day(v) == _day(first) != ""]
+
+
+def of_one_space(volumes: Sequence[ScannedVolume]) -> list[ScannedVolume]:
+    """The volumes of the exam in which a place is the same place: those in the frame of reference of the
+    `phases`, or without any in that which most share. A header without one tells nothing against it."""
+    exam = of_one_exam(volumes)
+    spaces = [v.frame_of_reference_uid for v in phases(volumes) or exam if v.frame_of_reference_uid]
+    space = max(spaces, key=spaces.count, default="")
+    return [v for v in exam if v.frame_of_reference_uid in ("", space) or not space]
 
 
 def subtraction_name(volumes: Iterable[ScannedVolume]) -> str:

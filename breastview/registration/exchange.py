@@ -14,7 +14,7 @@ from pydicom.uid import generate_uid
 
 from breastview.errors import RegistrationError
 from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.dynamic import of_one_exam
+from breastview.imaging.dynamic import of_one_space
 from breastview.imaging.geometry import apply
 from breastview.messages import Message, message
 from breastview.registration.adopt import FOLDED, least_area
@@ -68,7 +68,7 @@ def registered_images(
     """The images that a registration of one US frame (0-based) joins.
 
     `volume_key` is an MRI volume that the reader registers with: all volumes in its frame of reference are
-    joined. Without it, the frame of reference that most volumes of the exam share.
+    joined. Without it, those of the space that is read.
 
     Raises:
         RegistrationError: the case holds no MRI.
@@ -76,14 +76,14 @@ def registered_images(
     """
     if not case.volumes:
         raise RegistrationError.of("registration.needs_mri")
+    read = of_one_space(case.volumes)
     if volume_key is not None:
         first = case.volume(volume_key)
     else:
-        exam = of_one_exam(case.volumes)
-        spaces = [volume.frame_of_reference_uid for volume in exam]
-        first = exam[spaces.index(max(spaces, key=spaces.count))]
+        first = next((volume for volume in read if volume.frame_of_reference_uid), read[0])
     space = first.frame_of_reference_uid
-    volumes = tuple(v for v in case.volumes if v.frame_of_reference_uid == space) if space else (first,)
+    among = read if first in read else case.volumes
+    volumes = tuple(v for v in among if v.frame_of_reference_uid == space) if space else (first,)
     return RegisteredImages(case.frame_set(frames_key), frame, plane, volumes, case.folder, case.simulated)
 
 

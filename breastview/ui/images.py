@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from breastview.errors import BreastViewError, Cancelled
 from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, phases, subtraction
+from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, of_one_space, phases, subtraction
 from breastview.imaging.load import load_frames, load_middle_slice
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.jobs.tasks import Tasks
@@ -158,8 +158,8 @@ class Images(QObject):
         if volume.key in _pair(self._case):
             self._subtract(self._case)
         known = self.body is not None or self._tasks.is_running("body")
-        exam = {each.key for each in of_one_exam(self._case.volumes)}
-        if not known and volume.key in exam and volume.role.role in BODY_ROLES and volume.has_depth:
+        read = {each.key for each in of_one_space(self._case.volumes)}
+        if not known and volume.key in read and volume.role.role in BODY_ROLES and volume.has_depth:
             self._tasks.start("body", lambda progress: find_body(volume), self._take_body)
 
     def _subtract(self, case: ScannedCase) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from breastview.errors import BreastViewError, RecordError
 from breastview.fusion.reading import Reading, keep, restored
 from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, phases
+from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, of_one_space, phases
 from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
@@ -200,7 +200,7 @@ class Session(QObject):
 
     def _first_volume(self) -> str | None:
         """That after contrast medium, where it is known; else what tells most."""
-        exam, dynamic = of_one_exam(self.state.case.volumes), phases(self.state.case.volumes)
+        exam, dynamic = of_one_space(self.state.case.volumes), phases(self.state.case.volumes)
         order = ("dce", "t2wi", "t1wi", "stir", "dwi", "other")
         ranked = [*dynamic[1:2], *(v for role in order for v in exam if v.role.role == role)]
         return ranked[0].key if ranked else None
@@ -339,8 +339,15 @@ class Session(QObject):
         return self.volumes.get(self.mri_key or "")
 
     @property
+    def other_space(self) -> bool:
+        """Whether what is hung lies in another space than what is read: nothing kept has a place there."""
+        if self.case is None or self.mri_key in (None, SUBTRACTION):
+            return False
+        return all(volume.key != self.mri_key for volume in of_one_space(self.state.case.volumes))
+
+    @property
     def other_exam(self) -> ScannedVolume | None:
-        """The hung volume where it is of another exam than is read: nothing kept lies in its space."""
+        """The hung volume where it is of another exam than is read."""
         if self.case is None or self.mri_key in (None, SUBTRACTION):
             return None
         hung = self.state.case.volume(self.mri_key)

@@ -94,6 +94,12 @@ def test_all_channels_are_of_one_exam():
     }
 
 
+def test_all_channels_are_of_one_space():
+    moved = replace(scanned(Role.T2WI, "before she got up"), frame_of_reference_uid="1.2.10")
+    dce = [scanned(Role.DCE, name, phase=phase) for phase, name in enumerate(("pre", "post"), 1)]
+    assert keys(moved, *dce) == {"dce_pre": "pre", "dce_post": "post"}
+
+
 def test_only_what_the_model_looks_at_is_wanted():
     assert keys(scanned(Role.T2WI, "t2"), scanned(Role.LOCALIZER, "loc")) == {"t2wi": "t2"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from breastview.imaging.case import Role
-from breastview.imaging.dynamic import of_one_exam, phases
+from breastview.imaging.dynamic import of_one_exam, of_one_space, phases
 from breastview.imaging.scan import scan_folder
 from breastview.messages import render
 from tests.imaging.dicom_files import dce_series, mr_series, save_all
@@ -130,6 +130,19 @@ def test_phases_are_those_of_the_latest_exam_and_its_other_images_go_with_them(t
     assert [volume.series_number for volume in phases(case.volumes)] == [8, 9]
     assert {volume.series_number for volume in of_one_exam(case.volumes)} == {3, 8, 9}
     assert [note.code for note in case.notes] == ["case.several_exams"]
+
+
+def test_places_are_those_of_the_dynamic_series_where_a_patient_lay_down_anew(tmp_path):
+    anatomy = [mr_series(4, series=number, StudyInstanceUID="1.2.3.1", EchoTime=80) for number in (1, 2, 3)]
+    untold = mr_series(4, series=4, StudyInstanceUID="1.2.3.1", FrameOfReferenceUID="")
+    moved = exam(5, "1.2.3.1", "20260305", FrameOfReferenceUID="1.2.9")
+    save_all(tmp_path, *anatomy, untold, moved)
+    case = scan_folder(tmp_path)
+    assert [volume.series_number for volume in of_one_space(case.volumes)] == [4, 5, 6]
+    assert len(of_one_exam(case.volumes)) == 6
+    assert [note.code for note in case.notes] == ["case.several_spaces"]
+    without = [volume for volume in case.volumes if volume.role.role is not Role.DCE]
+    assert [volume.series_number for volume in of_one_space(without)] == [1, 2, 3, 4]
 
 
 def test_two_acquisitions_of_one_exam_are_not_mixed(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
 
 import numpy as np
@@ -322,3 +323,11 @@ def test_the_volumes_of_the_chosen_frame_of_reference_are_joined(case, images):
     most = registered_images(split, images.frames.key, 0, images.plane)
     chosen = registered_images(split, images.frames.key, 0, images.plane, moved.key)
     assert most.volumes == tuple(others) and chosen.volumes == (moved,)
+
+
+def test_the_exam_before_is_not_joined_though_it_has_the_same_frame_of_reference(case, images):
+    before = replace(case.volumes[0], key="b", study_uid="1.2.3", exam_date=datetime.date(2000, 1, 1))
+    joined = registered_images(
+        replace(case, volumes=(before, *case.volumes)), images.frames.key, 0, images.plane
+    )
+    assert joined.volumes == case.volumes

@@ -256,6 +256,29 @@ def test_the_exam_before_can_be_looked_at_and_takes_nothing(qtbot, application, 
     assert view.mri.title.text().startswith("DCE 2 − 1 · ") and view.mri.canvas._marks
 
 
+def test_images_in_another_frame_of_reference_show_no_marks_and_take_none(
+    qtbot, application, open_exam, tmp_path
+):
+    save_all(
+        tmp_path, us_still(7), mr_series(4, series=2, FrameOfReferenceUID="1.2.9"), dce_series(2, count=4)
+    )
+    session, view = open_exam(application, tmp_path), application.window.view
+    assert "⚠ " + say("case.several_spaces") in [name for name, _ in rows(view)]
+    session.dispatch(AddLesion())
+    session.dispatch(MarkMri("L1", MriMark(session.mri_key, (10.0, 20.0, 6.0))))
+    session.dispatch(SetRegistration(session.us_key, 0, start_from_mri_mark((0, 5.0), (10.0, 20.0, 6.0))))
+    (moved,) = (v for v in session.case.volumes if v.frame_of_reference_uid == "1.2.9")
+    session.show_mri(moved.key)
+    application.window.mri.set_mode("fused")
+    assert view.mri.title.text() == "T1WI" and not view.mri.canvas._marks
+    assert "another frame of reference: no marks here" in texts(view.mri.canvas)
+    press(view, "M")
+    click(view.mri.canvas, 20, 20)
+    assert say("mark.other_space") in view.error and session.lesion.mri.volume_key == SUBTRACTION
+    session.show_mri(SUBTRACTION)
+    assert view.mri.canvas._marks
+
+
 def test_the_body_is_not_found_in_the_exam_before(qtbot, application, open_exam, tmp_path):
     now, before = ({"StudyInstanceUID": f"1.2.{day}", "StudyDate": f"{day}"} for day in (20260305, 20250305))
     localizer = {"SeriesDescription": "localizer", "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}

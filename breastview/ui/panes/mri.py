@@ -141,7 +141,7 @@ class MriPresenter(QObject):
     @property
     def _registered(self) -> tuple[RegistrationParameters, UsPlane] | None:
         """The registration that holds for the hung volume, with its US plane."""
-        return self._session.registered if self._session.other_exam is None else None
+        return None if self._session.other_space else self._session.registered
 
     def draw(self) -> None:
         """Draw everything anew."""
@@ -214,10 +214,12 @@ class MriPresenter(QObject):
         canvas.texts.set_mm_per_px(float(step[2]))
         canvas.texts.set_edges(edge_letters(volume.index_to_lps[:3, 2], volume.index_to_lps[:3, 1]))
         self._corners(volume, f"{self._language.text('slice')} {number + 1}/{len(volume.array)}")
-        if self._session.other_exam is not None:
+        if self._session.other_space:
             canvas.show_marks([])
             self._heatmaps.clear()
-            canvas.texts.set_corner("tl", self._language.text("not the exam that is read"), "caution")
+            text = self._language.text
+            exam, space = text("not the exam that is read"), text("another frame of reference: no marks here")
+            canvas.texts.set_corner("tl", exam if self._session.other_exam else space, "caution")
             return
         canvas.show_marks(self._marks.in_slice(volume, number))
         self._heatmaps.over_slice(slice_plane(volume.index_to_lps, number))
@@ -342,6 +344,8 @@ class MriPresenter(QObject):
             return False
         if self._session.other_exam is not None:
             self._session.tell(message("mark.other_exam"))
+        elif self._session.other_space:
+            self._session.tell(message("mark.other_space"))
         elif not volume.has_depth:
             self._session.tell(message("scan.no_depth"))
         elif not volume.holds(place):
