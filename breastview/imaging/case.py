@@ -209,13 +209,13 @@ class ScannedCase:
 
     @property
     def age_y(self) -> int | None:
-        """Years at the exam, as the header says them, or else from the birth date to the first exam."""
+        """Years at the exam, as the header says them, or else from the birth date to the last exam."""
         born = self.patient.birth_date
         images: tuple[ScannedFrames | ScannedVolume, ...] = (*self.frames, *self.volumes)
         days = [image.exam_date for image in images if image.exam_date]
         if self.patient.age_y is not None or born is None or not days:
             return self.patient.age_y
-        day = min(days)
+        day = max(days)
         return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
 
     @property

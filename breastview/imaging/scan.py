@@ -219,7 +219,7 @@ def _assemble(found: _Found) -> ScannedCase:
         notes.append(message("case.strangers", count=found.strangers))
     return ScannedCase(
         folder=found.folder,
-        patient=identify(headers),
+        patient=identify(sorted(headers, key=lambda header: str(exam_date(header) or ""), reverse=True)),
         volumes=volumes,
         frames=frames,
         problems=tuple(sorted(found.problems, key=lambda problem: problem.path)),

@@ -191,7 +191,8 @@ def test_nobody_below_the_validated_age_or_of_unknown_age_is_read(age_y, codes):
 @pytest.mark.parametrize(("day", "codes"), [(4, ["too_young"]), (5, [])])
 def test_an_age_that_the_header_leaves_out_follows_from_the_birth_date(day, codes):
     born = Patient(birth_date=datetime.date(1996, 3, 5))
-    exams = [replace(scanned(Role.T1WI), exam_date=datetime.date(2026, 3, d)) for d in (day, 20)]
+    days = datetime.date(2020, 3, 5), datetime.date(2026, 3, day)
+    exams = [replace(scanned(Role.T1WI), exam_date=each) for each in days]
     against = reasons(scope=Scope(min_age_y=30), found=replace(case(*exams), patient=born))
     assert against == [message(f"scope.{code}", age=30) for code in codes]
 

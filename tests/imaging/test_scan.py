@@ -402,3 +402,10 @@ def test_dce_phases_are_one_group(tmp_path):
     assert [(r.role, r.phase, r.phase_count, r.delay_s) for r in roles] == [
         (Role.DCE, phase, 3, None) for phase in (1, 2, 3)
     ]
+
+
+def test_age_and_name_are_those_of_the_last_exam(tmp_path):
+    before = mr_series(3, series=1, StudyDate="20160305", PatientAge="041Y", PatientName="SIMULATED^MAIDEN")
+    save_all(tmp_path, before, mr_series(3, series=2, PatientAge="052Y"))
+    patient = scan_folder(tmp_path).patient
+    assert (patient.age_y, str(patient.name)) == (52, "SIMULATED^ONE")
