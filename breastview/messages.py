@@ -254,8 +254,8 @@ TEXTS: dict[str, str] = {
     "what is kept.",
     "record.carried": "This folder holds other images than when it was reviewed: the review goes on, without "
     "the model's readings.",
-    "record.other_images": "This study was reviewed with images that are not in this folder, or of an exam "
-    "that is not the latest any more: a new review begins.",
+    "record.other_images": "This study was reviewed with images that are not in this folder, or that are not "
+    "those which are read now: a new review begins.",
     "record.other_case": "The review record belongs to another case and was left alone.",
     "record.unreadable": "The review record cannot be read. Check the permissions of the records folder.",
     "record.unwritable": "The review cannot be saved. Check the permissions and space of the records folder; "

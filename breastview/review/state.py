@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from breastview.imaging.case import ScannedCase
-from breastview.imaging.dynamic import SUBTRACTION, of_one_exam
+from breastview.imaging.dynamic import SUBTRACTION, of_one_space, phases
 from breastview.records.inputs import is_current
 from breastview.records.values import ReviewRecord, new_record
 
@@ -47,16 +47,22 @@ def open_state(case: ScannedCase, record: ReviewRecord | None) -> ReviewState:
     record = record or new_record(case)
     current = tuple(reading for reading in record.readings if is_current(record, reading))
     record = replace(record, readings=current)
-    for override in record.roles:
-        case = case.with_override(override.key, override.role, override.b_value, override.phase)
+    case = _overruled(case, record)
     first = record.lesions[0].lesion_id if record.lesions else None
     return ReviewState(case, record, first, model_revealed=bool(record.readings))
 
 
+def _overruled(case: ScannedCase, record: ReviewRecord) -> ScannedCase:
+    for override in record.roles:
+        case = case.with_override(override.key, override.role, override.b_value, override.phase)
+    return case
+
+
 def carried_over(record: ReviewRecord, case: ScannedCase) -> ReviewRecord | None:
     """The record of a case to which images have come since, as one of this case: all but the model's
-    readings, which saw fewer. None where this case lacks a series of that one, or an image it speaks of, or
-    where marks or registrations are of another exam than is read now."""
+    readings, which saw fewer, and the motion where other phases are read now. None where this case lacks a
+    series of that one, or an image it speaks of, or where marks or registrations are of another exam, or in
+    another space, than is read now."""
     here = new_record(case).case
     frames = {item.key: len(item.sources) for item in case.frames}
     marks = [mark for lesion in record.lesions for mark in lesion.views]
@@ -64,13 +70,17 @@ def carried_over(record: ReviewRecord, case: ScannedCase) -> ReviewRecord | None
     places += [(entry.frames_key, entry.frame) for entry in record.registrations]
     places += [(entry.frames_key, 0) for entry in record.calibrations]
     marked = {lesion.mri.volume_key for lesion in record.lesions if lesion.mri}
-    volumes = marked - {SUBTRACTION}
-    read = {volume.series_uid for volume in of_one_exam(case.volumes)}
+    volumes = marked - {SUBTRACTION} | {override.key for override in record.roles}
+    case = _overruled(case, record)
+    known = [volume for volume in case.volumes if volume.series_uid in record.case.series_uids]
+    then, now = ({volume.key for volume in of_one_space(found)} for found in (known, case.volumes))
     if not (
         set(record.case.series_uids) <= set(here.series_uids)
-        and (read & set(record.case.series_uids) or not (marked or record.registrations))
+        and (then & now or not (marked or record.registrations))
         and all(frame < frames.get(key, 0) for key, frame in places)
         and volumes <= {volume.key for volume in case.volumes}
     ):
         return None
-    return replace(record, case=here, readings=())
+    moved = {key for motion in record.motions for key in (motion.onto_key, motion.volume_key)}
+    same = moved == {volume.key for volume in phases(case.volumes)}
+    return replace(record, case=here, readings=(), motions=record.motions if same else ())

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import replace
+from pathlib import Path
 
-from breastview.imaging.case import Role
+import pytest
+
+from breastview.imaging.case import ImageSource, Role, RoleChoice, ScannedCase, ScannedVolume
+from breastview.messages import message
 from breastview.records.store import RecordStore
-from breastview.records.values import BiRads
+from breastview.records.values import BiRads, new_record
 from breastview.review import actions
-from breastview.review.state import open_state
-from tests.records.examples import FINGERPRINT, MRI
-from tests.review.examples import case, marked, read
+from breastview.review.state import carried_over, open_state
+from tests.records.examples import FINGERPRINT, MOVED, MRI
+from tests.review.examples import case, marked, read, scanned, us_still
 
 
 def reopened(review, folder):
@@ -50,6 +55,59 @@ def test_a_role_of_a_volume_that_is_gone_does_no_harm(tmp_path):
     review = marked()
     review.dispatch(actions.OverrideRole("9.9", Role.DCE))
     assert reopened(review, tmp_path).case.volume(MRI).role.role is Role.T1WI
+
+
+def on_disk(*volumes: ScannedVolume) -> ScannedCase:
+    """The case, its still with a file, and more volumes."""
+    still = replace(us_still(), sources=(ImageSource(Path("still"), 0, "1.2"),))
+    return replace(case(still), volumes=(*case().volumes, *volumes))
+
+
+def later(**changes) -> ScannedVolume:
+    """A phase of a dynamic series that came after the review."""
+    return replace(dynamic("1.2.3.7", 2), **changes)
+
+
+def dynamic(key: str, phase: int) -> ScannedVolume:
+    return replace(scanned(key, Role.DCE), role=RoleChoice(Role.DCE, message("role.dce_alone"), phase=phase))
+
+
+@pytest.mark.parametrize(
+    ("came", "goes_on"),
+    [
+        (later(), True),
+        (later(frame_of_reference_uid="1.3"), False),
+        (later(study_uid="1.2.4", exam_date=datetime.date(2026, 3, 5)), False),
+        (later(study_uid="1.2.4", role=RoleChoice(Role.MIP, message("role.mip"))), True),
+    ],
+    ids=["the same", "another space", "another exam", "an exam that is not read"],
+)
+def test_marks_are_carried_over_where_the_same_exam_is_read_in_the_same_space(came, goes_on):
+    record = replace(marked().state.record, case=new_record(on_disk()).case)
+    carried = carried_over(record, on_disk(came))
+    assert (carried is not None) is goes_on
+
+
+def test_an_exam_of_which_only_a_part_was_here_is_another_exam():
+    """What was read then is what the marks are of, though the next exam had begun to come."""
+    before = [dynamic(key, phase) for phase, key in enumerate(("1.2.3.5", "1.2.3.6"), 1)]
+    next_day = {"study_uid": "1.2.4", "exam_date": datetime.date(2026, 3, 5)}
+    begun = replace(scanned("1.2.4.1", Role.T2WI), **next_day)
+    first = on_disk(*before, begun)
+    record = replace(marked().state.record, case=new_record(first).case)
+    assert carried_over(record, first) is not None
+    came = [later(key=key, series_uid=key, **next_day) for key in ("1.2.4.5", "1.2.4.6")]
+    assert carried_over(record, replace(first, volumes=(*first.volumes, *came))) is None
+
+
+def test_the_motion_is_carried_over_where_the_same_phases_are_read():
+    first = replace(case(), volumes=(*case().volumes, dynamic("1.2.3.5", 1), dynamic("1.2.3.6", 2)))
+    motion = replace(MOVED, onto_key="1.2.3.5", volume_key="1.2.3.6")
+    record = replace(new_record(first), motions=(motion,))
+    still = replace(first, frames=(*first.frames, us_still("1.2.3.9")))
+    assert carried_over(record, still).motions == (motion,)
+    earlier = [dynamic("1.2.3.4", 1), dynamic("1.2.3.5", 2), dynamic("1.2.3.6", 3)]
+    assert carried_over(record, replace(first, volumes=(*case().volumes, *earlier))).motions == ()
 
 
 def test_a_record_changed_by_hand_loses_the_readings_that_no_longer_belong_to_it(tmp_path):
