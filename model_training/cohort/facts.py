@@ -6,6 +6,7 @@ import datetime
 from pathlib import Path
 
 from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
+from breastview.imaging.dynamic import of_one_exam
 from breastview.imaging.header import BrokenHeader, NotDicom, read_header
 from breastview.records.concordance import us_size_mm
 from breastview.records.store import NAME_LENGTH
@@ -56,14 +57,16 @@ def lesion_facts(
         "size_mm": round(max(us_size_mm(lesion, plane)), 1) if lesion.us and plane else None,
         "scanner": _scanner(case),
         "us_and_mri": bool(case.frames and case.volumes),
-        "us_mri_days": _days_between(case),
+        "us_mri_days": _days_between(case, lesion),
         **told,
     }
 
 
-def _days_between(case: ScannedCase) -> int | None:
-    """Days between US and MRI where they are nearest."""
-    us, mri = _days(case.frames), _days(case.volumes)
+def _days_between(case: ScannedCase, lesion: Lesion) -> int | None:
+    """Days between the US that shows the lesion and the MRI that is read, where they are nearest."""
+    marked = {mark.frames_key for mark in lesion.views}
+    us = _days(tuple(frames for frames in case.frames if frames.key in marked) or case.latest_frames)
+    mri = _days(tuple(of_one_exam(case.volumes)))
     return min((abs((a - b).days) for a in us for b in mri), default=None)
 
 
@@ -72,8 +75,8 @@ def _days(items: Items) -> set[datetime.date]:
 
 
 def _scanner(case: ScannedCase) -> str:
-    """Manufacturer and model of the MRI scanner, or of the US one where there is no MRI."""
-    items: Items = (*case.volumes, *case.frames)
+    """Manufacturer and model of the scanner of the MRI that is read, or of the US one where there is none."""
+    items: Items = (*of_one_exam(case.volumes), *case.frames)
     path = next((item.sources[0].path for item in items if item.manufacturer), None)
     return _maker(path) if path else ""
 

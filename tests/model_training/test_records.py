@@ -20,10 +20,10 @@ from breastview.records.store import RecordStore, read, write
 from breastview.records.values import BiRads, Calibration, Lesion, Pathology, UsMark, new_record
 from model_training.__main__ import app
 from model_training.cohort.cut import cut, native_cut
-from model_training.cohort.facts import People
+from model_training.cohort.facts import People, lesion_facts
 from model_training.cohort.records import ASSESSED, ReviewedCase, records_cohort
 from model_training.cohort.samples import DISPLACED_MM, CohortError, load_cohort, sample
-from tests.imaging.dicom_files import save_all, us_still
+from tests.imaging.dicom_files import mr_series, save_all, us_still
 
 SMALL = InputSpec(size_px=24)
 
@@ -97,6 +97,17 @@ def test_a_second_view_that_is_not_registered_stands_beside_the_mri_of_the_first
     assert made.about["views"] == 2 and not np.array_equal(us, second_us)
     assert np.array_equal(mri, second_mri) and there.all() and second_there.all()
     assert all(channels.all() for _, _, channels in strayed)
+
+
+def test_days_and_scanner_are_those_of_the_images_that_are_read(tmp_path):
+    before, now = ({"StudyInstanceUID": f"1.2.{day}", "StudyDate": f"{day}"} for day in (20250305, 20260305))
+    stills = us_still(1, StudyDate="20250304"), us_still(2, StudyDate="20260301")
+    save_all(tmp_path, stills, mr_series(4, series=2, Manufacturer="BEFORE", **before))
+    save_all(tmp_path, mr_series(4, series=3, Manufacturer="NOW", **now))
+    case = scan_folder(tmp_path)
+    lesion = Lesion("L1", us=UsMark(case.frames[1].key, 0, 1, 1, 9, 9))
+    row = lesion_facts(case, new_record(case), lesion, None, ("", ""))
+    assert (row["us_mri_days"], row["scanner"]) == (4, "NOW")
 
 
 def test_the_manifest_says_what_is_known_and_names_nobody(made, record, simulated_patient):
