@@ -20,13 +20,17 @@ UPTAKE_PERCENT = 99.99  # of all voxels: a lesion of a cubic centimetre must kee
 
 
 def phases(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
-    """The DCE phases of one acquisition in order: of several, the latest, and of one day the longest. The
-    phase numbers are known for all of them."""
+    """The DCE phases of one acquisition in order: of several, the latest, of one day the longest, of these
+    the first. The phase numbers are known for all of them."""
     acquisitions: dict[tuple[str, int | None], list[ScannedVolume]] = defaultdict(list)
     for volume in volumes:
         if volume.role.role is Role.DCE and volume.role.phase is not None and volume.has_depth:
             acquisitions[volume.study_uid, volume.role.acquisition].append(volume)
-    latest = max(acquisitions.values(), key=lambda one: (_day(one[0]), len(one)), default=[])
+
+    def order(one: Sequence[ScannedVolume]) -> tuple[str, int, int]:
+        return _day(one[0]), len(one), -(one[0].role.acquisition or 0)
+
+    latest = max(acquisitions.values(), key=order, default=[])
     return sorted(latest, key=lambda v: v.role.phase or 0)
 
 

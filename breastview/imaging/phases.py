@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from breastview.imaging.case import Role, RoleChoice
+from breastview.imaging.geometry import apply
 from breastview.imaging.header import Header
 from breastview.imaging.patients import parse_date
 from breastview.imaging.stack import Stack
@@ -19,16 +20,20 @@ from breastview.messages import Message, message
 
 MIN_UNNAMED_PHASES = 3  # so many repeats are a dynamic series even when nothing says so
 DYNAMIC_MAX_ECHO_MS = 10.0
+DIXON = frozenset({"WATER", "FAT", "IN_PHASE", "OUT_PHASE", "OPP_PHASE"})
+SAME_SLAB = 0.5  # phases of one acquisition lie over one another by more than this share
 
 
 def choose_phases(stacks: Sequence[Stack], choices: Sequence[RoleChoice]) -> list[RoleChoice]:
-    """Return the roles with the phases of each dynamic acquisition numbered in order of time.
+    """Return the roles with the phases of each dynamic acquisition numbered in order of time, or as
+    the scanner counts them; water before what else each moment shows.
 
     The order is that of the acquisition times where all phases have their own; else of series and acquisition
     numbers, the delays unknown.
     """
     numbered = list(choices)
-    for acquisition, group in enumerate(_repeats(stacks, choices), 1):
+    groups = sorted(_repeats(stacks, choices), key=lambda group: not _kinds(stacks[group[0]]) <= {"WATER"})
+    for acquisition, group in enumerate(groups, 1):
         for place, choice in _phases([stacks[place] for place in group]):
             numbered[group[place]] = replace(choice, acquisition=acquisition)
     return numbered
@@ -41,7 +46,36 @@ def _repeats(stacks: Sequence[Stack], choices: Sequence[RoleChoice]) -> list[lis
         short_echo = stack.first.number("EchoTime") <= DYNAMIC_MAX_ECHO_MS
         if choice.role in (Role.DCE, Role.T1WI, Role.OTHER) and len(stack.frames) > 1 and short_echo:
             groups[_acquisition(stack)].append(place)
-    return [group for group in groups.values() if _is_dynamic([choices[place].role for place in group])]
+    found = [one for group in groups.values() for one in _over_one_another(stacks, group)]
+    return [group for group in found if _is_dynamic([choices[place].role for place in group])]
+
+
+def _over_one_another(stacks: Sequence[Stack], group: Sequence[int]) -> list[list[int]]:
+    """The volumes of a group that lie over one another: an exam may have an acquisition a breast."""
+    apart: list[list[int]] = []
+    for place in group:
+        mine = next((one for one in apart if _overlap(stacks[one[0]], stacks[place]) > SAME_SLAB), None)
+        if mine is None:
+            apart.append([place])
+        else:
+            mine.append(place)
+    return apart
+
+
+def _overlap(one: Stack, other: Stack) -> float:
+    """Share of the lesser of two volumes with the same axes that lies in the other, along each axis at
+    least."""
+    axes = one.index_to_lps[:3, :3] / np.linalg.norm(one.index_to_lps[:3, :3], axis=0)
+    first, second = (_extent_mm(stack) @ axes for stack in (one, other))
+    shared = np.minimum(first[1], second[1]) - np.maximum(first[0], second[0])
+    return float((shared / np.minimum(first[1] - first[0], second[1] - second[0])).min())
+
+
+def _extent_mm(stack: Stack) -> np.ndarray:
+    """The outer corners of a volume's first and last voxel, LPS mm (2, 3)."""
+    shape = stack.numbers[-1] + 1, stack.first.count("Rows"), stack.first.count("Columns")
+    corners = np.array([np.full(3, -0.5), np.array(shape) - 0.5])
+    return apply(stack.index_to_lps, corners)
 
 
 def _is_dynamic(roles: Sequence[Role]) -> bool:
@@ -57,11 +91,17 @@ def _acquisition(stack: Stack) -> tuple[Any, ...]:
         first.count("Columns"),
         tuple(np.round(stack.index_to_lps[:3, :3].ravel(), 1) + 0.0),
         tuple(first.words("ImageType"))[2:3],
+        _kinds(stack),
         round(first.number("EchoTime"), 1),
         round(first.number("RepetitionTime"), 1),
         round(first.number("FlipAngle")),
         first.words("ScanningSequence"),
     )
+
+
+def _kinds(stack: Stack) -> frozenset[str]:
+    """Which of the images that a Dixon acquisition makes of each moment this is; empty without."""
+    return frozenset(word.upper() for word in stack.first.words("ImageType")) & DIXON
 
 
 def _phases(stacks: Sequence[Stack]) -> list[tuple[int, RoleChoice]]:
@@ -75,15 +115,25 @@ def _phases(stacks: Sequence[Stack]) -> list[tuple[int, RoleChoice]]:
         return (times[place] if times else 0.0, *numbers, place)
 
     ordered = sorted(range(len(stacks)), key=order)
-    count = len(stacks)
+    numbers = _positions([stacks[place].first for place in ordered])
+    count = max(len(stacks), *numbers)
     reason: Message = (
         message("role.dce_timed", count=count) if times else message("role.dce_untimed", count=count)
     )
     base = RoleChoice(Role.DCE, reason, phase_count=count)
     return [
         (place, replace(base, phase=number, delay_s=times[place] - times[ordered[0]] if times else None))
-        for number, place in enumerate(ordered, 1)
+        for number, place in zip(numbers, ordered, strict=True)
     ]
+
+
+def _positions(ordered: Sequence[Header]) -> list[int]:
+    """The numbers of phases in order: those that the scanner counts them by where it does, so that a phase
+    which is not here is missed; else from 1."""
+    told = [header.count("TemporalPositionIdentifier") for header in ordered]
+    if 0 not in told and told == sorted(set(told)):
+        return told
+    return list(range(1, len(ordered) + 1))
 
 
 def _times_s(stacks: Sequence[Stack]) -> list[float]:

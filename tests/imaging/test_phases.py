@@ -8,7 +8,7 @@ from breastview.imaging.case import Role
 from breastview.imaging.dynamic import of_one_exam, of_one_space, phases
 from breastview.imaging.scan import scan_folder
 from breastview.messages import render
-from tests.imaging.dicom_files import dce_series, mr_series, save_all
+from tests.imaging.dicom_files import SAGITTAL, dce_series, mr_series, mr_slice, save_all
 
 
 def described(folder):
@@ -130,6 +130,45 @@ def test_phases_are_those_of_the_latest_exam_and_its_other_images_go_with_them(t
     assert [volume.series_number for volume in phases(case.volumes)] == [8, 9]
     assert {volume.series_number for volume in of_one_exam(case.volumes)} == {3, 8, 9}
     assert [note.code for note in case.notes] == ["case.several_exams"]
+
+
+def test_an_acquisition_a_breast_is_not_mixed_with_the_other(tmp_path):
+    """Sagittal slabs of one geometry, side by side, whose phases were acquired by turns."""
+    for turn, (side, phase) in enumerate(((-90.0, 0), (30.0, 0), (-90.0, 1), (30.0, 1))):
+        slab = [
+            mr_slice(
+                number,
+                series=20 + turn,
+                SeriesDescription="dyn",
+                ScanningSequence="GR",
+                EchoTime=1.7,
+                ImageOrientationPatient=SAGITTAL,
+                ImagePositionPatient=[side + 4.0 * number, -60.0, 60.0],
+                AcquisitionTime=f"10{turn:02d}00",
+            )
+            for number in range(phase, 10)  # the first slice of the later ones is missing
+        ]
+        save_all(tmp_path, slab)
+    volumes = scan_folder(tmp_path).volumes
+    told = [(v.series_number, v.role.phase, v.role.phase_count, v.role.acquisition) for v in volumes]
+    assert told == [(20, 1, 2, 1), (21, 1, 2, 2), (22, 2, 2, 1), (23, 2, 2, 2)]
+
+
+def test_water_is_subtracted_where_each_moment_has_fat_too(tmp_path):
+    made = [
+        series(8 + number, AcquisitionTime=time, ImageType=["DERIVED", "PRIMARY", "DIXON", kind])
+        for number, (time, kind) in enumerate(
+            [("100000", "FAT"), ("100000", "WATER"), ("100200", "FAT"), ("100200", "WATER")]
+        )
+    ]
+    save_all(tmp_path, *made)
+    assert [volume.series_number for volume in phases(scan_folder(tmp_path).volumes)] == [9, 11]
+
+
+def test_a_phase_that_is_not_here_is_missed_where_the_scanner_counts_them(tmp_path):
+    save_all(tmp_path, *(series(8 + n, TemporalPositionIdentifier=n) for n in (1, 2, 4)))
+    told = [(v.role.phase, v.role.phase_count) for v in phases(scan_folder(tmp_path).volumes)]
+    assert told == [(1, 4), (2, 4), (4, 4)]
 
 
 def test_places_are_those_of_the_dynamic_series_where_a_patient_lay_down_anew(tmp_path):
