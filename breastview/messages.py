@@ -127,6 +127,8 @@ TEXTS: dict[str, str] = {
     "role.dce_untimed": "one of {count} acquisitions of the same volume, "
     "in order of series and acquisition; delays unknown",
     "role.computed_subtraction": "DCE {post} − DCE {pre}, computed here",
+    "dynamic.same_images": "The first two phases are the same images, and nothing is subtracted: correct the role "
+    "of one.",
     "dynamic.grids_differ": "The DCE phases do not share one grid and cannot be subtracted.",
     "role.nifti_name": "by the file's name",
     "role.unknown": "nothing in the header tells its weighting",

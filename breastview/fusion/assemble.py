@@ -88,6 +88,9 @@ def model_input(
         second_crop=second_crop,
     )
     images: dict[str, Image3] = {name: (v.array, v.index_to_lps) for name, v in volumes.items()}
+    pre, post = images.get("dce_pre"), images.get("dce_post")
+    if pre and post and np.array_equal(pre[0], post[0]):  # a phase that was exported twice
+        del images["dce_post"]
     if not images:
         return given
     if not spec.input.is_registered:

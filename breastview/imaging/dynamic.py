@@ -73,10 +73,13 @@ def _day(volume: ScannedVolume) -> str:
 
 
 def subtraction(post: Volume, pre: Volume) -> Volume:
-    """Post-contrast minus pre-contrast, float32 on their common grid; raises CaseError when grids differ."""
+    """Post-contrast minus pre-contrast, float32 on their common grid; raises CaseError when grids differ, or
+    when they are the same images."""
     if not same_grid(post, pre):
         raise CaseError.of("dynamic.grids_differ")
     difference = post.array.astype(np.float32) - pre.array
+    if not difference.any():
+        raise CaseError.of("dynamic.same_images")
     role = RoleChoice(
         Role.SUBTRACTION,
         message("role.computed_subtraction", post=post.role.phase or 0, pre=pre.role.phase or 0),

@@ -10,6 +10,7 @@ import pytest
 
 from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.preprocess import Crop
+from breastview.fusion.spec import CHANNELS, Channel
 from breastview.imaging.case import Role
 from breastview.imaging.geometry import apply
 from breastview.imaging.load import load_frames, load_volume
@@ -102,6 +103,13 @@ def test_all_channels_are_of_one_space():
 
 def test_only_what_the_model_looks_at_is_wanted():
     assert keys(scanned(Role.T2WI, "t2"), scanned(Role.LOCALIZER, "loc")) == {"t2wi": "t2"}
+
+
+def test_a_phase_that_is_there_twice_is_no_uptake():
+    seen = volumes()
+    seen["dce_post"] = replace(seen["dce_pre"], key="again")
+    given = model_input(SPEC, record(lesion()), lesion(), stacks(), plane(), seen)
+    assert given.channels_present.tolist() == [channel is not Channel.DCE for channel in CHANNELS]
 
 
 def test_the_input_knows_where_it_was_cut_and_what_it_was_made_from():

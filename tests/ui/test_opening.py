@@ -200,6 +200,20 @@ def test_the_subtraction_follows_a_role_that_was_overruled(qtbot, application, o
     assert session.volume.role.phase == 1, "one phase alone is not subtracted"
 
 
+def test_a_phase_that_was_exported_twice_is_not_subtracted_from_itself(
+    qtbot, application, open_exam, tmp_path
+):
+    again = dce_series(1, series=19, AcquisitionNumber=7)
+    save_all(tmp_path, us_still(8), again, dce_series(phases=2, count=4))
+    session, view = open_exam(application, tmp_path), application.window.view
+    assert say("dynamic.same_images") in view.error and view.mri.title.text() == "DCE 2/3"
+    session.dispatch(OverrideRole(phases(session.case.volumes)[1].key, Role.OTHER))
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    session.show_mri(SUBTRACTION)
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    assert (session.volume.array.max(), view.mri.title.text()) == (50, "DCE 3 − 1")
+
+
 def test_the_exam_before_has_a_place_of_its_own(application, open_exam, tmp_path):
     now, before = ({"StudyInstanceUID": f"1.2.{day}", "StudyDate": f"{day}"} for day in (20260305, 20250305))
     save_all(tmp_path, mr_series(4, series=2, **before), dce_series(phases=2, count=4, **now))
