@@ -199,7 +199,10 @@ class ScannedCase:
     def with_override(
         self, key: str, role: Role, b_value: float | None = None, phase: int | None = None
     ) -> ScannedCase:
-        """Return the case with one volume's or US image's role set by the reader."""
+        """Return the case with one volume's or US image's role set by the reader; a b-value that the header
+        tells stays known."""
+        told = next((v.role.b_value for v in self.volumes if v.key == key), None)
+        b_value = told if b_value is None else b_value
         choice = RoleChoice(role, message("role.user"), b_value=b_value, phase=phase)
         return replace(
             self,

@@ -13,6 +13,7 @@ from breastview.messages import message
 from breastview.records.store import RecordStore
 from breastview.records.values import BiRads, new_record
 from breastview.review import actions
+from breastview.review.history import Review
 from breastview.review.state import carried_over, open_state
 from tests.records.examples import FINGERPRINT, MOVED, MRI
 from tests.review.examples import case, marked, read, scanned, us_still
@@ -49,6 +50,16 @@ def test_reopening_applies_overruled_roles_to_the_case(tmp_path):
     review.dispatch(actions.OverrideRole(MRI, Role.DCE, phase=2))
     role = reopened(review, tmp_path).case.volume(MRI).role
     assert (role.role, role.phase, role.reason.code) == (Role.DCE, 2, "role.user")
+
+
+def test_diffusion_that_is_given_its_role_back_keeps_its_b_value():
+    diffusion = replace(
+        scanned("d", Role.DWI), role=RoleChoice(Role.DWI, message("role.dwi_unknown"), b_value=800.0)
+    )
+    review = Review(open_state(replace(case(), volumes=(diffusion,)), None))
+    for role in (Role.OTHER, Role.DWI):
+        review.dispatch(actions.OverrideRole("d", role))
+    assert review.state.case.volume("d").role.b_value == 800.0
 
 
 def test_a_role_of_a_volume_that_is_gone_does_no_harm(tmp_path):
