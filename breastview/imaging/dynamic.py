@@ -20,26 +20,32 @@ UPTAKE_PERCENT = 99.99  # of all voxels: a lesion of a cubic centimetre must kee
 
 
 def phases(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
-    """The DCE phases of one acquisition in order: of several, the latest, of one day the longest, of these
-    the first. The phase numbers are known for all of them."""
+    """The DCE phases of one acquisition of the exam in order: of several, the longest, of these the first.
+    The phase numbers are known for all of them."""
+    return _phases_among(of_one_exam(list(volumes)))
+
+
+def _phases_among(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
     acquisitions: dict[tuple[str, int | None], list[ScannedVolume]] = defaultdict(list)
     for volume in volumes:
         if volume.role.role is Role.DCE and volume.role.phase is not None and volume.has_depth:
             acquisitions[volume.study_uid, volume.role.acquisition].append(volume)
 
-    def order(one: Sequence[ScannedVolume]) -> tuple[str, int, int]:
-        return _day(one[0]), len(one), -(one[0].role.acquisition or 0)
+    def order(one: Sequence[ScannedVolume]) -> tuple[int, int]:
+        return len(one), -(one[0].role.acquisition or 0)
 
-    latest = max(acquisitions.values(), key=order, default=[])
-    return sorted(latest, key=lambda v: v.role.phase or 0)
+    longest = max(acquisitions.values(), key=order, default=[])
+    return sorted(longest, key=lambda v: v.role.phase or 0)
 
 
 def of_one_exam(volumes: Sequence[ScannedVolume]) -> list[ScannedVolume]:
-    """The volumes of the exam that `phases` are of, or without any of the latest: a study, or several of one
-    day."""
+    """The volumes of the latest exam, a study or several of one day; of studies without a day, of that which
+    has dynamic phases."""
     if not volumes:
         return []
-    first = next(iter(phases(volumes)), None) or max(volumes, key=_day)
+    day = max(map(_day, volumes))
+    last = [volume for volume in volumes if _day(volume) == day]
+    first = next(iter(_phases_among(last)), last[0])
     return [v for v in volumes if v.study_uid == first.study_uid or _day(v) == _day(first) != ""]
 
 

@@ -132,6 +132,14 @@ def test_phases_are_those_of_the_latest_exam_and_its_other_images_go_with_them(t
     assert [note.code for note in case.notes] == ["case.several_exams"]
 
 
+def test_the_latest_exam_is_read_though_only_the_one_before_is_dynamic(tmp_path):
+    save_all(tmp_path, exam(5, "1.2.3.1", "20250305"), mr_series(4, series=3, StudyInstanceUID="1.2.3.2"))
+    case = scan_folder(tmp_path)
+    assert phases(case.volumes) == []
+    assert [volume.series_number for volume in of_one_exam(case.volumes)] == [3]
+    assert [note.code for note in case.notes] == ["case.several_exams"]
+
+
 def test_an_acquisition_a_breast_is_not_mixed_with_the_other(tmp_path):
     """Sagittal slabs of one geometry, side by side, whose phases were acquired by turns."""
     for turn, (side, phase) in enumerate(((-90.0, 0), (30.0, 0), (-90.0, 1), (30.0, 1))):

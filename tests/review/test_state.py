@@ -99,18 +99,6 @@ def test_marks_are_carried_over_where_the_same_exam_is_read_in_the_same_space(ca
     assert (carried is not None) is goes_on
 
 
-def test_an_exam_of_which_only_a_part_was_here_is_another_exam():
-    """What was read then is what the marks are of, though the next exam had begun to come."""
-    before = [dynamic(key, phase) for phase, key in enumerate(("1.2.3.5", "1.2.3.6"), 1)]
-    next_day = {"study_uid": "1.2.4", "exam_date": datetime.date(2026, 3, 5)}
-    begun = replace(scanned("1.2.4.1", Role.T2WI), **next_day)
-    first = on_disk(*before, begun)
-    record = replace(marked().state.record, case=new_record(first).case)
-    assert carried_over(record, first) is not None
-    came = [later(key=key, series_uid=key, **next_day) for key in ("1.2.4.5", "1.2.4.6")]
-    assert carried_over(record, replace(first, volumes=(*first.volumes, *came))) is None
-
-
 def test_the_motion_is_carried_over_where_the_same_phases_are_read():
     first = replace(case(), volumes=(*case().volumes, dynamic("1.2.3.5", 1), dynamic("1.2.3.6", 2)))
     motion = replace(MOVED, onto_key="1.2.3.5", volume_key="1.2.3.6")
