@@ -401,8 +401,8 @@ def test_another_model_s_answer_is_not_printed_under_this_one_s_name(
 
 def test_the_exam_before_is_not_looked_at(tmp_path):
     before, now = ({"StudyInstanceUID": f"1.2.{year}", "StudyDate": f"{year}0305"} for year in (2025, 2026))
-    localizer = {"SeriesDescription": "localizer", "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
-    save_all(tmp_path, mr_series(5, series=1, **before), mr_series(3, series=2, **localizer, **now))
+    stir = {"SeriesDescription": "tirm", "ScanningSequence": "IR", "InversionTime": 170}
+    save_all(tmp_path, mr_series(5, series=1, **before), mr_series(3, series=2, **stir, **now))
     loaded = load_case(scan_folder(tmp_path))
     assert [str(loaded.case.volume(key).exam_date) for key in loaded.volumes] == ["2026-03-05"]
 

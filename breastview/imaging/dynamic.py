@@ -16,6 +16,7 @@ from breastview.messages import message
 
 SUBTRACTION = "subtraction"  # key of the volume that is computed from the first two phases
 SAME_GRID_MM = 0.01
+READ = frozenset({Role.DCE, Role.T1WI, Role.T2WI, Role.STIR, Role.DWI})
 UPTAKE_PERCENT = 99.99  # of all voxels: a lesion of a cubic centimetre must keep its grey levels
 
 
@@ -39,12 +40,13 @@ def _phases_among(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
 
 
 def of_one_exam(volumes: Sequence[ScannedVolume]) -> list[ScannedVolume]:
-    """The volumes of the latest exam, a study or several of one day; of studies without a day, of that which
-    has dynamic phases."""
+    """The volumes of the latest exam that has `READ` ones, not mere localizers or what was computed later: a
+    study, or several of one day; of studies without a day, of that which has dynamic phases."""
     if not volumes:
         return []
-    day = max(map(_day, volumes))
-    last = [volume for volume in volumes if _day(volume) == day]
+    read = [volume for volume in volumes if volume.role.role in READ] or volumes
+    day = max(map(_day, read))
+    last = [volume for volume in read if _day(volume) == day]
     first = next(iter(_phases_among(last)), last[0])
     return [v for v in volumes if v.study_uid == first.study_uid or _day(v) == _day(first) != ""]
 

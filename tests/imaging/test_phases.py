@@ -140,6 +140,15 @@ def test_the_latest_exam_is_read_though_only_the_one_before_is_dynamic(tmp_path)
     assert [note.code for note in case.notes] == ["case.several_exams"]
 
 
+def test_an_exam_of_mere_localizers_or_reconstructions_is_not_the_one_that_is_read(tmp_path):
+    later = {"StudyInstanceUID": "1.2.3.2", "StudyDate": "20260306"}
+    localizer = {"SeriesDescription": "localizer", "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
+    save_all(tmp_path, exam(5, "1.2.3.1", "20260305"), mr_series(3, series=9, **localizer, **later))
+    case = scan_folder(tmp_path)
+    assert [volume.series_number for volume in phases(case.volumes)] == [5, 6]
+    assert {volume.series_number for volume in of_one_exam(case.volumes)} == {5, 6}
+
+
 def test_an_acquisition_a_breast_is_not_mixed_with_the_other(tmp_path):
     """Sagittal slabs of one geometry, side by side, whose phases were acquired by turns."""
     for turn, (side, phase) in enumerate(((-90.0, 0), (30.0, 0), (-90.0, 1), (30.0, 1))):

@@ -295,8 +295,8 @@ def test_images_in_another_frame_of_reference_show_no_marks_and_take_none(
 
 def test_the_body_is_not_found_in_the_exam_before(qtbot, application, open_exam, tmp_path):
     now, before = ({"StudyInstanceUID": f"1.2.{day}", "StudyDate": f"{day}"} for day in (20260305, 20250305))
-    localizer = {"SeriesDescription": "localizer", "ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
-    save_all(tmp_path, mr_series(4, series=2, **before), mr_series(3, series=3, **localizer, **now))
+    stir = {"SeriesDescription": "tirm", "ScanningSequence": "IR", "InversionTime": 170}
+    save_all(tmp_path, mr_series(4, series=2, **before), mr_series(3, series=3, **stir, **now))
     session = open_exam(application, tmp_path)
     (prior,) = (volume for volume in session.case.volumes if str(volume.exam_date) == "2025-03-05")
     session.show_mri(prior.key)
