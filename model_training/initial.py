@@ -13,7 +13,7 @@ from breastview.fusion.bundle import file_hash, load_bundle
 from breastview.fusion.network import IN_CHANNELS, FusionNetwork, modality_of
 from breastview.fusion.spec import US_ONLY, InputSpec, NetworkSpec
 from model_training.recipe import SIMSIAM
-from model_training.run_folder import CHECKPOINT, SETTINGS, load_average, log_lines, read_settings
+from model_training.run_folder import CHECKPOINT, SETTINGS, epochs_kept, load_average, read_settings
 
 RANDOM = "random weights"
 DOWNLOAD = "download"
@@ -65,7 +65,7 @@ def _from_bundle(net: FusionNetwork, network: NetworkSpec, start: Path) -> str:
 
 
 def _from_pretrained(net: FusionNetwork, network: NetworkSpec, run: Path) -> str:
-    made, done = read_settings(run), log_lines(run)
+    made, done = read_settings(run), epochs_kept(run)
     if made.recipe.strategy != SIMSIAM:
         raise StartError(f"{run} was trained with labels: export it, and start from the bundle")
     if not done:
@@ -74,7 +74,7 @@ def _from_pretrained(net: FusionNetwork, network: NetworkSpec, run: Path) -> str
     kept = load_average(run, made.network).trunks.state_dict()
     net.trunks.load_state_dict({name: _kept(kept, name) for name in net.trunks.state_dict()})
     cases = f"{made.cases.split}, sha256 {made.cases.train_sha256[:12]}"
-    weights = f"epoch {done[-1]['epoch']}, sha256 {file_hash([run / CHECKPOINT])[:12]}"
+    weights = f"epoch {done}, sha256 {file_hash([run / CHECKPOINT])[:12]}"
     return f"SimSiam without labels (cases: {cases}; weights: {weights}), begun from {made.started_from}"
 
 

@@ -192,6 +192,14 @@ def resume(run: Path, state: State, device: torch.device) -> None:
         state.progress = Progress(**values["progress"])
 
 
+def epochs_kept(run: Path) -> int:
+    """The epoch of the last checkpoint, which the log may be one ahead of; 0 where there is none."""
+    if not (run / CHECKPOINT).exists():
+        return 0
+    values = torch.load(run / CHECKPOINT, map_location="cpu", weights_only=True)
+    return int(values["progress"]["epoch"])
+
+
 def load_average(run: Path, network: NetworkSpec) -> FusionNetwork:
     """The averaged network that was chosen, or the last one where none was."""
     path = run / (CHOSEN if (run / CHOSEN).exists() else CHECKPOINT)

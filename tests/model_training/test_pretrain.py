@@ -105,6 +105,28 @@ def test_training_starts_from_its_trunks_and_says_so(cohort, pretrained, tmp_pat
     assert log_lines(tmp_path)[0]["started_from"] == origin
 
 
+def test_a_run_killed_after_its_log_line_starts_training_with_the_epoch_that_it_kept(samples, tmp_path):
+    twice = replace(RECIPE, stages=((SIDE_PX, 2),))
+
+    def killed(epoch):
+        def keep(run, state):
+            if state.progress.epoch == epoch:
+                raise InterruptedError
+            run_folder_keep(run, state)
+
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(InterruptedError):
+            run_folder_keep = run_folder.keep
+            patch.setattr(run_folder, "keep", keep)
+            pretrain(samples, tmp_path, NETWORK, twice)
+        return len(log_lines(tmp_path))
+
+    assert killed(1) == 1
+    with pytest.raises(StartError, match="no whole epoch yet"):
+        initial(NETWORK, start=tmp_path)
+    assert killed(2) == 2
+    assert "; weights: epoch 1, sha256 " in initial(NETWORK, start=tmp_path)[1]
+
+
 def test_another_network_or_a_run_with_labels_gives_no_start(pretrained, cohort, tmp_path):
     run, _ = pretrained
     with pytest.raises(StartError, match=r"the run .* network \(trunk is cnn, to be resnet50\)"):
