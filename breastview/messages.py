@@ -313,13 +313,15 @@ TEXTS: dict[str, str] = {
     "scope.densities": "Breast densities: {densities}.",
     "scope.ages": "Ages: {low} to {high} years.",
     "scope.sizes": "Lesions on ultrasound: {low:g} to {high:g} mm.",
-    "model.no_bundle": "No model bundle here. Choose the folder that holds spec.json.",
-    "model.damaged_spec": "The model bundle's spec.json is damaged. Copy the bundle again.",
-    "model.other_schema": "The model bundle was made by another version. Update BreastView or the bundle.",
-    "model.wrong_checksum": "The model's weights do not match their checksum. Copy the bundle again.",
-    "model.does_not_fit": "The model's weights do not fit its network. Copy the bundle again.",
-    "model.no_probe": "The model's stored check is missing or damaged, so it is not used. Copy the bundle again.",
-    "model.other_answers": "The model does not give the answers it was kept with and is not used.",
+    "model.no_bundle": "No model bundle in {folder}. Choose the folder that holds spec.json.",
+    "model.damaged_spec": "The spec.json of the model bundle {folder} is damaged. Copy the bundle again.",
+    "model.other_schema": "The model bundle {folder} was made by another version. Update BreastView or the bundle.",
+    "model.wrong_checksum": "The weights of the model bundle {folder} do not match their checksum. "
+    "Copy the bundle again.",
+    "model.does_not_fit": "The weights of the model bundle {folder} do not fit its network. Copy the bundle again.",
+    "model.no_probe": "The stored check of the model bundle {folder} is missing or damaged, so it is not used. "
+    "Copy the bundle again.",
+    "model.other_answers": "The model bundle {folder} does not give the answers it was kept with and is not used.",
     "model.no_device": "The device {device} is not available. Choose another device, or auto.",
     "model.misregistered": "US and MRI do not look like the same place: check the registration. (On held-out "
     "patients {flagged} % of those 8 to 15 mm off are noticed, and {false} % of right ones doubted.)",

@@ -72,12 +72,12 @@ def load_bundle(folder: Path, device: str = "auto") -> Bundle:
     place = choose_device(device)
     shards = shard_files(folder)
     if not shards or file_hash(shards) != spec.weights_sha256:
-        raise ModelError.of("model.wrong_checksum")
+        raise ModelError.of("model.wrong_checksum", folder=str(folder))
     try:
         kept = {k: v for shard in shards for k, v in load_file(shard).items()}
         networks = tuple(_loaded(spec, member, kept).to(place) for member in range(spec.members))
     except (RuntimeError, SafetensorError) as error:
-        raise ModelError.of("model.does_not_fit") from error
+        raise ModelError.of("model.does_not_fit", folder=str(folder)) from error
     bundle = Bundle(spec, networks, place)
     _check_probe(bundle, folder / PROBE_FILE)
     return bundle
@@ -237,10 +237,10 @@ def _check_probe(bundle: Bundle, file: Path) -> None:
         probe = load_file(file)
         us, mri, kept = probe["us"].to(bundle.device), probe["mri"].to(bundle.device), probe["fused"]
     except (OSError, SafetensorError, KeyError) as error:
-        raise ModelError.of("model.no_probe") from error
+        raise ModelError.of("model.no_probe", folder=str(file.parent)) from error
     size = bundle.spec.input.size_px
     if us.shape[1:] != (1, size, size) or mri.shape[1:] != (len(CHANNELS), size, size):
-        raise ModelError.of("model.no_probe")
+        raise ModelError.of("model.no_probe", folder=str(file.parent))
     logits = _fused(bundle.networks, us, mri).cpu()
     if not torch.allclose(logits, kept, atol=PROBE_TOLERANCE):
-        raise ModelError.of("model.other_answers")
+        raise ModelError.of("model.other_answers", folder=str(file.parent))

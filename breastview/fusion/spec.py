@@ -184,20 +184,20 @@ def read_spec(folder: Path) -> ModelSpec:
     try:
         values = json.loads((folder / SPEC_FILE).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError.of("model.no_bundle") from error
+        raise ModelError.of("model.no_bundle", folder=str(folder)) from error
     except ValueError as error:
-        raise ModelError.of("model.damaged_spec") from error
+        raise ModelError.of("model.damaged_spec", folder=str(folder)) from error
     if not isinstance(values, dict) or values.get("schema") != SCHEMA:
-        raise ModelError.of("model.other_schema")
+        raise ModelError.of("model.other_schema", folder=str(folder))
     try:
         spec = _from_plain(values)
     except (TypeError, KeyError, AttributeError) as error:
-        raise ModelError.of("model.damaged_spec") from error
+        raise ModelError.of("model.damaged_spec", folder=str(folder)) from error
     network = spec.network
     alike = FEATURES.get(network.us_only_trunk or network.trunk) == FEATURES.get(network.trunk, 0)
     known = alike and network.fusion in FUSIONS and spec.input.mri_input in MRI_INPUTS
     if not known or not set(network.modalities) <= set(MODALITIES):
-        raise ModelError.of("model.other_schema")
+        raise ModelError.of("model.other_schema", folder=str(folder))
     return spec
 
 

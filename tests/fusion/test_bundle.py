@@ -49,6 +49,7 @@ def folder(sound, tmp_path) -> Path:
 def refused(folder: Path, device: str = "cpu") -> str:
     with pytest.raises(ModelError) as caught:
         load_bundle(folder, device)
+    assert str(folder) in str(caught.value) or caught.value.message.code == "model.no_device"
     return caught.value.message.code
 
 

@@ -132,4 +132,5 @@ def rewrite(folder, change) -> None:
 def refused(folder) -> str:
     with pytest.raises(ModelError) as caught:
         read_spec(folder)
+    assert str(folder) in str(caught.value)
     return caught.value.message.code
