@@ -187,7 +187,10 @@ def _worth(spec: ModelSpec) -> Part:
         arm = name.removesuffix(TWO_VIEWS)
         reachable = [f"{best[arm]:.3f}" if arm in best else "–"] if best else []
         rows.append((_HEADS.get(name, name), *cells, *reachable, str(own["auc"].n)))
-    told = ["On held-out lesions, with 95 % intervals (DeLong; Wilson; calibration: patients resampled)."]
+    told = [
+        "On held-out lesions, with 95 % intervals (DeLong; Wilson; calibration, and all figures where "
+        "patients have several lesions: patients resampled)."
+    ]
     if spec.members > 1:
         told.append(
             f"An ensemble of {spec.members} networks, one a fold, which answers by their mean. Every figure "

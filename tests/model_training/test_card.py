@@ -42,6 +42,7 @@ def test_markdown_says_scope_worth_and_making():
     assert "| head | AUC | accuracy | n |" in text
     assert "| fused | 0.900 (0.860–0.930) | 0.800 (0.700–0.880) | 120 |" in text
     assert "- seed: 7" in text and "best possible" not in text
+    assert "and all figures where patients have several lesions: patients resampled)." in text
 
 
 def test_the_best_possible_stands_where_it_is_known():
