@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -64,7 +65,14 @@ def auc_among(label: np.ndarray, rating: np.ndarray, patients: np.ndarray) -> Me
 
 def gain_among(label: np.ndarray, first: np.ndarray, second: np.ndarray, patients: np.ndarray) -> Metric:
     """AUC of the first rating minus that of the second, with paired DeLong's interval; by resampling patients
-    where one has several cases. Raises ValueError as `auc_delong` does."""
+    where one has several cases; where both AUCs are 0 or 1, which either takes for certain, by square-and-add
+    of their intervals (Newcombe, Stat. Med. 17:873, 1998). Raises ValueError as `auc_delong` does."""
+    one, other = (auc_among(label, rating, patients) for rating in (first, second))
+    if {one.value, other.value} <= {0.0, 1.0}:
+        gain = one.value - other.value
+        low = gain - math.hypot(one.value - one.low, other.high - other.value)
+        high = gain + math.hypot(one.high - one.value, other.value - other.low)
+        return Metric(gain, max(low, -1.0), min(high, 1.0), one.n)
     if not several(patients):
         return compare_auc(label, first, second).difference
 

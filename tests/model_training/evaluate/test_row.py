@@ -15,6 +15,7 @@ from model_training.evaluate import (
     auc_delong,
     best_possible,
     calibration_error,
+    gain_among,
     metrics,
     metrics_over_patients,
 )
@@ -86,3 +87,18 @@ def test_what_is_without_exception_is_as_sure_as_its_patients_are_many(right):
         assert (found[name].low, found[name].high) == pytest.approx((low, high))
     one_each = auc_delong(np.arange(17) < 12, np.where(np.arange(17) < 12, 1.0, -1.0) * (1 if right else -1))
     assert replace(found["auc"], n=17) == one_each
+
+
+@pytest.mark.parametrize("lesions_each", [1, 2])
+def test_what_is_gained_between_aucs_of_one_is_as_uncertain_as_they_are(lesions_each):
+    label = np.repeat([False, True, False, True], lesions_each)
+    patients = np.repeat(["a", "b", "c", "d"], lesions_each)
+    perfect = np.where(label, 1.0, -1.0)
+    gain = gain_among(label, 3 * perfect, perfect, patients)
+    low = auc_delong(label[::lesions_each], perfect[::lesions_each]).low
+    assert (gain.value, gain.n) == (0.0, len(label))
+    assert (gain.low, gain.high) == pytest.approx((low - 1, 1 - low))
+    against = gain_among(label, perfect, -perfect, patients)
+    assert (against.value, against.high) == (1.0, 1.0) and against.low == pytest.approx(
+        1 - 2**0.5 * (1 - low)
+    )
