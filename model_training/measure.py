@@ -241,7 +241,7 @@ def stills_figures(
     "at_one_half" are the rates where a probability of one half calls: no few validation stills chose it.
     """
     seen = {name: values[np.isfinite(values)] for name, values in shares.items()}
-    attention = {name: _mean(values) for name, values in seen.items() if len(values) > 1}
+    attention = {name: _mean(values) for name, values in seen.items()}
     half = _rates(samples, odds >= 0)
     return {**_figures(samples, odds, called), "at_one_half": half, "attention": attention}
 
@@ -361,7 +361,9 @@ def attention(networks: Sequence[FusionNetwork], us: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> Found:
-    """The mean with its normal interval."""
+    """The mean with its normal interval; the count alone where there are fewer than two."""
+    if len(values) < 2:
+        return {"n": len(values)}
     half = Z * values.std(ddof=1) / len(values) ** 0.5
     mean = values.mean()
     return asdict(Metric(float(mean), float(mean - half), float(mean + half), len(values)))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,8 @@ from scipy import ndimage
 from breastview.fusion.spec import InputSpec
 from model_training.cohort.cut import Cut, Jitter, MarkedLesion, cut
 from model_training.cohort.samples import CohortError, Sample, Samples, load_cohort, sample, write_shard
+
+log = logging.getLogger(__name__)
 
 STILLS = "stills"  # the source
 CLASSES = {"benign": False, "malignant": True}
@@ -47,22 +50,27 @@ class LabelledStill:
 
 def read_stills(folder: Path) -> Iterator[LabelledStill]:
     """Read every picture that has a label and a mask that is not empty; several masks of one are its lesion.
+    How many have an empty one is logged.
 
     Raises:
         FileNotFoundError: there is no folder of a class, or a picture lacks its mask, or a mask its picture.
         CohortError: there is no such picture, a file is none or has another size than its picture, or `INDEX`
             lacks a column.
     """
-    groups, found = _groups(folder), False
+    groups, found, empty = _groups(folder), False, 0
     for name, malignant in CLASSES.items():
         for path, masks in _with_masks(folder / name):
             grey = _grey(path)
             mask = _union(masks, grey.shape)
-            if mask.any():
-                found, key = True, f"{name}/{path.stem}"
-                yield LabelledStill(key, groups.get(f"{name}/{path.name}", key), malignant, grey, mask)
+            if not mask.any():
+                empty += 1
+                continue
+            found, key = True, f"{name}/{path.stem}"
+            yield LabelledStill(key, groups.get(f"{name}/{path.name}", key), malignant, grey, mask)
     if not found:
         raise CohortError(f"no picture (.png) with a mask that is not empty among the stills in {folder}")
+    if empty:
+        log.warning("%d stills have an empty mask and are left out", empty)
 
 
 def _with_masks(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
@@ -126,9 +134,9 @@ def stills_with_masks(
 ) -> tuple[Samples, dict[str, np.ndarray]]:
     """The stills of a folder cut into `folder`, and the `crop_masks` of their exact crops, (case, size,
     size)."""
-    path = folder / "stills-0000.npz"
-    stills_cohort(source, path, "test", spec, variants, None, fixed_magnification, without_marks)
-    masks = [crop_masks(still, spec, fixed_magnification) for still in read_stills(source)]
+    stills, hidden = list(read_stills(source)), (fixed_magnification, without_marks)
+    write_shard(folder / "stills-0000.npz", [_sample(one, "test", spec, variants, *hidden) for one in stills])
+    masks = [crop_masks(still, spec, fixed_magnification) for still in stills]
     return load_cohort(folder, "test"), {name: np.stack([one[name] for one in masks]) for name in masks[0]}
 
 

@@ -280,7 +280,7 @@ def test_attention_on_the_whole_picture_is_one_and_on_nothing_zero(bundle, sampl
     assert found["n"] == 30 and found["auc"]["n"] == 30
 
 
-def test_where_no_picture_has_a_heatmap_nothing_is_told_of_attention(samples):
+def test_where_no_picture_has_a_heatmap_attention_is_counted_and_nothing_more(samples):
     odds = np.where(samples.label, 1.0, -1.0)
     found = measure.stills_figures(samples, odds, odds > 0, {"lesion": np.full(len(samples), np.nan)})
-    assert found["attention"] == {} and found["auc"]["value"] == 1.0
+    assert found["attention"] == {"lesion": {"n": 0}} and found["auc"]["value"] == 1.0

@@ -14,7 +14,7 @@ from breastview.fusion.spec import InputSpec
 from breastview.imaging.pictures import load_picture
 from model_training.__main__ import app
 from model_training.cohort.samples import CohortError, joined, load_cohort
-from model_training.cohort.stills import about, painted_over, read_stills, stills_cohort
+from model_training.cohort.stills import about, painted_over, read_stills, stills_cohort, stills_with_masks
 from model_training.splits import folds
 
 SMALL = InputSpec(size_px=24)
@@ -83,6 +83,14 @@ def test_a_picture_of_16_bits_is_read_as_the_window_shows_it(folder):
     still = next(read_stills(folder))
     assert np.array_equal(still.grey, load_picture(path)[0])
     assert still.grey[45, 60] == pytest.approx(128, abs=1)
+
+
+def test_stills_with_an_empty_mask_are_left_out_and_counted_once(folder, tmp_path, caplog):
+    for name in ("benign/benign (1)", "malignant/malignant (0)"):
+        Image.fromarray(np.zeros((90, 120), np.uint8)).save(folder / f"{name}_mask.png")
+    samples, masks = stills_with_masks(folder, tmp_path / "c", SMALL, 1)
+    assert len(samples) == len(masks["lesion"]) == 3
+    assert [line.message for line in caplog.records] == ["2 stills have an empty mask and are left out"]
 
 
 def test_a_mask_without_its_picture_is_named(folder):
