@@ -16,6 +16,7 @@ from breastview.fusion.spec import FUSIONS, MODALITIES, TRUNKS, InputSpec, Netwo
 from breastview.whole import write_whole
 from model_training.agreement import train_check
 from model_training.cohort.commands import cohort_commands
+from model_training.cohort.criteria import DEFAULT, read_criteria
 from model_training.cohort.samples import Samples, load_cohort
 from model_training.command_line import mistakes_told, numbered_fold
 from model_training.crossvalidate import Training, cross_validate
@@ -230,6 +231,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="First seed of the simulated patients")] = 5_000_000,
     records: Annotated[Path | None, typer.Option(help="Measure on review records with pathology")] = None,
     patients: Annotated[Path | None, typer.Option(help="Their patient folders")] = None,
+    criteria: Annotated[Path, typer.Option(help="Who of the records is measured (TOML)")] = DEFAULT,
     stills: Annotated[Path | None, typer.Option(help="Measure on labelled US stills")] = None,
     cohort_folder: Annotated[
         Path | None, typer.Option("--cohort", help="Measure on a cohort's test part; torchrun shares it out")
@@ -247,6 +249,7 @@ def evaluate(
     if records is not None and patients is None:
         raise typer.BadParameter("--records needs --patients, the folders with the images")
     hidden = fixed_magnification or without_marks
+    _check_used("--criteria", criteria != DEFAULT, "--records", records is not None)
     _check_used("--keep", keep is not None, "--simulate", simulate > 0)
     _check_used("--fold", bool(fold), "--cohort", cohort_folder is not None)
     _check_used("--fixed-magnification and --without-marks", hidden, "--stills", stills is not None)
@@ -260,7 +263,7 @@ def evaluate(
         elif stills is not None:
             found = measured_stills(opened, stills, folder, fixed_magnification, without_marks)
         elif records is not None and patients is not None:
-            found = measured_records(opened, records, patients, folder)
+            found = measured_records(opened, records, patients, folder, read_criteria(criteria))
         else:
             found = measured_simulated(opened, simulate, seed, folder, workers)
     if team.leads:

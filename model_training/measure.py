@@ -28,6 +28,7 @@ from breastview.phantom.patient import VIEWS_A_LESION
 from model_training import evaluate
 from model_training.agreement import Check, check_metrics
 from model_training.batches import has_mri
+from model_training.cohort.criteria import Criterion
 from model_training.cohort.samples import BEST, Samples, load_cohort
 from model_training.cohort.simulated import CohortError, simulate_cohort
 from model_training.cohort.stills import stills_with_masks
@@ -66,12 +67,14 @@ def measured_cohort(bundle: Bundle, samples: Samples, team: Team) -> Found:
     return {"on": "a cohort's test part", **measure_all(bundle, samples, team)}
 
 
-def measured_records(bundle: Bundle, records: Path, patients: Path, folder: Path) -> Found:
-    """`measure_all` on review records with pathology; raises FileNotFoundError where none is of use, and says
-    why."""
+def measured_records(
+    bundle: Bundle, records: Path, patients: Path, folder: Path, criteria: Sequence[Criterion] = ()
+) -> Found:
+    """`measure_all` on review records with pathology, but for lesions that the criteria exclude; raises
+    FileNotFoundError where none is of use, and says why."""
     from model_training.cohort.records import records_cohort  # DICOM, which the rest does without
 
-    taken = records_cohort(records, patients, folder, bundle.spec.input, VIEWS_A_LESION)
+    taken = records_cohort(records, patients, folder, bundle.spec.input, VIEWS_A_LESION, criteria)
     if not taken.lesions:
         why = [f"{count} skipped: {reason}" for reason, count in taken.skipped.items()]
         raise FileNotFoundError("\n".join(["no lesion of the records is of use", *why, *taken.problems]))

@@ -58,6 +58,7 @@ def test_pairs_are_measured_by_the_bundles_answers_with_n_interval_and_what_ther
     [
         (["--keep", "K"], "--keep is for --simulate only"),
         (["--fold", "1/5"], "--fold is for --cohort only"),
+        (["--criteria", "C"], "--criteria is for --records only"),
     ],
 )
 def test_an_option_of_which_nothing_would_come_is_refused(option, told):

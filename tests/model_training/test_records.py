@@ -144,6 +144,21 @@ def test_where_no_record_is_of_use_to_evaluate_it_says_why(tmp_path, simulated_p
     ]
 
 
+def test_evaluate_measures_no_lesion_that_the_criteria_exclude(
+    tmp_path, simulated_patient, record, small_bundle
+):
+    pregnant = replace(record, lesions=record.lesions[:1], extra={"L1.pregnant": "yes"})
+    RecordStore(tmp_path / "records").save(pregnant)
+    words = ["--records", str(tmp_path / "records"), "--patients", str(simulated_patient.folder.parent)]
+    evaluate = ["evaluate", "--bundle", str(small_bundle), *words]
+    result = CliRunner().invoke(app, evaluate)
+    assert result.exit_code == 1
+    assert result.output.splitlines() == ["no lesion of the records is of use", "1 skipped: pregnant"]
+    (tmp_path / "all.toml").write_text("")
+    result = CliRunner().invoke(app, [*evaluate, "--criteria", str(tmp_path / "all.toml")])
+    assert result.output.startswith("of 1 lesions ")
+
+
 def test_what_cannot_train_is_counted_by_its_reason_and_stays_assessed(made):
     folder, taken = made
     assert taken.lesions == 1
