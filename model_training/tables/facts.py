@@ -11,6 +11,7 @@ from breastview.fusion.spec import CHANNELS, InputSpec
 from model_training.cohort.samples import DISPLACED_MM
 from model_training.markdown import figure
 from model_training.recipe import to_plain
+from model_training.scope import is_simulated
 from model_training.tables.paper import NAMES, NOTES, ORDER
 from model_training.tables.rows import Row, study_rows
 from model_training.tables.study import SIMULATED, Study
@@ -19,6 +20,10 @@ LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "statsmod
 SELECTION = {  # by the recipe's `keep`
     "best": "The epoch with the best AUC on validation lesions.",
     "last": "The last epoch; nothing was chosen on validation lesions.",
+}
+TRUNKS = {  # by whether the recipe is staged
+    False: "convolutions shared by both modalities, with stems and batch norms of their own",
+    True: "a trunk a modality",
 }
 DESCRIBED = ("age_y", "density", "size_mm", "scanner", "bi_rads")
 
@@ -32,17 +37,20 @@ def _about_cases(study: Study) -> dict[str, str]:
     about, first = study.about, study.counts[0]
     parts = "; ".join(f"{part} {n} lesions of {people} patients" for part, (n, people) in first.items())
     sources = ", ".join(sorted(set(about["source"].astype(str))))
+    own = "; of the first" if len(study.counts) > 1 else ""
+    all_simulated = bool(is_simulated(about).all())
+    nobody = "No patient took part: all are simulated." if all_simulated else ""
     facts = {
         "sources": f"Cohort: {sources}." + (f" {SIMULATED}" if study.simulated else ""),
-        "partitions": f"{folds_told(study)}: {parts}.",
+        "partitions": f"{folds_told(study)}{own}: {parts}.",
         "level": "Patient, and near-duplicate group; a patient in two parts ends the run with an error.",
         "missing": "Lesions without US or MRI in its plane take no part; a missing MRI channel is masked, "
         "never imputed.",
         "subsets": "A square crop around the reader's lesion box; MRI resampled into the US plane.",
         "characteristics": _characteristics(about),
-        "reference": "The simulation's own label." if study.simulated else "",
-        "ethics": "No patient took part: all are simulated." if study.simulated else "",
-        "deidentification": "No patient took part: all are simulated." if study.simulated else "",
+        "reference": "The simulation's own label." if all_simulated else "",
+        "ethics": nobody,
+        "deidentification": nobody,
         "scanners": _values(about, "scanner"),
     }
     return {name: told for name, told in facts.items() if told}
@@ -60,8 +68,8 @@ def _about_networks(study: Study) -> dict[str, str]:
         "inputs": f"One US crop and MRI channels {channels} of the same lesion; no clinical predictors.",
         "preprocessing": f"The application's own: crop = lesion box × {inputs.margin:g}, grey values to mean "
         f"{inputs.us_mean:g} and spread {inputs.us_std:g}, MRI scaled by its margin, {recipe.size_px}² px.",
-        "network": f"{', '.join(NAMES[trunk] for trunk in ORDER)}: a trunk a modality, pooled features fused "
-        "by softmax weights, a linear classifier.",
+        "network": f"{', '.join(NAMES[trunk] for trunk in ORDER)}: {TRUNKS[recipe.strategy == 'staged']}, "
+        "pooled features fused by softmax weights, a linear classifier.",
         "software": f"breastview {__version__}; "
         + ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
         + ".",
@@ -93,7 +101,7 @@ def _about_figures(study: Study) -> dict[str, str]:
         "statistics": "95 % intervals: Wilson, DeLong, resampled patients; paired DeLong and McNemar with "
         "Holm's correction.",
         "robustness": f"MRI as acquired, registered, and misregistered by {away} mm (Table 3).",
-        "internal": f"{folds_told(study)} of one cohort.",
+        "internal": f"{folds_told(study)}, of one cohort.",
         "external": "None.",
         "performance": "AUC: " + "; ".join(_told(row, "auc") for row in rows) + ".",
         "accuracy": "Accuracy: " + "; ".join(_told(row, "accuracy") for row in rows) + "; Tables 1 and 2.",

@@ -123,8 +123,9 @@ def training_told(study: Study) -> str:
     """How the networks were trained, and how long it took."""
     recipe = study.recipe
     stages = ", ".join(f"{epochs} at {size} px" for size, epochs in recipe.stages)
+    count = f"{len(study.cells)} networks" + (" a fold" if len(study.counts) > 1 else "")
     return (
-        f"{len(study.cells)} networks, each from random weights; epochs: {stages}; batches of "
+        f"{count}, each from random weights; epochs: {stages}; batches of "
         f"{recipe.batch}; seed {recipe.seed}; {study.seconds / 3600:.1f} h of training by the clock."
     )
 

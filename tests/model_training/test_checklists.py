@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from model_training.checklists import CHECKLISTS, CLAIM, OPEN, TRIPOD_AI, checklist
@@ -41,8 +43,21 @@ def test_ethics_and_reference_are_open_for_real_patients():
     for line in text.splitlines():
         if line.startswith(("| 17 |", "| 8a |")):
             assert line.endswith(f"{OPEN} |")
-    simulated = checklist("tripod-ai", study_facts(study()))
-    assert "No patient took part: all are simulated." in simulated
+    simulated = study()
+    assert "No patient took part: all are simulated." in checklist("tripod-ai", study_facts(simulated))
+    simulated.about.loc[0, "source"] = "records"
+    told = study_facts(simulated)
+    assert "ethics" not in told and "reference" not in told and "deidentification" not in told
+
+
+def test_what_is_told_of_parts_and_trunks_is_the_runs_own():
+    own = study()
+    assert "convolutions shared by both modalities" in study_facts(own)["network"]
+    staged = replace(own, recipe=replace(own.recipe, strategy="staged"))
+    assert "a trunk a modality" in study_facts(staged)["network"]
+    folds = study_facts(replace(own, counts=own.counts * 5))
+    assert folds["partitions"].startswith("5 patient-wise folds; of the first: train 300 lesions")
+    assert study_facts(own)["partitions"].startswith("One patient-wise split: train 300 lesions")
 
 
 def test_every_fact_that_a_study_gives_is_asked_for():

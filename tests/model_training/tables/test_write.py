@@ -63,7 +63,7 @@ def test_folds_drawn_again_are_told_with_how_far_the_draws_lie_apart(written, tm
     assert "One patient-wise split, drawn 3 times, each patient tested in one a draw; of the first" in text
     best = again.aucs[Cell("resnet101", "fused")][0]
     assert f"ResNet-101 US+MRI {best:.3f} to {best + 0.02:.3f}." in text
-    assert "the mean of 3 networks', one of each draw" in text
+    assert "the mean of 3 networks', one of each draw" in text and "\n10 networks a fold, each from" in text
     assert "the mean of 3 networks'" in (tmp_path / "claim.md").read_text(encoding="utf-8")
     assert "A draw alone" not in (written[0] / "table2.md").read_text(encoding="utf-8")
 
