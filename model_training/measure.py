@@ -101,10 +101,10 @@ def as_table(found: Found, indent: str = "") -> str:
             best = f", best possible {value['bayes']:.3f}" if "bayes" in value else ""
             metric = Metric(*(value[key] for key in ("value", "low", "high", "n")))
             lines.append(f"{indent}{name:<24} {_shown(metric)}, n = {metric.n}{best}")
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and value:
             lines += [f"{indent}{name}", as_table(value, indent + "  ")]
         else:
-            lines.append(f"{indent}{name:<24} {value}")
+            lines.append(f"{indent}{name:<24} {'none' if value == {} else value}")
     return "\n".join(lines)
 
 

@@ -281,6 +281,13 @@ def test_attention_on_the_whole_picture_is_one_and_on_nothing_zero(bundle, sampl
     assert found["n"] == 30 and found["auc"]["n"] == 30
 
 
+def test_of_what_there_is_none_the_table_says_so():
+    assert measure.as_table({"on": "review records", "skipped": {}}).splitlines() == [
+        "on                       review records",
+        "skipped                  none",
+    ]
+
+
 def test_where_no_picture_has_a_heatmap_attention_is_counted_and_nothing_more(samples):
     odds = np.where(samples.label, 1.0, -1.0)
     found = measure.stills_figures(samples, odds, odds > 0, {"lesion": np.full(len(samples), np.nan)})
