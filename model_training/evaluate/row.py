@@ -67,8 +67,8 @@ def gain_among(label: np.ndarray, first: np.ndarray, second: np.ndarray, patient
     """AUC of the first rating minus that of the second, with paired DeLong's interval; by resampling patients
     where one has several cases; where both AUCs are 0 or 1, which either takes for certain, by square-and-add
     of their intervals (Newcombe, Stat. Med. 17:873, 1998). Raises ValueError as `auc_delong` does."""
-    one, other = (auc_among(label, rating, patients) for rating in (first, second))
-    if {one.value, other.value} <= {0.0, 1.0}:
+    if {auc(label, first), auc(label, second)} <= {0.0, 1.0}:
+        one, other = (auc_among(label, rating, patients) for rating in (first, second))
         gain = one.value - other.value
         low = gain - math.hypot(one.value - one.low, other.high - other.value)
         high = gain + math.hypot(one.high - one.value, other.value - other.low)
