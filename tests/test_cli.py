@@ -93,7 +93,7 @@ def test_an_override_is_printed_with_the_reasons(run, simulated_patient, small_b
     [
         ({"folder": "/nowhere"}, "This folder does not exist."),
         ({"--record": "/nowhere.json"}, "The review record cannot be read."),
-        ({"--model": "/nowhere"}, "No model bundle here."),
+        ({"--model": "/nowhere"}, "No model bundle in /nowhere."),
         ({"--device": "tpu"}, "'tpu' is not one of 'auto', 'cuda', 'mps', 'cpu'"),
         ({"--lang": "fr"}, "one of en, zh_CN"),
         ({"--colour": "red"}, "No such option: --colour"),

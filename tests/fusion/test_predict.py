@@ -171,7 +171,7 @@ def test_a_worker_reads_from_a_folder_what_it_would_read_from_memory(tmp_path):
 
 
 def test_a_worker_without_a_bundle_says_so(tmp_path):
-    with pytest.raises(ModelError, match="No model bundle here"):
+    with pytest.raises(ModelError, match="No model bundle in"):
         read_request(tmp_path, "cpu", given(), YES, False)
 
 

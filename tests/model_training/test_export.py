@@ -305,7 +305,7 @@ def test_with_enough_validation_cases_the_bundle_doubts_crops_unlike_them(export
         ("train COHORT RUN --fold 1/5", "6 patients with a malignant lesion are too few for 5 folds"),
         ("train NOWHERE RUN", "no cohort in NOWHERE"),
         ("export COHORT RUN BUNDLE", "RUN holds no run"),
-        ("evaluate --bundle BUNDLE --simulate 1", "No model bundle here"),
+        ("evaluate --bundle BUNDLE --simulate 1", "No model bundle in"),
         ("cohort records NOWHERE NOWHERE OUT", "no review record"),
         ("cohort flow COHORT --criteria NOWHERE/criteria.toml", "NOWHERE/criteria.toml cannot be read"),
     ],

@@ -232,7 +232,7 @@ def test_ultrasound_of_the_latest_day_is_hung_first_and_that_before_is_named(
     save_all(tmp_path, before, us_still(2, StudyDate="20260301"))
     session, view = open_exam(application, tmp_path), application.window.view
     names = [name for name, _ in rows(view)]
-    assert names[:4] == ["Ultrasound", "US still 2", "Ultrasound 2025-03-05", "US still 1"]
+    assert names[:4] == ["Ultrasound", "US still 2", "US 2025-03-05", "US still 1"]
     assert "⚠ " + say("case.several_us_days") in names
     assert any("US 2026-03-01" in text for text in texts(view))
     assert session.us_key.endswith(".2") and view.us.title.text() == "Ultrasound 2/2"

@@ -70,13 +70,13 @@ class CasePresenter(QObject):
 
     def _us_groups(self, case: ScannedCase) -> list[tuple[str, list[Row]]]:
         """The images of the latest day, then others by their days; numbered as they were taken."""
-        title, latest = self._language.text("Ultrasound"), case.latest_frames
+        text, latest = self._language.text, case.latest_frames
         others: dict[str, list[Row]] = defaultdict(list)
         rows: list[Row] = []
         for number, frames in enumerate(case.frames, 1):
-            mine = rows if frames in latest else others[f"{title} {frames.exam_date}"]
+            mine = rows if frames in latest else others[f"{text('US')} {frames.exam_date}"]
             mine.append(self._us_row(frames, number))
-        return [(title, rows), *sorted(others.items(), reverse=True)]
+        return [(text("Ultrasound"), rows), *sorted(others.items(), reverse=True)]
 
     def _us_row(self, frames: ScannedFrames, number: int) -> Row:
         tip = self._tip(frames.role, frames.notes, frames.description)
