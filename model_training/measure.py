@@ -9,6 +9,7 @@ intervals over patients.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -38,6 +39,7 @@ from model_training.markdown import figure
 from model_training.predict import predict_mean, predict_together
 from model_training.team import Team
 
+log = logging.getLogger(__name__)
 Logits = dict[str, np.ndarray]
 ARMS = ("us", "mri", "fused")
 FEWEST = 2  # lesions of a class that an AUC and its interval take
@@ -71,13 +73,15 @@ def measured_records(
     bundle: Bundle, records: Path, patients: Path, folder: Path, criteria: Sequence[Criterion] = ()
 ) -> Found:
     """`measure_all` on review records with pathology, but for lesions that the criteria exclude; raises
-    FileNotFoundError where none is of use, and says why."""
+    FileNotFoundError where none is of use, and says why. What is wrong with a record is logged."""
     from model_training.cohort.records import records_cohort  # DICOM, which the rest does without
 
     taken = records_cohort(records, patients, folder, bundle.spec.input, VIEWS_A_LESION, criteria)
     if not taken.lesions:
         why = [f"{count} skipped: {reason}" for reason, count in taken.skipped.items()]
         raise FileNotFoundError("\n".join(["no lesion of the records is of use", *why, *taken.problems]))
+    for problem in taken.problems:
+        log.warning("%s", problem)
     found = measure_all(bundle, load_cohort(folder))
     return {"on": "review records", "problems": len(taken.problems), "skipped": dict(taken.skipped), **found}
 

@@ -6,6 +6,7 @@ import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from breastview.imaging.scan import scan_folder
 from breastview.loaded import load_case
 from breastview.records.store import RecordStore, read, write
 from breastview.records.values import BiRads, Calibration, Lesion, Pathology, UsMark, new_record
+from model_training import measure
 from model_training.__main__ import app
 from model_training.cohort.cut import cut, native_cut
 from model_training.cohort.facts import People, lesion_facts
@@ -157,6 +159,21 @@ def test_evaluate_measures_no_lesion_that_the_criteria_exclude(
     (tmp_path / "all.toml").write_text("")
     result = CliRunner().invoke(app, [*evaluate, "--criteria", str(tmp_path / "all.toml")])
     assert result.output.startswith("of 1 lesions ")
+
+
+def test_evaluate_names_the_records_that_it_cannot_measure(
+    tmp_path, simulated_patient, record, monkeypatch, caplog
+):
+    monkeypatch.setattr(measure, "measure_all", lambda *_: {})
+    store = RecordStore(tmp_path / "records")
+    store.save(replace(record, lesions=record.lesions[:1]))
+    store.save(replace(record, case=replace(record.case, fingerprint="d" * 64, study_uids=("1.2.3",))))
+    bundle = SimpleNamespace(spec=ModelSpec("any", False, SMALL, NetworkSpec(), Scope()))
+    found = measure.measured_records(
+        bundle, store.folder, simulated_patient.folder.parent, tmp_path / "cohort"
+    )
+    assert found["problems"] == 1
+    assert "record dddddddd: its images are in none of the patient folders." in caplog.messages
 
 
 def test_what_cannot_train_is_counted_by_its_reason_and_stays_assessed(made):
