@@ -98,7 +98,7 @@ def review_folder(
     case = scan_folder(folder, progress)
     record = record or new_record(case)
     _refuse_other_case(case, record)
-    case = with_overrides(case, record)
+    case = record.in_its_roles(case)
     loaded = load_case(case, progress, motions=record.motions)
     spec = read_spec(model or DEMONSTRATION)
     readings = read_lesions(loaded, record, spec, model or DEMONSTRATION, device, research_override, progress)
@@ -169,13 +169,6 @@ def refuse_inside(folder: Path, out: Path) -> None:
     place, case = out.resolve(), folder.resolve()
     if place == case or case in place.parents:
         raise ReportError.of("report.inside_case")
-
-
-def with_overrides(case: ScannedCase, record: ReviewRecord) -> ScannedCase:
-    """Apply the reader's roles to a case."""
-    for override in record.roles:
-        case = case.with_override(override.key, override.role, override.b_value, override.phase)
-    return case
 
 
 def read_lesions(

@@ -225,6 +225,12 @@ class ReviewRecord:
         """Return (centre, width) of the grey values that the reader set for an image, or None."""
         return next(((w.centre, w.width) for w in self.windows if w.key == key), None)
 
+    def in_its_roles(self, case: ScannedCase) -> ScannedCase:
+        """Return the case with the roles that the reader set."""
+        for override in self.roles:
+            case = case.with_override(override.key, override.role, override.b_value, override.phase)
+        return case
+
     def with_lesion(self, lesion: Lesion) -> ReviewRecord:
         """Return the record with `lesion` added, or put in the place of its namesake."""
         ids = [known.lesion_id for known in self.lesions]

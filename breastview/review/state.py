@@ -47,15 +47,9 @@ def open_state(case: ScannedCase, record: ReviewRecord | None) -> ReviewState:
     record = record or new_record(case)
     current = tuple(reading for reading in record.readings if is_current(record, reading))
     record = replace(record, readings=current)
-    case = _overruled(case, record)
+    case = record.in_its_roles(case)
     first = record.lesions[0].lesion_id if record.lesions else None
     return ReviewState(case, record, first, model_revealed=bool(record.readings))
-
-
-def _overruled(case: ScannedCase, record: ReviewRecord) -> ScannedCase:
-    for override in record.roles:
-        case = case.with_override(override.key, override.role, override.b_value, override.phase)
-    return case
 
 
 def carried_over(record: ReviewRecord, case: ScannedCase) -> ReviewRecord | None:
@@ -71,7 +65,7 @@ def carried_over(record: ReviewRecord, case: ScannedCase) -> ReviewRecord | None
     places += [(entry.frames_key, 0) for entry in record.calibrations]
     marked = {lesion.mri.volume_key for lesion in record.lesions if lesion.mri}
     volumes = marked - {SUBTRACTION} | {override.key for override in record.roles}
-    case = _overruled(case, record)
+    case = record.in_its_roles(case)
     known = [volume for volume in case.volumes if volume.series_uid in record.case.series_uids]
     then, now = ({volume.key for volume in of_one_space(found)} for found in (known, case.volumes))
     if not (

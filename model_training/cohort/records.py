@@ -21,6 +21,7 @@ from breastview.imaging.case import ScannedCase
 from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
+from breastview.records.concordance import objections_to_views
 from breastview.records.store import SUFFIX, read
 from breastview.records.values import Lesion, Pathology, ReviewRecord, UsMark, new_record
 from breastview.registration.motion import load_corrected
@@ -51,9 +52,7 @@ class ReviewedCase:
 
     def __init__(self, case: ScannedCase, record: ReviewRecord) -> None:
         """Apply the reader's roles to the case."""
-        for role in record.roles:
-            case = case.with_override(role.key, role.role, role.b_value, role.phase)
-        self.case, self.record = case, record
+        self.case, self.record = record.in_its_roles(case), record
         self._stacks: dict[str, FrameStack] = {}
 
     def stack(self, key: str) -> FrameStack:
@@ -111,6 +110,8 @@ class ReviewedCase:
         frames = {frames.key: len(frames.sources) for frames in self.case.frames}
         if mark.frame >= frames.get(mark.frames_key, 0):
             return "marked on an image that the case does not hold"
+        if objections_to_views(self.case, lesion):
+            return "its ultrasound images are of another side, or of two days"
         try:
             self.stack(mark.frames_key)
         except CaseError:

@@ -18,7 +18,7 @@ from breastview.fusion.spec import InputSpec, ModelSpec, NetworkSpec, Scope
 from breastview.imaging.scan import scan_folder
 from breastview.loaded import load_case
 from breastview.records.store import RecordStore, read, write
-from breastview.records.values import BiRads, Calibration, Lesion, Pathology, UsMark, new_record
+from breastview.records.values import BiRads, Calibration, Lesion, Pathology, Side, UsMark, new_record
 from model_training import measure
 from model_training.__main__ import app
 from model_training.cohort.cut import cut, native_cut
@@ -174,6 +174,17 @@ def test_evaluate_names_the_records_that_it_cannot_measure(
     )
     assert found["problems"] == 1
     assert "record dddddddd: its images are in none of the patient folders." in caplog.messages
+
+
+def test_a_lesion_whose_images_name_another_side_does_not_train(simulated_patient, record):
+    case = scan_folder(simulated_patient.folder)
+    lesion = record.lesions[0]
+    other = {"L": Side.RIGHT, "R": Side.LEFT}[case.frame_set(lesion.us.frames_key).laterality]
+    reviewed = ReviewedCase(case, record)
+    assert reviewed.obstacle(lesion) == ""
+    assert reviewed.obstacle(replace(lesion, side=other)).startswith(
+        "its ultrasound images are of another side"
+    )
 
 
 def test_what_cannot_train_is_counted_by_its_reason_and_stays_assessed(made):
