@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
 
 @dataclass(frozen=True)
@@ -35,3 +36,8 @@ def best_s(work: Callable[[], object], repeats: int = 5) -> float:
         work()
         times_s.append(time.perf_counter() - start_s)
     return min(times_s)
+
+
+def rows_of(name: str) -> list[Row]:
+    """What the benchmark of that name finds."""
+    return list(import_module(f"tests.benchmarks.{name}").rows())
