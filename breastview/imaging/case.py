@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -195,6 +195,10 @@ class ScannedCase:
         """The US images of the latest day, and those whose day is unknown."""
         latest = max((frames.exam_date for frames in self.frames if frames.exam_date), default=None)
         return tuple(frames for frames in self.frames if frames.exam_date in (None, latest))
+
+    def frames_shown(self, keys: Collection[str]) -> tuple[ScannedFrames, ...]:
+        """The US images of these keys; without any, the latest."""
+        return tuple(frames for frames in self.frames if frames.key in keys) or self.latest_frames
 
     def with_override(
         self, key: str, role: Role, b_value: float | None = None, phase: int | None = None

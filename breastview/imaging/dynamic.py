@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -51,11 +52,16 @@ def of_one_exam(volumes: Sequence[ScannedVolume]) -> list[ScannedVolume]:
     return [v for v in volumes if v.study_uid == first.study_uid or _day(v) == _day(first) != ""]
 
 
+def exam_day(volumes: Sequence[ScannedVolume]) -> datetime.date | None:
+    """The day of the exam that is read; None where no header tells it."""
+    return next((volume.exam_date for volume in of_one_exam(volumes) if volume.exam_date), None)
+
+
 def of_one_space(volumes: Sequence[ScannedVolume]) -> list[ScannedVolume]:
     """The volumes of the exam in which a place is the same place: those in the frame of reference of the
     `phases`, or without any in that which most share. A header without one tells nothing against it."""
     exam = of_one_exam(volumes)
-    spaces = [v.frame_of_reference_uid for v in phases(volumes) or exam if v.frame_of_reference_uid]
+    spaces = [v.frame_of_reference_uid for v in _phases_among(exam) or exam if v.frame_of_reference_uid]
     space = max(spaces, key=spaces.count, default="")
     return [v for v in exam if v.frame_of_reference_uid in ("", space) or not space]
 

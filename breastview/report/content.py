@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from breastview.fusion.reading import Reading
 from breastview.fusion.spec import ModelSpec
 from breastview.imaging.case import Patient, Role, ScannedCase
-from breastview.imaging.dynamic import of_one_exam
+from breastview.imaging.dynamic import exam_day, of_one_exam
 from breastview.messages import Message, message
 from breastview.records.concordance import box_size_mm, mark_distance_mm, objections_to_views
 from breastview.records.expected import lesion_grade
@@ -114,7 +114,7 @@ def build_content(
     return ReportContent(
         patient=case.patient,
         us_dates=_us_dates(case, record),
-        mri_date=next((v.exam_date for v in of_one_exam(case.volumes) if v.exam_date), None),
+        mri_date=exam_day(case.volumes),
         has_us=bool(case.frames),
         has_mri=bool(case.volumes),
         simulated=case.simulated,
@@ -129,8 +129,7 @@ def build_content(
 
 def _us_dates(case: ScannedCase, record: ReviewRecord) -> tuple[datetime.date, ...]:
     marked = {mark.frames_key for lesion in record.lesions for mark in lesion.views}
-    shown = [frames for frames in case.frames if frames.key in marked] or case.latest_frames
-    return tuple(sorted({frames.exam_date for frames in shown if frames.exam_date}))
+    return tuple(sorted({frames.exam_date for frames in case.frames_shown(marked) if frames.exam_date}))
 
 
 def _notes(case: ScannedCase, problems: Sequence[Message]) -> tuple[Note, ...]:

@@ -65,7 +65,7 @@ def lesion_facts(
 def _days_between(case: ScannedCase, lesion: Lesion) -> int | None:
     """Days between the US that shows the lesion and the MRI that is read, where they are nearest."""
     marked = {mark.frames_key for mark in lesion.views}
-    us = _days(tuple(frames for frames in case.frames if frames.key in marked) or case.latest_frames)
+    us = _days(case.frames_shown(marked))
     mri = _days(tuple(of_one_exam(case.volumes)))
     return min((abs((a - b).days) for a in us for b in mri), default=None)
 

@@ -8,7 +8,7 @@ from functools import partial
 from PySide6.QtCore import QObject
 
 from breastview.imaging.case import ScannedCase
-from breastview.imaging.dynamic import of_one_exam
+from breastview.imaging.dynamic import exam_day
 from breastview.language import Language
 from breastview.messages import Message, message
 from breastview.review.state import Part
@@ -119,7 +119,7 @@ class WindowPresenter(QObject):
     def _dates(self, case: ScannedCase) -> str:
         text = self._language.text
         us = next((f.exam_date for f in case.latest_frames if f.exam_date), None)
-        mri = next((v.exam_date for v in of_one_exam(case.volumes) if v.exam_date), None)
+        mri = exam_day(case.volumes)
         unknown = text("date unknown")
         words = []
         if case.frames:
