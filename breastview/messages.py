@@ -245,6 +245,8 @@ TEXTS: dict[str, str] = {
     "method.file": "from a file",
     "method.truth": "known from the simulation",
     # records
+    "hung.other_exam": "not the exam that is read",
+    "hung.other_space": "another frame of reference: no marks here",
     "mark.other_exam": "Nothing was marked: these images are of another exam than is read.",
     "mark.other_space": "Nothing was marked: these images have another frame of reference than those that are read.",
     "mark.beside": "Nothing was marked: that place lies beside the image.",

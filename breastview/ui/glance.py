@@ -8,7 +8,8 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
-from breastview.ui.panes.mri import FUSED, MriPresenter
+from breastview.ui.panes.mri import MriPresenter
+from breastview.ui.panes.mri_shown import FUSED
 from breastview.ui.panes.view import PaneView
 from breastview.ui.session import Session
 

@@ -1,4 +1,4 @@
-"""The MRI pane: acquired slices, MRI in the US plane, or both fused; registration by hand."""
+"""The MRI pane: draws acquired slices, MRI in the US plane, or both fused; registration by hand."""
 
 from __future__ import annotations
 
@@ -9,23 +9,16 @@ from breastview.fusion.overlay import blend, fitted
 from breastview.imaging.display import to_uint8
 from breastview.imaging.dynamic import SUBTRACTION, subtraction_name
 from breastview.imaging.geometry import (
-    apply,
-    beside,
     edge_letters,
     lps_text,
-    nearest_slice,
     slice_plane,
-    slice_through,
 )
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.language import Language
-from breastview.messages import message
-from breastview.records.values import MriMark
 from breastview.registration.parameters import Point3, RegistrationParameters
 from breastview.registration.plane import UsPlane, sector_grid
 from breastview.registration.resample import resample_plane
 from breastview.registration.transform import map_points, rotation, us_to_mri
-from breastview.review.actions import MarkMri
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
 from breastview.ui.names import grip_text, role_name
@@ -34,22 +27,22 @@ from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.grips import Grip
 from breastview.ui.panes.hand import Hand
 from breastview.ui.panes.heatmaps import Heatmaps
+from breastview.ui.panes.mri_clicks import MriClicks
 from breastview.ui.panes.mri_marks import MriMarks
+from breastview.ui.panes.mri_shown import ACQUIRED, FUSED, PLANE, MriShown
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.view import PaneView
 from breastview.ui.panes.windows import Windows
 from breastview.ui.session import Session
 
-ACQUIRED, PLANE, FUSED = "acquired", "plane", "fused"
 VIEW_STEP_MM, MOVING_STEP_MM = 0.2, 0.4
 COARSE_MM, FINE_MM = 1.0, 0.1
 OPACITY = 0.5  # of the MRI over ultrasound
-PARTNER_MM = 0.5  # an arrow key moves an expected partner by this much
 UNSEEN = frozenset({Part.FINDING, Part.FIRST_READ})  # parts that no image shows
 
 
 class MriPresenter(QObject):
-    """Shows the session's MRI volume and turns gestures into actions."""
+    """Shows the session's MRI volume; follows the hand through its slices and in the US plane."""
 
     def __init__(
         self,
@@ -64,11 +57,11 @@ class MriPresenter(QObject):
     ) -> None:
         super().__init__(parent)
         self._view, self._session, self._tools, self._language = view, session, tools, language
-        self._us_canvas, self._drafting, self._expecting = us_canvas, drafting, expecting
+        self._us_canvas, self._expecting = us_canvas, expecting
+        self._shown = MriShown(session)
+        MriClicks(view.canvas, session, self._shown, tools, drafting, self)
         self._heatmaps = Heatmaps(view.canvas, session, tools, language)
         self._marks = MriMarks(session, tools, expecting, drafting)
-        self._mode = ACQUIRED
-        self._slice: dict[str, int] = {}
         self._windows = Windows(session, narrowest=1.0)
         self._opacity = OPACITY
         self._under: tuple[FrameStack, int, np.ndarray] | None = None
@@ -78,11 +71,6 @@ class MriPresenter(QObject):
         canvas.scrolled.connect(self._scroll)
         canvas.windowed.connect(self._change_window)
         canvas.window_set.connect(self._windows.keep)
-        canvas.clicked.connect(self._click)
-        canvas.box_drawn.connect(self._mark_extent)
-        canvas.finished.connect(tools.mri_finished)
-        canvas.stepped.connect(self._step_partner)
-        canvas.hovered.connect(self._hover)
         tools.mri_wanted.connect(self._go_to)
         drafting.changed.connect(self.draw)
         expecting.pivot_changed.connect(self.draw)
@@ -104,16 +92,17 @@ class MriPresenter(QObject):
     @property
     def mode(self) -> str:
         """What is shown: "acquired", "plane" or "fused"."""
-        return self._mode
+        return self._shown.mode
 
     def set_mode(self, mode: str) -> None:
         """Show acquired slices, MRI in the US plane, or the fused view."""
-        self._mode = mode
+        self._shown.mode = mode
         self.draw()
 
     def resume(self, other: MriPresenter) -> None:
         """Show what another one shows."""
-        self._mode, self._opacity, self._slice = other._mode, other._opacity, dict(other._slice)
+        self._shown.resume(other._shown)
+        self._opacity = other._opacity
         self.draw()
 
     def _choose_mode(self, mode: str) -> None:
@@ -127,27 +116,16 @@ class MriPresenter(QObject):
             self.draw()
 
     def _opened(self) -> None:
-        self._slice, self._mode, self._opacity = {}, ACQUIRED, OPACITY
+        self._shown.begin()
+        self._opacity = OPACITY
         self._windows.forget()
-        if self._session.registration is not None:
-            self._mode = PLANE
         self.draw()
-
-    @property
-    def _shown_plane(self) -> tuple[RegistrationParameters, UsPlane] | None:
-        """The registration and its US plane, where that is what is shown; None: acquired slices are."""
-        return None if self._mode == ACQUIRED else self._registered
-
-    @property
-    def _registered(self) -> tuple[RegistrationParameters, UsPlane] | None:
-        """The registration that holds for the hung volume, with its US plane."""
-        return None if self._session.other_space else self._session.registered
 
     def draw(self) -> None:
         """Draw everything anew."""
-        volume, shown = self._session.volume, self._shown_plane
-        registered = self._registered is not None
-        mode = self._mode if registered else ACQUIRED
+        volume, shown = self._session.volume, self._shown.plane
+        registered = self._shown.registered is not None
+        mode = self._shown.mode if registered else ACQUIRED
         self._view.set_mode(mode, {ACQUIRED: True, PLANE: registered, FUSED: registered})
         self._view.set_opacity(
             self._opacity if mode == FUSED else None, self._language.text("MRI over ultrasound")
@@ -164,14 +142,14 @@ class MriPresenter(QObject):
         text = self._language.text
         if self._session.case is None or self._session.mri_key is None:
             return text("MRI")
-        name = self.volume_name(self._session.mri_key)
+        name = self._volume_name(self._session.mri_key)
         if other := self._session.other_exam:
             return f"{name} · {other.exam_date or text('date unknown')}"
         if mode == ACQUIRED or volume is None:
             return name
         return f"{name} · {text('in the US plane') if mode == PLANE else text('over ultrasound')}"
 
-    def volume_name(self, key: str) -> str:
+    def _volume_name(self, key: str) -> str:
         """What a volume is called on screen."""
         case = self._session.case
         if case is None:
@@ -205,7 +183,7 @@ class MriPresenter(QObject):
         canvas = self._view.canvas
         canvas.follow(None)
         canvas.show_ring(None)
-        number = self._slice_number(volume)
+        number = self._shown.slice_number(volume)
         rows, columns = volume.array.shape[1:]
         step = np.linalg.norm(volume.index_to_lps[:3, :3], axis=0)
         canvas.show_image(
@@ -214,32 +192,19 @@ class MriPresenter(QObject):
         canvas.texts.set_mm_per_px(float(step[2]))
         canvas.texts.set_edges(edge_letters(volume.index_to_lps[:3, 2], volume.index_to_lps[:3, 1]))
         self._corners(volume, f"{self._language.text('slice')} {number + 1}/{len(volume.array)}")
-        if self._session.other_space:
+        if foreign := self._shown.foreign:
             canvas.show_marks([])
             self._heatmaps.clear()
-            text = self._language.text
-            exam, space = text("not the exam that is read"), text("another frame of reference: no marks here")
-            canvas.texts.set_corner("tl", exam if self._session.other_exam else space, "caution")
+            canvas.texts.set_corner("tl", self._language.say(foreign[0]), "caution")
             return
         canvas.show_marks(self._marks.in_slice(volume, number))
         self._heatmaps.over_slice(slice_plane(volume.index_to_lps, number))
-
-    def _slice_number(self, volume: Volume) -> int:
-        if volume.key not in self._slice:
-            self._slice[volume.key] = self._first_slice(volume)
-        return self._slice[volume.key]
-
-    def _first_slice(self, volume: Volume) -> int:
-        lesion = self._session.lesion
-        if lesion and lesion.mri:
-            return nearest_slice(volume.index_to_lps, len(volume.array), lesion.mri.point_mm)
-        return len(volume.array) // 2
 
     def _go_to(self, point_mm: Point3) -> None:
         """Let a place be seen, and take the keys where a tool waits for them."""
         volume = self._session.volume
         if volume is not None:
-            self._slice[volume.key] = nearest_slice(volume.index_to_lps, len(volume.array), point_mm)
+            self._shown.go_to(volume, point_mm)
             self.draw()
         if self._tools.name.startswith("mri"):
             self._view.canvas.setFocus()
@@ -254,7 +219,7 @@ class MriPresenter(QObject):
         )
         picture = to_uint8(sampled, self._window(volume))
         aspect = plane.spacing_mm[0] / plane.spacing_mm[1]
-        if self._mode == FUSED:
+        if self._shown.mode == FUSED:
             picture = blend(self._sector(stack, picture.shape), picture, self._opacity)
         rows, columns = stack.frames.shape[1:3]
         sector = stack.sector
@@ -311,95 +276,17 @@ class MriPresenter(QObject):
         self._view.canvas.tool = wanted.get(self._tools.name, Tool.BROWSE)
         if self._tools.name != "mri_move":
             self._hand.abort()
-        if self._tools.name == "mri_move" and self._mode == ACQUIRED:
+        if self._tools.name == "mri_move" and self._shown.mode == ACQUIRED:
             self.set_mode(FUSED)
-        elif self._mode != ACQUIRED:
+        elif self._shown.mode != ACQUIRED:
             self.draw()
-
-    def _place(self, x: float, y: float) -> Point3 | None:
-        """The LPS place of a picture pixel."""
-        if shown := self._shown_plane:
-            parameters, plane = shown
-            point = map_points(parameters, plane.px_to_mm(np.array([x, y])))
-        else:
-            volume = self._session.volume
-            if volume is None:
-                return None
-            point = apply(volume.index_to_lps, np.array([self._slice_number(volume), y - 0.5, x - 0.5]))
-        return float(point[0]), float(point[1]), float(point[2])
-
-    def _click(self, x: float, y: float) -> None:
-        place = self._place(x, y)
-        if place is None or not self._takes(place):
-            return
-        if self._tools.name == "mri_point":
-            self._mark(place, None)
-        else:
-            self._tools.mri_clicked.emit(place)
-
-    def _takes(self, place: Point3) -> bool:
-        """Whether a place in the hung volume can be kept; why not is told."""
-        volume = self._session.volume
-        if volume is None:
-            return False
-        if self._session.other_exam is not None:
-            self._session.tell(message("mark.other_exam"))
-        elif self._session.other_space:
-            self._session.tell(message("mark.other_space"))
-        elif not volume.has_depth:
-            self._session.tell(message("scan.no_depth"))
-        elif not volume.holds(place):
-            self._session.tell(message("mark.beside"))
-        else:
-            return True
-        return False
-
-    def _step_partner(self, right: int, down: int) -> None:
-        """Move the expected partner along the picture."""
-        partner, picture = self._drafting.partner, self._picture()
-        if partner is not None and picture is not None:
-            x, y, z = beside(picture, partner.point_mm, (right * PARTNER_MM, down * PARTNER_MM, 0.0))
-            self._drafting.move_partner((float(x), float(y), float(z)))
-
-    def _picture(self) -> np.ndarray | None:
-        """The (4, 4) from picture pixels to LPS mm, without the local warp."""
-        volume = self._session.volume
-        if shown := self._shown_plane:
-            parameters, plane = shown
-            return us_to_mri(parameters) @ plane.matrix()
-        return None if volume is None else slice_plane(volume.index_to_lps, self._slice_number(volume))
-
-    def _mark_extent(self, left: float, top: float, right: float, bottom: float) -> None:
-        """A box in the image gives the lesion's centre and its extent along the axes that the image shows."""
-        middle = self._place((left + right) / 2, (top + bottom) / 2)
-        ends = [self._place(x, y) for x, y in ((left, top), (right, top), (left, bottom))]
-        if middle is None or None in ends or not self._takes(middle):
-            return
-        corner, along, down = (np.array(end) for end in ends)
-        x, y, z = np.abs(along - corner) + np.abs(down - corner)
-        self._mark(middle, (round(float(x), 1), round(float(y), 1), round(float(z), 1)))
-
-    def _mark(self, place: Point3, extent: Point3 | None) -> None:
-        lesion, key = self._session.lesion, self._session.mri_key
-        if lesion is not None and key is not None:
-            self._session.dispatch(MarkMri(lesion.lesion_id, MriMark(key, place, extent)))
-            self._tools.browse()
-
-    def _hover(self, x: float, y: float) -> None:
-        place, volume = self._place(x, y), self._session.volume
-        if place is None or volume is None:
-            return
-        index = np.round(slice_through(volume.index_to_lps, place)).astype(int)
-        value = f" · {volume.array[tuple(index)]:.0f}" if volume.holds(place) else ""
-        self._tools.position.emit(f"MRI {lps_text(np.array(place))}{value}")
 
     def _scroll(self, steps: int, fine: bool) -> None:
         volume = self._session.volume
         if volume is None:
             return
-        if self._shown_plane is None:
-            last = len(volume.array) - 1
-            self._slice[volume.key] = min(max(self._slice_number(volume) + steps, 0), last)
+        if self._shown.plane is None:
+            self._shown.scroll(volume, steps)
             self.draw()
             return
         if self._tools.name == "mri_move":
@@ -418,8 +305,7 @@ class MriPresenter(QObject):
     def _changed(self, parts: frozenset[Part]) -> None:
         if not parts - UNSEEN:
             return
-        if Part.MARKS in parts and self._session.lesion and self._session.lesion.mri:
-            volume = self._session.volume
-            if volume is not None and self._shown_plane is None:
-                self._slice[volume.key] = self._first_slice(volume)
+        lesion, volume = self._session.lesion, self._session.volume
+        if Part.MARKS in parts and lesion and lesion.mri and volume is not None and self._shown.plane is None:
+            self._shown.go_to(volume, lesion.mri.point_mm)
         self.draw()

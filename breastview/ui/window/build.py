@@ -17,6 +17,7 @@ from breastview.ui.expecting import Expecting
 from breastview.ui.glance import Glance
 from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.mri import MriPresenter
+from breastview.ui.panes.mri_shown import ACQUIRED, FUSED, PLANE
 from breastview.ui.panes.tools import Tools
 from breastview.ui.panes.us import UsPresenter
 from breastview.ui.panes.us_marks import UsMarks
@@ -55,9 +56,9 @@ def build_window(
     """Join views, presenters and the session."""
     text = language.text
     modes = [
-        ("acquired", text("Acquired"), text("Slices as they were acquired")),
-        ("plane", text("US plane"), text("MRI resampled into the ultrasound plane")),
-        ("fused", text("Fused"), text("MRI over ultrasound")),
+        (ACQUIRED, text("Acquired"), text("Slices as they were acquired")),
+        (PLANE, text("US plane"), text("MRI resampled into the ultrasound plane")),
+        (FUSED, text("Fused"), text("MRI over ultrasound")),
     ]
     case = CaseView(text("CASE"), text("Nothing is open yet."))
     us, mri = PaneView([]), PaneView(modes)
