@@ -27,19 +27,16 @@ def check_scope(
     if lesion is None:
         return Eligibility(False, (message("scope.no_lesion"), *_about_case(spec.scope, case)))
     registered = spec.input.is_registered
+    about_us = _about_us(case, lesion, given)
     reasons = [
         *_about_case(spec.scope, case),
         *_about_lesion(spec.scope, record, lesion, plane),
         *objections_to_fusing(record, lesion, plane, mri_side, registered),
-        *objections_to_views(case, lesion),
+        *about_us,
     ]
     if spec.scope.sizes_mm is not None and plane is None and not registered:
         low, high = spec.scope.sizes_mm
         reasons.append(message("scope.size_unknown", low=low, high=high))
-    if _is_covered(case, lesion, given):
-        reasons.append(message("scope.us_covered"))
-    if given is not None and given.us_beside:
-        reasons.append(message("scope.us_beside"))
     if not case.volumes:
         reasons.append(message("scope.no_mri"))
     elif not channels_from(channel_volumes(case.volumes)):
@@ -48,22 +45,16 @@ def check_scope(
         reasons.append(message("scope.no_channel" if registered else "scope.no_native_channel"))
     elif given is not None:
         reasons += _about_channels(spec.scope, given)
-    us_only = bool(reasons) and _is_for_us_alone(spec.us_scope, case, record, lesion, plane, given)
+    us_seen = given is not None and given.us is not None and not about_us
+    us_only = bool(reasons) and us_seen and _is_for_us_alone(spec.us_scope, case, record, lesion, plane)
     return Eligibility(not reasons, tuple(reasons), us_only)
 
 
 def _is_for_us_alone(
-    scope: Scope | None,
-    case: ScannedCase,
-    record: ReviewRecord,
-    lesion: Lesion,
-    plane: UsPlane | None,
-    given: ModelInput | None,
+    scope: Scope | None, case: ScannedCase, record: ReviewRecord, lesion: Lesion, plane: UsPlane | None
 ) -> bool:
     """Whether US alone was validated on such lesions: nothing of MRI is asked, nor a registration."""
-    if scope is None or given is None or given.us is None or given.us_beside:
-        return False
-    if _is_covered(case, lesion, given) or objections_to_views(case, lesion):
+    if scope is None:
         return False
     if case.simulated and "simulated" not in scope.sources:
         return False
@@ -114,11 +105,17 @@ def _about_lesion(scope: Scope, record: ReviewRecord, lesion: Lesion, plane: UsP
     return reasons
 
 
-def _is_covered(case: ScannedCase, lesion: Lesion, given: ModelInput | None) -> bool:
-    """Whether colour is laid over a marked US image: so says its header, or the pixels at the lesion."""
+def _about_us(case: ScannedCase, lesion: Lesion, given: ModelInput | None) -> list[Message]:
+    """What keeps the marked US images from any model: they are not of the lesion, colour is laid over one (so
+    says its header, or the pixels at the lesion), or a box lies beside the picture."""
+    reasons = [*objections_to_views(case, lesion)]
     marked = {mark.frames_key for mark in lesion.views}
     doppler = any(frames.doppler for frames in case.frames if frames.key in marked)
-    return doppler or (given is not None and given.us_covered)
+    if doppler or (given is not None and given.us_covered):
+        reasons.append(message("scope.us_covered"))
+    if given is not None and given.us_beside:
+        reasons.append(message("scope.us_beside"))
+    return reasons
 
 
 def _about_channels(scope: Scope, given: ModelInput) -> list[Message]:

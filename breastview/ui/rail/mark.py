@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QPushButton
 
 from breastview.imaging.geometry import lps_text
 from breastview.language import Language
-from breastview.messages import message
+from breastview.messages import Message, message
 from breastview.records.concordance import (
     Concordance,
     Verdict,
@@ -42,13 +42,7 @@ from breastview.ui.session import Session
 AGAINST = {Verdict.DOUBTFUL, Verdict.NO_CORRELATE}
 SIGNS = {Verdict.MATCH: "✓ ", Verdict.OPEN: "◐ ", Verdict.DOUBTFUL: "⚠ ", Verdict.NO_CORRELATE: "⚠ "}
 MM = " mm"
-OF_SIDE = {  # told beside the side's buttons
-    "concordance.side_unconfirmed",
-    "concordance.sides_differ",
-    "concordance.us_of_other_side",
-    "concordance.views_of_two_breasts",
-    "concordance.views_of_two_days",
-}
+OF_SIDE = {"concordance.side_unconfirmed", "concordance.sides_differ"}  # told beside the side's buttons
 
 
 class MarkPanel(Panel):
@@ -173,31 +167,45 @@ class MarkPresenter(QObject):
         for field, size in zip(panel.extent, _extent(lesion), strict=True):
             field.setEnabled(bool(lesion and lesion.mri))
             put(field, size or None)
-        self._show_side(lesion)
         put(panel.clock, lesion.clock_h if lesion else None)
         put(panel.distance, lesion.nipple_distance_mm if lesion else None)
         put(panel.lesion_depth, lesion.depth_mm if lesion else None)
         if lesion:
             panel.lesions.setCurrentText(lesion.lesion_id)
-        self._show_concordance(lesion)
+        self._show_doubts(lesion)
 
-    def _show_concordance(self, lesion: Lesion | None) -> None:
+    def _show_doubts(self, lesion: Lesion | None) -> None:
+        """What speaks against a side, and against the marks' being of one lesion."""
+        session = self._session
+        side = mri_side(lesion, session.body) if lesion else None
+        of_views = objections_to_views(session.state.case, lesion) if lesion else ()
+        self._show_side(lesion, side, of_views)
+        self._show_concordance(lesion, side, of_views)
+
+    def _show_concordance(
+        self, lesion: Lesion | None, side: str | None, of_views: tuple[Message, ...]
+    ) -> None:
         """Whether the two marks are one lesion, with every reason against it, here and in the step's line."""
-        told = self._compared(lesion) if lesion else None
+        told = self._compared(lesion, side, of_views) if lesion else None
         self._panel.same.setVisible(bool(told))
         if told:
             say, warned = self._language.say, bool(self._panel.side_told.text())
-            reasons = [say(each) for each in told.reasons if not (warned and each.code in OF_SIDE)]
+            reasons = [
+                say(each)
+                for each in told.reasons
+                if each not in of_views and not (warned and each.code in OF_SIDE)
+            ]
             verdict = message(f"concordance.{told.verdict}")
             self._panel.same.setText("\n".join([SIGNS[told.verdict] + say(verdict), *reasons]))
             style.dress(self._panel.same, "caution" if told.verdict in AGAINST else "muted")
         self._show_state(lesion, told.verdict if told else None)
 
-    def _compared(self, lesion: Lesion) -> Concordance | None:
+    def _compared(
+        self, lesion: Lesion, side: str | None, of_views: tuple[Message, ...]
+    ) -> Concordance | None:
         session = self._session
         plane = session.plane_of(lesion.us.frames_key) if lesion.us else None
-        side, place = mri_side(lesion, session.body), told_place(lesion, session.body)
-        of_views = objections_to_views(session.state.case, lesion)
+        place = told_place(lesion, session.body)
         return same_lesion(session.state.record, lesion, plane, side, place, of_views)
 
     def _show_views(self, lesion: Lesion | None) -> None:
@@ -234,22 +242,19 @@ class MarkPresenter(QObject):
             return "MRI: " + self._language.text("not marked")
         return f"MRI: {lps_text(np.array(lesion.mri.point_mm))}"
 
-    def _show_side(self, lesion: Lesion | None) -> None:
+    def _show_side(self, lesion: Lesion | None, computed: str | None, of_views: tuple[Message, ...]) -> None:
         panel, text = self._panel, self._language.text
         panel.sides.setExclusive(False)
         panel.right.setChecked(bool(lesion and lesion.side is Side.RIGHT))
         panel.left.setChecked(bool(lesion and lesion.side is Side.LEFT))
         panel.sides.setExclusive(True)
-        computed = mri_side(lesion, self._session.body) if lesion else None
         names = {"R": text("Right"), "L": text("Left")}
         told = ""
         if lesion and computed and lesion.side is None:
             told = "⚠ " + text("{side} by the MRI midline: confirm.").format(side=names[computed])
         elif lesion and computed and lesion.side != computed:
             told = "⚠ " + text("The MRI mark lies on the other side: {side}.").format(side=names[computed])
-        if lesion:
-            of_views = objections_to_views(self._session.state.case, lesion)
-            told = "\n".join(filter(None, [told, *("⚠ " + self._language.say(each) for each in of_views)]))
+        told = "\n".join(filter(None, [told, *("⚠ " + self._language.say(each) for each in of_views)]))
         panel.side_told.setText(told)
         panel.side_told.setVisible(bool(told))
 
@@ -314,11 +319,8 @@ class MarkPresenter(QObject):
     def _changed(self, parts: frozenset[Part]) -> None:
         if parts & {Part.LESIONS, Part.MARKS, Part.SELECTION, Part.SCALE}:
             self.show()
-            return
-        if Part.BODY in parts:
-            self._show_side(self._session.lesion)
-        if parts & {Part.REGISTRATION, Part.BODY}:
-            self._show_concordance(self._session.lesion)
+        elif parts & {Part.REGISTRATION, Part.BODY}:
+            self._show_doubts(self._session.lesion)
 
 
 def _extent(lesion: Lesion | None) -> tuple[float, float, float]:
