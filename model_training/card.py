@@ -41,15 +41,6 @@ _HEADS = {
     "us" + TWO_VIEWS: "us, two views",
     US_ONLY: "us, without MRI",
 }
-_SHARING = {
-    True: "convolutions shared by both modalities, own stems and batch norms",
-    False: "one trunk a modality",
-}
-_OWN_US_ONLY = {
-    (False, False): "",
-    (True, False): "a stem and batch norms of its own for ultrasound without MRI; ",
-    (True, True): "a stem, batch norms and a classifier of its own for ultrasound without MRI; ",
-}
 _FUSING = {
     "weighted": "softmax-weighted fusion",
     "gate": "fusion by softmax weights and a gate on the features",
@@ -77,7 +68,7 @@ class Part:
 def card_parts(spec: ModelSpec) -> tuple[Part, ...]:
     """What the card says."""
     network = (
-        f"Network: {spec.network.trunk}, {_SHARING[spec.network.shared]}, {_FUSING[spec.network.fusion]}; "
+        f"Network: {spec.network.trunk}, {_trunks(spec.network)}, {_FUSING[spec.network.fusion]}; "
         f"{_own_us_only(spec.network)}"
         f"{spec.input.size_px}² px; MRI {_PLANES[spec.input.mri_input]}; weights kept as int8."
     )
@@ -97,11 +88,23 @@ def card_parts(spec: ModelSpec) -> tuple[Part, ...]:
     )
 
 
+def _trunks(network: NetworkSpec) -> str:
+    if network.shared:
+        return "convolutions shared by both modalities, own stems and batch norms"
+    return "one trunk a modality"
+
+
 def _own_us_only(network: NetworkSpec) -> str:
     """What looks at ultrasound without MRI, where that is not what looks at any."""
     if network.us_only_trunk:
-        return f"a {network.us_only_trunk} of its own for ultrasound without MRI; "
-    return _OWN_US_ONLY[network.own_us_only, network.own_us_only_head]
+        own = f"a {network.us_only_trunk}"
+    elif network.own_us_only_head:
+        own = "a stem, batch norms and a classifier"
+    elif network.own_us_only:
+        own = "a stem and batch norms"
+    else:
+        return ""
+    return f"{own} of its own for ultrasound without MRI; "
 
 
 def _made(training: Mapping[str, Any]) -> tuple[str, ...]:

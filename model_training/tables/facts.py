@@ -21,10 +21,6 @@ SELECTION = {  # by the recipe's `keep`
     "best": "The epoch with the best AUC on validation lesions.",
     "last": "The last epoch; nothing was chosen on validation lesions.",
 }
-TRUNKS = {  # by whether the recipe is staged
-    False: "convolutions shared by both modalities, with stems and batch norms of their own",
-    True: "a trunk a modality",
-}
 DESCRIBED = ("age_y", "density", "size_mm", "scanner", "bi_rads")
 
 
@@ -62,14 +58,19 @@ def _about_networks(study: Study) -> dict[str, str]:
     weighted = (
         "Both classes weigh alike in the loss." if recipe.class_weighted else "Classes are not weighted."
     )
+    trunks = (
+        "a trunk a modality"
+        if recipe.strategy == "staged"
+        else "convolutions shared by both modalities, with stems and batch norms of their own"
+    )
     return {
         "kind": "Deep learning: convolutional networks tell malignant breast lesions on US and MRI.",
         "goal": "Development and internal evaluation of networks on US, on MRI and on both.",
         "inputs": f"One US crop and MRI channels {channels} of the same lesion; no clinical predictors.",
         "preprocessing": f"The application's own: crop = lesion box × {inputs.margin:g}, grey values to mean "
         f"{inputs.us_mean:g} and spread {inputs.us_std:g}, MRI scaled by its margin, {recipe.size_px}² px.",
-        "network": f"{', '.join(NAMES[trunk] for trunk in ORDER)}: {TRUNKS[recipe.strategy == 'staged']}, "
-        "pooled features fused by softmax weights, a linear classifier.",
+        "network": f"{', '.join(NAMES[trunk] for trunk in ORDER)}: {trunks}, pooled features fused by "
+        "softmax weights, a linear classifier.",
         "software": f"breastview {__version__}; "
         + ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
         + ".",
