@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import pandas as pd
 import typer
 
@@ -15,7 +14,7 @@ from model_training.cohort.criteria import DEFAULT, apply_criteria, flow_text, r
 from model_training.cohort.samples import manifest
 from model_training.cohort.simulated import PARTS, simulate_cohort
 from model_training.cohort.stills import about as stills_about
-from model_training.cohort.stills import stills_cohort
+from model_training.cohort.stills import read_stills, stills_cohort
 from model_training.command_line import mistakes_told, numbered_fold
 from model_training.splits import one_fold
 
@@ -103,12 +102,12 @@ def stills(
 ) -> None:
     """Cut labelled US stills, without MRI."""
     spec, hidden = InputSpec(size), (fixed_magnification, without_marks)
+    found = list(read_stills(source))
     if not fold:
-        stills_cohort(source, folder / "stills-0000.npz", "", spec, variants, None, *hidden)
+        stills_cohort(found, folder / "stills-0000.npz", "", spec, variants, *hidden)
         return
-    rows = stills_about(source)
-    split = one_fold(rows, *numbered_fold(fold))
+    split = one_fold(stills_about(found), *numbered_fold(fold))
     for part in PARTS:
         own = variants if part == "train" else VIEWS_A_LESION
-        chosen = np.isin(np.arange(len(rows)), getattr(split, part))
-        stills_cohort(source, folder / f"stills-{part}.npz", part, spec, own, chosen, *hidden)
+        chosen = [found[place] for place in getattr(split, part)]
+        stills_cohort(chosen, folder / f"stills-{part}.npz", part, spec, own, *hidden)

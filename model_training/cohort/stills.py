@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,23 +105,18 @@ def _union(masks: Sequence[Path], shape: tuple[int, ...]) -> np.ndarray:
 
 
 def stills_cohort(
-    source: Path,
+    stills: Iterable[LabelledStill],
     path: Path,
     part: str,
     spec: InputSpec,
     variants: int,
-    chosen: np.ndarray | None = None,
     fixed_magnification: bool = False,
     without_marks: bool = False,
 ) -> None:
-    """Cut the stills of a folder, or those of them that are `chosen` (bool, in the order of `read_stills`),
-    into one shard: once by the lesion's box, then strayed. The size of a lesion can be hidden, and burned-in
-    marks painted over."""
-    stills = list(read_stills(source))
-    kept = stills if chosen is None else [one for one, take in zip(stills, chosen, strict=True) if take]
-    write_shard(
-        path, [_sample(one, part, spec, variants, fixed_magnification, without_marks) for one in kept]
-    )
+    """Cut stills into one shard: once by the lesion's box, then strayed. The size of a lesion can be hidden,
+    and burned-in marks painted over."""
+    hidden = fixed_magnification, without_marks
+    write_shard(path, [_sample(one, part, spec, variants, *hidden) for one in stills])
 
 
 def stills_with_masks(
@@ -135,14 +130,14 @@ def stills_with_masks(
     """The stills of a folder cut into `folder`, and the `crop_masks` of their exact crops, (case, size,
     size)."""
     stills, hidden = list(read_stills(source)), (fixed_magnification, without_marks)
-    write_shard(folder / "stills-0000.npz", [_sample(one, "test", spec, variants, *hidden) for one in stills])
+    stills_cohort(stills, folder / "stills-0000.npz", "test", spec, variants, *hidden)
     masks = [crop_masks(still, spec, fixed_magnification) for still in stills]
     return load_cohort(folder, "test"), {name: np.stack([one[name] for one in masks]) for name in masks[0]}
 
 
-def about(source: Path) -> pd.DataFrame:
-    """The manifest's rows of a folder of stills, without a part."""
-    return pd.DataFrame([_about(one, "") for one in read_stills(source)])
+def about(stills: Iterable[LabelledStill]) -> pd.DataFrame:
+    """The manifest's rows of stills, without a part."""
+    return pd.DataFrame([_about(one, "") for one in stills])
 
 
 def _sample(

@@ -48,7 +48,7 @@ def test_pictures_come_with_label_box_and_group(folder):
     stills = list(read_stills(folder))
     assert [still.malignant for still in stills] == [False] * 3 + [True] * 2
     assert stills[1].box_px == (41.0, 30.0, 80.0, 49.0)
-    assert about(folder)["group"].tolist() == [
+    assert about(read_stills(folder))["group"].tolist() == [
         "group 7",
         "benign/benign (1)",
         "group 7",
@@ -58,7 +58,7 @@ def test_pictures_come_with_label_box_and_group(folder):
 
 
 def test_a_shard_of_stills_has_no_mri_and_says_where_it_comes_from(folder, tmp_path):
-    stills_cohort(folder, tmp_path / "c" / "stills.npz", "train", SMALL, variants=3)
+    stills_cohort(read_stills(folder), tmp_path / "c" / "stills.npz", "train", SMALL, variants=3)
     samples = load_cohort(tmp_path / "c", "train")
     assert samples.us.shape == (5, 3, 1, 24, 24)
     assert not samples.channels.any() and not samples.mri.any()
@@ -100,14 +100,16 @@ def test_a_mask_without_its_picture_is_named(folder):
 
 
 def test_a_fixed_magnification_hides_how_large_the_lesion_is(folder, tmp_path):
-    stills_cohort(folder, tmp_path / "c" / "s.npz", "", SMALL, variants=1, fixed_magnification=True)
+    stills_cohort(
+        read_stills(folder), tmp_path / "c" / "s.npz", "", SMALL, variants=1, fixed_magnification=True
+    )
     shown = load_cohort(tmp_path / "c").us[0, 0, 0] * SMALL.us_std + SMALL.us_mean
     share = (np.abs(shown - 20 / 255) < 0.05).mean()
     assert share == pytest.approx(40 * 20 / (150 * 1.6) ** 2, rel=0.4)
 
 
 def test_outlines_stray_as_their_pictures_do(folder, tmp_path):
-    stills_cohort(folder, tmp_path / "c" / "s.npz", "", SMALL, variants=4)
+    stills_cohort(read_stills(folder), tmp_path / "c" / "s.npz", "", SMALL, variants=4)
     samples = load_cohort(tmp_path / "c")
     assert samples.outline.shape == (5, 4, 24, 24)
     dark = np.abs(samples.us[:, :, 0] * SMALL.us_std + SMALL.us_mean - 20 / 255) < 0.03
@@ -120,8 +122,8 @@ def test_outlines_stray_as_their_pictures_do(folder, tmp_path):
 
 
 def test_only_the_chosen_are_cut(folder, tmp_path):
-    chosen = np.array([True, False, False, False, True])
-    stills_cohort(folder, tmp_path / "c" / "s.npz", "test", SMALL, 1, chosen)
+    first, *_, last = read_stills(folder)
+    stills_cohort([first, last], tmp_path / "c" / "s.npz", "test", SMALL, 1)
     assert load_cohort(tmp_path / "c", "test").about["malignant"].tolist() == [False, True]
 
 
@@ -136,8 +138,17 @@ def test_the_parts_of_a_fold_stand_beside_other_cases(tmp_path):
         "test": 10,
     }
     assert [parts[part].us.shape[1:] for part in parts] == [(6, 1, 24, 24), (2, 1, 24, 24), (2, 1, 24, 24)]
-    (drawn,) = [fold for fold in folds(about(source), 2) if fold.name == "fold 2/2"]
-    assert set(parts["test"].about["case"]) == set(about(source)["case"].iloc[drawn.test])
+    (drawn,) = [fold for fold in folds(about(read_stills(source)), 2) if fold.name == "fold 2/2"]
+    assert set(parts["test"].about["case"]) == set(about(read_stills(source))["case"].iloc[drawn.test])
+
+
+def test_a_fold_counts_the_stills_with_an_empty_mask_once(tmp_path, caplog):
+    source = write_stills(tmp_path / "stills", benign=11, malignant=10)
+    Image.fromarray(np.zeros((90, 120), np.uint8)).save(source / "benign" / "benign (1)_mask.png")
+    words = ["cohort", "stills", str(source), str(tmp_path / "c"), "--fold", "1/2", "--size", "24"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    told = [line.message for line in caplog.records if "empty mask" in line.message]
+    assert told == ["1 stills have an empty mask and are left out"]
 
 
 def test_thin_bright_marks_are_painted_over_and_tissue_stays():
@@ -194,7 +205,11 @@ def test_a_folder_without_pictures_and_a_broken_picture_are_named(folder, tmp_pa
 def test_an_index_lacks_no_column_and_a_blank_group_is_the_pictures_own(folder):
     index = folder / "index.csv"
     index.write_text("class,file,near_duplicate_group\nbenign,benign (0).png,\nbenign,benign (1).png,7\n")
-    assert about(folder)["group"].tolist()[:3] == ["benign/benign (0)", "group 7", "benign/benign (2)"]
+    assert about(read_stills(folder))["group"].tolist()[:3] == [
+        "benign/benign (0)",
+        "group 7",
+        "benign/benign (2)",
+    ]
     index.write_text("klasse;datei\n")
     with pytest.raises(CohortError, match=r"index.csv of the stills lacks the column 'class'"):
         list(read_stills(folder))
