@@ -194,7 +194,8 @@ def _runs(folds: Sequence[str]) -> list[str]:
 def _told(
     settings: Settings, folds: Sequence[str], test: Samples, last: str, commit: str, remark: str
 ) -> dict[str, Any]:
-    """What a card tells of how its network was made; `last` is the command that wrote the bundle."""
+    """What a card tells of how its network was made, as far as it is known; `last` is the command that wrote
+    the bundle."""
     sources = set(test.about["source"])
     told = {
         "command": _commands(settings, folds, sources, last),
@@ -202,8 +203,9 @@ def _told(
         "seed": settings.recipe.seed,
         "split": ", ".join(_split_name(own) for own in folds),
         "training_data": ", ".join(sorted(sources)),
+        "remark": remark,
     }
-    return told | ({"remark": remark} if remark else {})
+    return {name: value for name, value in told.items() if value != ""}
 
 
 def _commands(settings: Settings, folds: Sequence[str], sources: set[str], last: str) -> str:

@@ -278,6 +278,7 @@ def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog,
     )
     assert (spec.input.size_px, spec.input.mri_input, spec.training["recipe"]["batch"]) == (16, "native", 3)
     assert "train C R --trunk cnn --fusion gate --separate --own-us-only;" in spec.training["command"]
+    assert "commit" not in spec.training and "remark" not in spec.training
     assert load_bundle(bundle, "cpu").device_name == "CPU"
     told = [record.getMessage() for record in caplog.records if record.name == "model_training.train"]
     assert "training on cpu in 1 processes, from random weights" in told
