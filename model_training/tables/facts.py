@@ -12,9 +12,9 @@ from model_training.cohort.samples import DISPLACED_MM
 from model_training.markdown import figure
 from model_training.recipe import to_plain
 from model_training.scope import is_simulated
-from model_training.tables.paper import NAMES, NOTES, ORDER
+from model_training.tables.paper import ARM_NAMES, NAMES, NOTES, ORDER
 from model_training.tables.rows import Row, study_rows
-from model_training.tables.study import SIMULATED, Study
+from model_training.tables.study import NATIVE, SIMULATED, Study
 
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "statsmodels")
 SELECTION = {  # by the recipe's `keep`
@@ -42,7 +42,8 @@ def _about_cases(study: Study) -> dict[str, str]:
         "level": "Patient, and near-duplicate group; a patient in two parts ends the run with an error.",
         "missing": "Lesions without US or MRI in its plane take no part; a missing MRI channel is masked, "
         "never imputed.",
-        "subsets": "A square crop around the reader's lesion box; MRI resampled into the US plane.",
+        "subsets": "A square crop around the reader's lesion box; MRI resampled into the US plane, and as "
+        "acquired for one network.",
         "characteristics": _characteristics(about),
         "reference": "The simulation's own label." if all_simulated else "",
         "ethics": nobody,
@@ -63,6 +64,8 @@ def _about_networks(study: Study) -> dict[str, str]:
         if recipe.strategy == "staged"
         else "convolutions shared by both modalities, with stems and batch norms of their own"
     )
+    native = f"{NATIVE.mri} for one {NAMES[NATIVE.trunk]} {ARM_NAMES[NATIVE.arm]}"
+    followed = {**to_plain(recipe), "mri": f"registered, and {native}"}
     return {
         "kind": "Deep learning: convolutional networks tell malignant breast lesions on US and MRI.",
         "goal": "Development and internal evaluation of networks on US, on MRI and on both.",
@@ -75,7 +78,7 @@ def _about_networks(study: Study) -> dict[str, str]:
         + ", ".join(f"{name} {version(name)}" for name in LIBRARIES)
         + ".",
         "start": "Random weights.",
-        "recipe": "; ".join(f"{name} {value}" for name, value in to_plain(recipe).items()) + ".",
+        "recipe": "; ".join(f"{name} {value}" for name, value in followed.items()) + ".",
         "selection": SELECTION[recipe.keep],
         "ensemble": "None."
         if study.repeats == 1

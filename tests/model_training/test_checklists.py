@@ -35,6 +35,8 @@ def test_a_study_fills_what_it_knows():
     assert "Patient, and near-duplicate group" in lines["20"]
     assert "software verification, not clinical evidence" in lines["7"]
     assert "torch " in lines["23"] and "misregistered by 5/10/15 mm" in lines["30"]
+    assert "; mri registered, and native for one ResNet-101 US+MRI; " in lines["25"]
+    assert "and as acquired for one network" in lines["10"]
     assert lines["44"].endswith(f"{OPEN} |") and lines["33"].endswith("| None. |")
 
 
