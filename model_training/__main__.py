@@ -304,7 +304,7 @@ def tables(
     ] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="How often the folds of the full preset are drawn")] = 1,
 ) -> None:
-    """Train nine networks and write the paper's tables; a killed study goes on where it was."""
+    """Train ten networks and write the paper's tables; a killed study goes on where it was."""
     if preset not in PRESETS:
         raise typer.BadParameter(f"no preset {preset}; there is {', '.join(PRESETS)}")
     own = read_recipe(recipe) if recipe else None
