@@ -69,20 +69,15 @@ def train(
         DivergedError: the loss is not a number.
     """
     device = training_device()
-    _check(recipe, network, device)
-    check_size(recipe, training.us.shape[-1])
-    check_sources(recipe, set(training.about["source"]))
+    _check(recipe, network, training, device)
     torch.set_num_threads(recipe.threads)
     torch.backends.cudnn.benchmark = device.type == "cuda"  # sizes hardly change
     torch.manual_seed(recipe.seed)
     cases = Cases.of(split, training, validation)
     training = usable(training, network, recipe, "training")
     validation = usable(validation, network, recipe, "validation")
-    _check_outlines(training, network, recipe)
     net, origin = initial(network, start, imagenet)
-    for name in ("frozen_norms", "start_share"):
-        if getattr(recipe, name) and origin == RANDOM:
-            raise RecipeError(f"{name} keeps what pretrained weights brought: it needs weights to start from")
+    _check_start(recipe, origin)
     began = copy.deepcopy(net).to(device) if recipe.start_share > 0 else None
     with joined(device) as team:
         if team.leads:
@@ -106,9 +101,21 @@ def train(
     return run_folder.load_average(run, network)
 
 
-def _check(recipe: Recipe, network: NetworkSpec, device: torch.device) -> None:
+def _check(recipe: Recipe, network: NetworkSpec, training: Samples, device: torch.device) -> None:
+    """Raises RecipeError where a recipe does not fit its network, cohort or device."""
     check_fits(recipe, network)
     check_precision(recipe, device)
+    check_size(recipe, training.us.shape[-1])
+    check_sources(recipe, set(training.about["source"]))
+    if recipe.outline > 0 and (training.outline is None or "us" not in network.modalities):
+        raise RecipeError("outline needs US and outlines of lesions, which network or cohort lacks: take 0")
+
+
+def _check_start(recipe: Recipe, origin: str) -> None:
+    """Raises RecipeError where a recipe keeps something of random weights."""
+    for name in ("frozen_norms", "start_share"):
+        if getattr(recipe, name) and origin == RANDOM:
+            raise RecipeError(f"{name} keeps what pretrained weights brought: it needs weights to start from")
 
 
 def usable(samples: Samples, network: NetworkSpec, recipe: Recipe, name: str) -> Samples:
@@ -121,11 +128,6 @@ def usable(samples: Samples, network: NetworkSpec, recipe: Recipe, name: str) ->
         if not there:
             raise RunError(f"there is no {word} lesion in the {name} part: a network needs both classes")
     return samples
-
-
-def _check_outlines(training: Samples, network: NetworkSpec, recipe: Recipe) -> None:
-    if recipe.outline > 0 and (training.outline is None or "us" not in network.modalities):
-        raise RecipeError("outline needs US and outlines of lesions, which network or cohort lacks: take 0")
 
 
 def _state(
