@@ -64,46 +64,37 @@ def model_input(
     maps the names of `channel_volumes` to loaded volumes. Native MRI is cut around the MRI mark, without a
     look at scale and registration. A second view is cut where the bundle was measured with it.
     """
-    digest = input_hash(record, lesion.lesion_id, spec.weights_sha256)
-    absent = np.zeros(len(CHANNELS), bool)
-    if lesion.us is None or lesion.us.frames_key not in stacks:
-        return ModelInput(lesion.lesion_id, None, None, absent, input_sha256=digest)
-    mark = lesion.us
-    us, crop, covered, beside = _us(mark, stacks[mark.frames_key], spec.input)
-    second_us = second_crop = None
-    other = lesion.second_us
-    if spec.reads_two_views and other is not None and other.frames_key in stacks:
-        second_us, second_crop, also_covered, also_beside = _us(other, stacks[other.frames_key], spec.input)
-        covered, beside = covered or also_covered, beside or also_beside
-    given = ModelInput(
-        lesion.lesion_id,
-        us,
-        None,
-        absent,
-        crop,
-        us_covered=covered,
-        us_beside=beside,
-        input_sha256=digest,
-        second_us=second_us,
-        second_crop=second_crop,
-    )
+    given = _with_us(spec, record, lesion, stacks)
     images: dict[str, Image3] = {name: (v.array, v.index_to_lps) for name, v in volumes.items()}
     pre, post = images.get("dce_pre"), images.get("dce_post")
     if pre and post and np.array_equal(pre[0], post[0]):  # a phase that was exported twice
         del images["dce_post"]
-    if not images:
+    if given.us is None or not images:
         return given
     if not spec.input.is_registered:
         return _with_native(given, images, lesion, spec.input)
-    parameters = record.registration(mark.frames_key, mark.frame)
-    if plane is None or parameters is None:
+    return _with_registered(given, images, record, lesion, plane, spec.input)
+
+
+def _with_us(
+    spec: ModelSpec, record: ReviewRecord, lesion: Lesion, stacks: Mapping[str, FrameStack]
+) -> ModelInput:
+    """The US views of the lesion that are there, and no MRI yet."""
+    digest = input_hash(record, lesion.lesion_id, spec.weights_sha256)
+    given = ModelInput(lesion.lesion_id, None, None, np.zeros(len(CHANNELS), bool), input_sha256=digest)
+    mark, other = lesion.us, lesion.second_us
+    if mark is None or mark.frames_key not in stacks:
         return given
-    grid = plane_grid(crop, plane, spec.input.size_px)
-    mri, present = registered_mri(images, us_to_mri(parameters), grid, spec.input, parameters.warp)
-    return replace(given, mri=mri if present.any() else None, channels_present=present, mri_grid=grid)
+    us, crop, covered, beside = _us_view(mark, stacks[mark.frames_key], spec.input)
+    given = replace(given, us=us, us_crop=crop, us_covered=covered, us_beside=beside)
+    if not spec.reads_two_views or other is None or other.frames_key not in stacks:
+        return given
+    us, crop, also_covered, also_beside = _us_view(other, stacks[other.frames_key], spec.input)
+    covered, beside = covered or also_covered, beside or also_beside
+    return replace(given, second_us=us, second_crop=crop, us_covered=covered, us_beside=beside)
 
 
-def _us(mark: UsMark, stack: FrameStack, spec: InputSpec) -> tuple[np.ndarray, Crop, bool, bool]:
+def _us_view(mark: UsMark, stack: FrameStack, spec: InputSpec) -> tuple[np.ndarray, Crop, bool, bool]:
     """The crop around a box as the network sees it, where it lies, whether colour is laid over it, and
     whether the box lies beside the image."""
     crop = square_crop((mark.left, mark.top, mark.right, mark.bottom), spec.margin)
@@ -117,6 +108,23 @@ def _is_beside(mark: UsMark, stack: FrameStack) -> bool:
     width = max(min(mark.right, sector.right) - max(mark.left, sector.left), 0.0)
     height = max(min(mark.bottom, sector.bottom) - max(mark.top, sector.top), 0.0)
     return width * height < (mark.right - mark.left) * (mark.bottom - mark.top) / 2
+
+
+def _with_registered(
+    given: ModelInput,
+    images: dict[str, Image3],
+    record: ReviewRecord,
+    lesion: Lesion,
+    plane: UsPlane | None,
+    spec: InputSpec,
+) -> ModelInput:
+    assert lesion.us is not None and given.us_crop is not None
+    parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
+    if plane is None or parameters is None:
+        return given
+    grid = plane_grid(given.us_crop, plane, spec.size_px)
+    mri, present = registered_mri(images, us_to_mri(parameters), grid, spec, parameters.warp)
+    return replace(given, mri=mri if present.any() else None, channels_present=present, mri_grid=grid)
 
 
 def _with_native(given: ModelInput, images: dict[str, Image3], lesion: Lesion, spec: InputSpec) -> ModelInput:
