@@ -93,7 +93,7 @@ def _about_scanners(scope: Scope, case: ScannedCase) -> list[Message]:
 def _about_lesion(scope: Scope, record: ReviewRecord, lesion: Lesion, plane: UsPlane | None) -> list[Message]:
     """Its size on US where there is a scale, and the density where the record tells it."""
     reasons = []
-    told = record.extra.get(f"{lesion.lesion_id}.density", record.extra.get("density", ""))
+    told = record.told(lesion.lesion_id, "density")
     if told and scope.densities and told.casefold() not in scope.densities:
         densities = ", ".join(scope.densities)
         reasons.append(message("scope.other_density", densities=densities, density=told))

@@ -212,6 +212,10 @@ class ReviewRecord:
         """Return the lesion called `lesion_id`; raises `KeyError`."""
         return {lesion.lesion_id: lesion for lesion in self.lesions}[lesion_id]
 
+    def told(self, lesion_id: str, name: str) -> str:
+        """Return what `extra` tells of a lesion, as "L1.name" of one or "name" of all; else an empty text."""
+        return self.extra.get(f"{lesion_id}.{name}", self.extra.get(name, ""))
+
     def registration(self, frames_key: str, frame: int) -> RegistrationParameters | None:
         """Return the registration of a US frame, its own or its volume's, or None."""
         covering = (entry for entry in self.registrations if entry.covers(frames_key, frame))

@@ -42,7 +42,7 @@ def lesion_facts(
     case: ScannedCase, record: ReviewRecord, lesion: Lesion, plane: UsPlane | None, names: tuple[str, str]
 ) -> dict[str, object]:
     """A row of the manifest; what is unknown is empty. `names` are the (patient, group) of `People`."""
-    told = {name: record.extra.get(f"{lesion.lesion_id}.{name}", record.extra.get(name, "")) for name in TOLD}
+    told = {name: record.told(lesion.lesion_id, name) for name in TOLD}
     return {
         "case": f"{case.fingerprint[:NAME_LENGTH]}-{lesion.lesion_id}",
         "patient": names[0],
