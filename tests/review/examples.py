@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from breastview.imaging.case import (
     Patient,
@@ -21,11 +22,13 @@ from breastview.records.inputs import input_hash
 from breastview.records.values import BiRads, KeptReading, MriMark, Side, UsMark
 from breastview.registration.parameters import RegistrationParameters
 from breastview.review import actions, registering
+from breastview.review.actions import Refused
 from breastview.review.history import Review
-from breastview.review.state import open_state
+from breastview.review.state import Part, open_state
 from tests.records.examples import FINGERPRINT, MRI, READING, STILL
 
 POSE = RegistrationParameters((60.0, -120.0, 12.0))
+ELSEWHERE = RegistrationParameters((50.0, -110.0, 20.0), (5.0, -3.0, 12.0))
 US_MARK = UsMark(STILL, 0, left=100.0, top=80.0, right=160.0, bottom=120.0)
 MRI_MARK = MriMark(MRI, (61.0, -104.0, 13.0))
 
@@ -98,3 +101,11 @@ def read() -> Review:
     review.dispatch(actions.RevealModel())
     review.dispatch(actions.KeepReading(reading(review)))
     return review
+
+
+def parts(*changed: Part) -> frozenset[Part]:
+    return frozenset(changed)
+
+
+def code(raised: pytest.ExceptionInfo[Refused]) -> str:
+    return raised.value.message.code
