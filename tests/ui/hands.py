@@ -80,3 +80,17 @@ def drop(window: QWidget, folder: Path):
 def texts(widget: QWidget) -> list[str]:
     """Every text that can be read on a widget now."""
     return [label.text() for label in widget.findChildren(QLabel) if label.isVisible() and label.text()]
+
+
+def hold(button):
+    QTest.mousePress(button, LEFT)
+
+
+def let_go(button):
+    QTest.mouseRelease(button, LEFT)
+
+
+def back_in(view):
+    """Leave a closed dialog for the window, as a desktop does."""
+    view.activateWindow()
+    assert QTest.qWaitForWindowActive(view)

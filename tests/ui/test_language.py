@@ -17,7 +17,7 @@ from breastview.review.actions import BoxUs, CommitFirstRead, MarkMri, SetFindin
 from breastview.review.registering import AddLandmark, KeepSnapshot, SetRegistration
 from breastview.ui.panes.canvas import Tool
 from tests.ui.hands import CTRL, click, drag, enter, press, push, texts, wheel
-from tests.ui.test_panes import seen
+from tests.ui.looks import seen
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from breastview.ui.rail import model as model_module
 from tests.imaging.dicom_files import dce_series, save_all, us_pixels, us_still
 from tests.ui.conftest import say
 from tests.ui.hands import click, drag, press, push, texts
-from tests.ui.test_panes import ATTENTION, corners, heated
+from tests.ui.looks import ATTENTION, corners, heated
 
 BOX, OTHER_BOX = (60, 50, 100, 80), (50, 40, 80, 60)  # px
 SHA = "5" * 64
