@@ -34,7 +34,7 @@ from breastview.records.store import RecordStore
 from breastview.records.store import read as read_record
 from breastview.report.images import FONTS
 from breastview.ui import style
-from breastview.ui.jobs import Post
+from breastview.ui.post import Post
 from breastview.ui.session import Session
 from breastview.ui.snapping import Snapping
 from breastview.ui.window.build import Window, build_window
