@@ -1,1 +1,1 @@
-"""Turns simulated cohorts into model bundles with their cards. Imported by nothing in `breastview`."""
+"""Turns cohorts into model bundles with their cards. Imported by nothing in `breastview`."""

@@ -1,4 +1,4 @@
-"""What volumes and images are called on screen."""
+"""What things are called on screen: places on the clock face, grades, grips, heatmaps, volumes and images."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ TEXT_ANCHORS = {"box": ABOVE, "line": ABOVE, "point": BESIDE, "ring": BESIDE, "d
 
 
 class Stroke(StrEnum):
-    """How a mark is drawn: what lies here; where a lesion lies by the other image; what is not placed yet."""
+    """How a mark is drawn: what lies here; what is derived, an extent, or another lesion than the chosen one;
+    what is not placed yet."""
 
     SOLID = "solid"
     DASHED = "dashed"
