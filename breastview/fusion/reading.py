@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -121,45 +121,17 @@ def refusal(
     )
 
 
+_KEPT = {one.name for one in fields(Reading)} & {one.name for one in fields(KeptReading)}
+
+
 def keep(reading: Reading) -> KeptReading:
     """What the record keeps of a reading: everything but the heatmaps."""
-    return KeptReading(
-        lesion_id=reading.lesion_id,
-        model_name=reading.model_name,
-        model_sha256=reading.model_sha256,
-        input_sha256=reading.input_sha256,
-        device=reading.device,
-        demonstration=reading.demonstration,
-        research_override=reading.research_override,
-        eligible=reading.eligibility.eligible,
-        reasons=reading.eligibility.reasons,
-        us_only=reading.eligibility.us_only,
-        probability=reading.probability,
-        probability_us=reading.probability_us,
-        probability_mri=reading.probability_mri,
-        weight_us=reading.weight_us,
-        weight_mri=reading.weight_mri,
-        cautions=reading.cautions,
-        views=reading.views,
-    )
+    said = reading.eligibility
+    kept = {name: getattr(reading, name) for name in _KEPT}
+    return KeptReading(**kept, eligible=said.eligible, reasons=said.reasons, us_only=said.us_only)
 
 
 def restored(kept: KeptReading) -> Reading:
     """The reading that a record kept; its heatmaps are gone until the model runs again."""
-    return Reading(
-        lesion_id=kept.lesion_id,
-        eligibility=Eligibility(kept.eligible, kept.reasons, kept.us_only),
-        research_override=kept.research_override,
-        model_name=kept.model_name,
-        model_sha256=kept.model_sha256,
-        input_sha256=kept.input_sha256,
-        device=kept.device,
-        demonstration=kept.demonstration,
-        probability=kept.probability,
-        probability_us=kept.probability_us,
-        probability_mri=kept.probability_mri,
-        weight_us=kept.weight_us,
-        weight_mri=kept.weight_mri,
-        cautions=kept.cautions,
-        views=kept.views,
-    )
+    said = Eligibility(kept.eligible, kept.reasons, kept.us_only)
+    return Reading(**{name: getattr(kept, name) for name in _KEPT}, eligibility=said)
