@@ -15,6 +15,7 @@ from model_training.cohort.samples import manifest
 from model_training.cohort.simulated import PARTS, simulate_cohort
 from model_training.cohort.stills import about as stills_about
 from model_training.cohort.stills import read_stills, stills_cohort
+from model_training.cohort.told import COLUMNS
 from model_training.command_line import mistakes_told, numbered_fold
 from model_training.splits import one_fold
 
@@ -66,7 +67,7 @@ def records(
 @cohort_commands.command("import")
 @mistakes_told()
 def import_(
-    file: Annotated[Path, typer.Argument(help="CSV with the columns folder, side, clock, pathology")],
+    file: Annotated[Path, typer.Argument(help=f"CSV with the columns {', '.join(COLUMNS)}")],
     records: Annotated[Path | None, typer.Option(help="Folder of records; default: the window's own")] = None,
 ) -> None:
     """Write records that wait to be marked in the window, which hides pathology until the first read."""

@@ -14,9 +14,8 @@ from breastview.errors import BreastViewError
 from breastview.imaging.scan import scan_folder
 from breastview.records.store import RecordStore
 from breastview.records.values import Lesion, Pathology, ReviewRecord, Side, new_record
-from model_training.cohort.told import TOLD, ListError, as_number, read_told
+from model_training.cohort.told import COLUMNS, TOLD, ListError, as_number, read_told
 
-COLUMNS = ("folder", "side", "clock", "pathology")
 CLOCK = "clock is from 1 to 12:59"
 _SIDES = {"r": Side.RIGHT, "right": Side.RIGHT, "l": Side.LEFT, "left": Side.LEFT}
 _PATHOLOGIES = {"b3": Pathology.HIGH_RISK, "": None, **{each.value: each for each in Pathology}}
@@ -42,7 +41,7 @@ class _Row:
 def import_queue(file: Path, records: Path | None = None) -> Queue:
     """Write a record for each folder of a CSV file into `records` (None: where the window keeps its own).
 
-    Columns are `COLUMNS`, and any of `told.TOLD`; folders may be relative to the file. Several rows of one
+    Columns are `COLUMNS`, and any of `TOLD`; folders may be relative to the file. Several rows of one
     folder are several lesions. A record that stands already is left as it is.
 
     Raises:

@@ -1,10 +1,12 @@
-"""What a hospital tells of a lesion that neither images nor marks say, and how its words are read."""
+"""What a hospital tells of a lesion that neither images nor marks say, in a list or in a record, and how its
+words are read."""
 
 from __future__ import annotations
 
 import math
 import unicodedata
 
+COLUMNS = ("folder", "side", "clock", "pathology")  # of a list of lesions, beside any of `TOLD`
 YES_OR_NO = ("yes", "no")
 TOLD: dict[str, tuple[str, ...]] = {  # in a record's extra, by name or by "L1.name"; without words: a number
     "density": ("a", "b", "c", "d"),
