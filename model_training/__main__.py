@@ -38,6 +38,7 @@ from model_training.refit import refit as run_refit
 from model_training.run_folder import Cases, Settings, check_cases, check_folds, read_settings
 from model_training.splits import (
     OWN_PARTS,
+    PARTS,
     TRAINING,
     WHOLE,
     fold_name,
@@ -150,7 +151,7 @@ def export(
     members: list[Member] = []
     check = None
     for run, own in zip(runs, folds, strict=True):
-        training, validation, test = _parts(cohort_folder, own, ("train", "validation", "test"))
+        training, validation, test = _parts(cohort_folder, own, PARTS)
         cases = Cases.of(_split_name(own), training, validation)
         check_cases(run, read_settings(run).cases, cases)
         if not members and made.recipe.mri == "registered":
@@ -173,7 +174,7 @@ def graft(
 ) -> None:
     """Write a bundle anew, with a network of ultrasound alone for lesions without MRI."""
     made = read_settings(run)
-    training, validation, test = _parts(cohort_folder, fold, ("train", "validation", "test"))
+    training, validation, test = _parts(cohort_folder, fold, PARTS)
     check_cases(run, made.cases, Cases.of(_split_name(fold), training, validation))
     told = _told(made, [fold], test, "graft C R B --start BUNDLE", commit, remark)
     run_graft(start, run, validation, test, bundle, told)

@@ -19,7 +19,8 @@ from model_training.cohort.samples import Samples, load_cohort, manifest
 
 log = logging.getLogger(__name__)
 
-TRAINING = ("train", "validation")  # the parts that training sees
+PARTS = ("train", "validation", "test")
+TRAINING = PARTS[:2]  # the parts that training sees
 OWN_PARTS = "the cohort's own parts"  # the name of the split that a manifest fixes
 WHOLE = "the whole cohort"  # where nothing is kept back
 FEWEST_FOLDS = 3  # of which two can be left out
@@ -103,7 +104,7 @@ def fold_name(number: int, count: int) -> str:
 def by_part(about: pd.DataFrame) -> Split:
     """The split that the manifest's `part` fixed beforehand: "train", "validation" and "test"."""
     part = about["part"].to_numpy(str)
-    train, validation, test = (np.flatnonzero(part == name) for name in ("train", "validation", "test"))
+    train, validation, test = (np.flatnonzero(part == name) for name in PARTS)
     return checked(about, Split(train, validation, test))
 
 

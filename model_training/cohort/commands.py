@@ -12,12 +12,12 @@ from breastview.fusion.spec import InputSpec
 from breastview.phantom.patient import VIEWS_A_LESION
 from model_training.cohort.criteria import DEFAULT, apply_criteria, flow_text, read_criteria
 from model_training.cohort.samples import manifest
-from model_training.cohort.simulated import PARTS, simulate_cohort
+from model_training.cohort.simulated import simulate_cohort
 from model_training.cohort.stills import about as stills_about
 from model_training.cohort.stills import read_stills, stills_cohort
 from model_training.cohort.told import COLUMNS
 from model_training.command_line import mistakes_told, numbered_fold
-from model_training.splits import one_fold
+from model_training.splits import PARTS, one_fold
 
 cohort_commands = typer.Typer(help="Make a cohort, or look at one.", no_args_is_help=True)
 Criteria = Annotated[Path, typer.Option(help="Who is in the study (TOML)")]

@@ -30,7 +30,7 @@ from model_training.cohort.samples import BEST, CohortError, Sample, sample, sha
 
 SHARD = 25  # lesions a cache file
 MADE = "made.json"  # how the shards of a folder are made
-PARTS = {"validation": 1_000_000, "test": 2_000_000, "train": 3_000_000}  # first seed of each part
+FIRST_SEEDS = {"validation": 1_000_000, "test": 2_000_000, "train": 3_000_000}  # of each part
 
 
 def marked_lesion(case: SimulatedCase, frame: SimulatedFrame) -> MarkedLesion:
@@ -95,7 +95,7 @@ def simulate_cohort(
     variants: int,
     workers: int,
     null_arm: bool = False,
-    first_seeds: Mapping[str, int] = PARTS,
+    first_seeds: Mapping[str, int] = FIRST_SEEDS,
 ) -> None:
     """Fill `folder` with shards of every part; whole shards that stand are kept, so a killed run goes on.
 

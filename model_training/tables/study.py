@@ -24,14 +24,14 @@ from scipy.special import expit
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import MODALITIES, NetworkSpec
 from breastview.whole import write_whole, written_whole
-from model_training import evaluate, splits
+from model_training import evaluate
 from model_training.cohort.samples import DISPLACED_MM, Samples, manifest
 from model_training.cohort.simulated import end_with_command
 from model_training.predict import predict
 from model_training.recipe import Recipe, read_recipe, to_plain
 from model_training.run_folder import log_lines
 from model_training.scope import is_simulated
-from model_training.splits import Split, by_part, folds, load_split
+from model_training.splits import PARTS, Split, by_part, folds, load_parts, load_split
 from model_training.tables.paper import ORDER
 from model_training.train import train
 
@@ -39,7 +39,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ARMS = {"us": ("us",), "mri": ("mri",), "fused": MODALITIES}
-PARTS = ("train", "validation", "test")
 FOLDS = 5
 DONE = "cell.json"
 RUN = "run"
@@ -202,7 +201,7 @@ def run_study(
     counted: list[dict[str, tuple[int, int]]] = []
     tested, seconds = [], 0.0
     for fold, split in enumerate(splits):
-        parts = load_parts(cohort, about, split)
+        parts = parts_of(cohort, about, split)
         tested.append(parts.test.about)
         counted.append(parts.counts)
         for cell in cells:
@@ -251,7 +250,7 @@ def _make_together(
 def _make_alone(
     cohort: Path, about: pd.DataFrame, split: Split, cell: Cell, folder: Path, recipe: Recipe
 ) -> None:
-    _cell(cell, load_parts(cohort, about, split), folder, recipe)
+    _cell(cell, parts_of(cohort, about, split), folder, recipe)
 
 
 def _folder_of(cell: Cell, fold: int, folder: Path) -> Path:
@@ -268,9 +267,9 @@ def splits_of(about: pd.DataFrame, count: int, repeats: int = 1) -> list[Split]:
     return [by_part(about)] if fixed else list(islice(folds(about, FOLDS, repeats), count * repeats))
 
 
-def load_parts(cohort: Path, about: pd.DataFrame, split: Split) -> Parts:
+def parts_of(cohort: Path, about: pd.DataFrame, split: Split) -> Parts:
     """The samples of one split that have MRI in the US plane, so that all cells are of the same cases."""
-    parts = splits.load_parts(cohort, PARTS) if _fixes_parts(about) else load_split(cohort, split, PARTS)
+    parts = load_parts(cohort, PARTS) if _fixes_parts(about) else load_split(cohort, split, PARTS)
     registered = (samples.take(np.asarray(samples.channels.any(axis=1))) for samples in parts)
     return Parts(split.name, *registered)
 

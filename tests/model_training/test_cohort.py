@@ -27,7 +27,7 @@ from breastview.records.values import CaseIdentity, FrameRegistration, Lesion, M
 from breastview.registration.plane import us_plane
 from model_training.cohort.cut import Jitter, cut, misregistered, native_cut, strayed
 from model_training.cohort.samples import DISPLACED_MM, CohortError, load_cohort, manifest, shard_size
-from model_training.cohort.simulated import PARTS, SHARD, marked_lesion, mri_images, simulate_cohort
+from model_training.cohort.simulated import FIRST_SEEDS, SHARD, marked_lesion, mri_images, simulate_cohort
 from tests.model_training.cohorts import write_cohort
 
 SMALL = InputSpec(size_px=24)
@@ -54,7 +54,7 @@ def test_no_patient_is_in_two_parts(cohort):
 
 
 def test_parts_are_too_far_apart_to_meet():
-    firsts = sorted(PARTS.values())
+    firsts = sorted(FIRST_SEEDS.values())
     assert min(b - a for a, b in pairwise(firsts)) >= 1_000_000
 
 
@@ -118,7 +118,7 @@ def test_workers_end_with_a_command_that_is_killed_or_interrupted(end):
 
 def test_a_short_shard_is_made_anew_when_more_is_asked_for(cohort, taken_up):
     first, grown = (load_cohort(folder, "test") for folder in (cohort, taken_up))
-    assert grown.patient.tolist() == [f"simulated-{PARTS['test'] + n}" for n in range(2)]
+    assert grown.patient.tolist() == [f"simulated-{FIRST_SEEDS['test'] + n}" for n in range(2)]
     assert np.array_equal(grown.us[0], first.us[0])
     assert SHARD > 2
 

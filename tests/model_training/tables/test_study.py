@@ -144,7 +144,7 @@ def test_lesions_without_registered_mri_take_no_part(made):
     with np.load(path / "test-0000.npz") as shard:
         arrays = {**shard, "channels": channels}
     np.savez(path / "test-0000.npz", **arrays)
-    parts = studies.load_parts(path, about, studies.splits_of(about, 1)[0])
+    parts = studies.parts_of(path, about, studies.splits_of(about, 1)[0])
     assert parts.counts["test"] == (19, 19) and parts.test.channels.all()
 
 
@@ -167,7 +167,7 @@ def test_folds_drawn_twice_answer_every_lesion_twice_and_the_mean_is_told(made, 
     assert once.aucs[cell] == twice.aucs[cell][:1] == (evaluate.auc(once.label, once.cells[cell].odds),)
     logits = {}
     for number, split in enumerate(studies.splits_of(manifest(cohort), 5, 2)):
-        parts = studies.load_parts(cohort, manifest(cohort), split)
+        parts = studies.parts_of(cohort, manifest(cohort), split)
         assert parts.split.endswith(" of draw 2") == (number >= 5)
         with np.load(tmp_path / "out" / "cells" / cell.name / f"fold-{number}" / "answers.npz") as kept:
             temperature = evaluate.fit_temperature(parts.validation.label, kept["validation"])
