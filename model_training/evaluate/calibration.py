@@ -30,12 +30,12 @@ class ReliabilityPoint:
 
 
 def margin(logits: np.ndarray) -> np.ndarray:
-    """Log odds of malignancy (n,) from logits (n, 2)."""
-    return logits[:, 1] - logits[:, 0]
+    """Log odds of malignancy (…,) from logits (…, 2)."""
+    return logits[..., 1] - logits[..., 0]
 
 
 def calibrated(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Probability of malignancy (n,) from logits (n, 2)."""
+    """Probability of malignancy (…,) from logits (…, 2)."""
     return expit(margin(logits) / temperature)
 
 

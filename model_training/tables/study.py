@@ -19,7 +19,6 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import MODALITIES, NetworkSpec
@@ -336,8 +335,8 @@ def _calibrated(parts: Parts, kept: dict[str, np.ndarray]) -> Answered:
     return Answered(
         odds=evaluate.margin(test) / temperature,
         called=evaluate.calibrated(test, temperature) >= point,
-        displaced_odds=(moved[..., 1] - moved[..., 0]) / temperature,
-        displaced_called=expit((moved[..., 1] - moved[..., 0]) / temperature) >= point,
+        displaced_odds=evaluate.margin(moved) / temperature,
+        displaced_called=evaluate.calibrated(moved, temperature) >= point,
     )
 
 
