@@ -72,8 +72,8 @@ def pretrain(
 
     Raises:
         RecipeError, StartError: recipe, network and weights to start from do not fit together.
-        RunError: too few cases, the run began otherwise, several processes, or a checkpoint could not be
-            written.
+        RunError: too few cases, the run began otherwise, several processes, another one trains in it, or a
+            checkpoint could not be written.
         DivergedError: the loss is not a number.
     """
     device = training_device()
@@ -87,18 +87,19 @@ def pretrain(
         raise RunError(f"no two cases have {' or '.join(network.modalities)}: there is nothing to learn from")
     samples = samples.take(has)
     net, origin = initial(network, start, imagenet)
-    run_folder.begin(run, Settings(network, recipe, origin, cases))
-    log.info("learning without labels from %d cases on %s, from %s", len(samples), device, origin)
-    learning = _learning(net, network, device)
-    state = State(learning, net.to(device), _optimiser(learning, recipe), gradient_scaler(recipe, device))
-    run_folder.resume(run, state, device)
-    epochs = plan(network, recipe)
-    for number in range(state.progress.epoch, len(epochs)):
-        begun = time.monotonic()
-        told = _epoch(learning, state, samples, epochs[number], number, recipe)
-        state.progress.seconds += time.monotonic() - begun
-        state.progress.epoch = number + 1
-        _close(run, state, epochs[number], told, origin)
+    with run_folder.held(run):
+        run_folder.begin(run, Settings(network, recipe, origin, cases))
+        log.info("learning without labels from %d cases on %s, from %s", len(samples), device, origin)
+        learning = _learning(net, network, device)
+        state = State(learning, net.to(device), _optimiser(learning, recipe), gradient_scaler(recipe, device))
+        run_folder.resume(run, state, device)
+        epochs = plan(network, recipe)
+        for number in range(state.progress.epoch, len(epochs)):
+            begun = time.monotonic()
+            told = _epoch(learning, state, samples, epochs[number], number, recipe)
+            state.progress.seconds += time.monotonic() - begun
+            state.progress.epoch = number + 1
+            _close(run, state, epochs[number], told, origin)
     return run_folder.load_average(run, network)
 
 

@@ -88,7 +88,8 @@ def refit(
 
     Raises:
         RecipeError, StartError: recipe, network and bundle do not fit together.
-        RunError: training or validation lacks a class, or the run began otherwise, or could not be written.
+        RunError: training or validation lacks a class, or the run began otherwise, another process trains in
+            it, or it could not be written.
     """
     if recipe.strategy != HEADS_ONLY:
         raise RecipeError(f"strategy is {recipe.strategy}: refit takes {HEADS_ONLY}, as the preset heads")
@@ -100,17 +101,18 @@ def refit(
     training = usable(training, network, recipe, "training")
     validation = usable(validation, network, recipe, "validation")
     net, origin = initial(network, start)
-    run_folder.begin(run, Settings(network, recipe, origin, cases))
-    log.info("fitting the heads of %s on %s", origin, device)
-    net = net.to(device).eval()
-    if network.own_us_only_head:
-        training, validation = (part.take(has_mri(part, recipe.mri)) for part in (training, validation))
-    seen, held_out = (looked_at(net, part, recipe) for part in (training, validation))
-    for name, head in _heads(net).items():
-        rows, other = (_rows(net, part, name, recipe) for part in (seen, held_out))
-        penalty = fit(head, rows, other)
-        log.info("%s: %d rows, penalty %g", name, len(rows.x), penalty)
-    _keep(run, net, validation, recipe, time.monotonic() - begun, origin)
+    with run_folder.held(run):
+        run_folder.begin(run, Settings(network, recipe, origin, cases))
+        log.info("fitting the heads of %s on %s", origin, device)
+        net = net.to(device).eval()
+        if network.own_us_only_head:
+            training, validation = (part.take(has_mri(part, recipe.mri)) for part in (training, validation))
+        seen, held_out = (looked_at(net, part, recipe) for part in (training, validation))
+        for name, head in _heads(net).items():
+            rows, other = (_rows(net, part, name, recipe) for part in (seen, held_out))
+            penalty = fit(head, rows, other)
+            log.info("%s: %d rows, penalty %g", name, len(rows.x), penalty)
+        _keep(run, net, validation, recipe, time.monotonic() - begun, origin)
     return run_folder.load_average(run, network)
 
 

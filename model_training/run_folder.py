@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import NetworkSpec, network_spec
@@ -25,6 +26,7 @@ from model_training.recipe import HEADS_ONLY, Recipe, from_plain, to_plain
 
 SETTINGS, LOG = "recipe.json", "log.jsonl"
 CHECKPOINT, CHOSEN = "checkpoint.pt", "chosen.pt"
+_LOCK = "lock"
 _FREE = ("threads",)  # may change between a kill and going on
 
 
@@ -78,15 +80,31 @@ class State:
     progress: Progress = field(default_factory=Progress)
 
 
-def begin(run: Path, settings: Settings) -> None:
-    """Write how the run is made, or see that it goes on as it began; what a killed process had half written
-    goes.
+@contextmanager
+def held(run: Path) -> Iterator[None]:
+    """Keep other processes from training in a run; what a killed one had half written goes. The system lets
+    go of it when the process ends, however it ends.
 
     Raises:
-        RunError: it began otherwise.
+        RunError: another process trains in it.
     """
     run.mkdir(parents=True, exist_ok=True)
-    forget_parts(run)
+    try:
+        hold = FileLock(run / _LOCK).acquire(blocking=False)
+    except Timeout as error:
+        raise RunError(
+            f"another process trains in {run}: let it end and give the same command again, or train into "
+            "another folder"
+        ) from error
+    with hold:
+        forget_parts(run)
+        yield
+
+
+def begin(run: Path, settings: Settings) -> None:
+    """Write how the run is made, or see that it goes on as it began; raises RunError where it began
+    otherwise."""
+    run.mkdir(parents=True, exist_ok=True)
     values = _flat(settings)
     if (run / SETTINGS).exists():
         before = _flat(read_settings(run))

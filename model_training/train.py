@@ -8,7 +8,7 @@ import math
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +64,8 @@ def train(
 
     Raises:
         RecipeError, StartError: recipe, network, weights to start from and device do not fit together.
-        RunError: training or validation lacks a class, the run began otherwise, or a checkpoint could not be
-            written.
+        RunError: training or validation lacks a class, the run began otherwise, another process trains in
+            it, or a checkpoint could not be written.
         DivergedError: the loss is not a number.
     """
     device = training_device()
@@ -79,7 +79,7 @@ def train(
     net, origin = initial(network, start, imagenet)
     _check_start(recipe, origin)
     began = copy.deepcopy(net).to(device) if recipe.start_share > 0 else None
-    with joined(device) as team:
+    with joined(device) as team, run_folder.held(run) if team.leads else nullcontext():
         if team.leads:
             run_folder.begin(run, Settings(network, recipe, origin, cases))
             log.info("training on %s in %d processes, from %s", device, team.size, origin)
