@@ -80,8 +80,8 @@ class Recipe:
     Neural Network, 2015).
     `repeats` says how often an epoch shows the cases of a source, where not once: few of a kind are learned
     too.
-    `outline` is the weight of a second task, to tell lesion from tissue pixel by pixel in US, where outlines
-    are known; what learns it falls away after training.
+    `outline` is the weight of a second task, to tell lesion from tissue pixel by pixel in US, where the
+    outlines of all lesions are known; what learns it falls away after training.
     `start_share` of the weights that training started from stays in what is kept: what they knew is forgotten
     less (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
     `frozen_norms` keeps the statistics of batch norms as pretrained weights brought them, for few pictures;

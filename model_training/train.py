@@ -108,7 +108,10 @@ def _check(recipe: Recipe, network: NetworkSpec, training: Samples, device: torc
     check_size(recipe, training.us.shape[-1])
     check_sources(recipe, set(training.about["source"]))
     if recipe.outline > 0 and (training.outline is None or "us" not in network.modalities):
-        raise RecipeError("outline needs US and outlines of lesions, which network or cohort lacks: take 0")
+        raise RecipeError(
+            "outline needs US and outlines of lesions, which network or cohort lacks: take 0. In a cohort "
+            "all lesions have one, as stills alone do, or none counts"
+        )
 
 
 def _check_start(recipe: Recipe, origin: str) -> None:
