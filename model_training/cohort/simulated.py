@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import signal
 from collections.abc import Mapping
@@ -27,6 +28,8 @@ from breastview.registration.plane import UsPlane
 from breastview.whole import write_whole
 from model_training.cohort.cut import MarkedLesion
 from model_training.cohort.samples import BEST, CohortError, Sample, sample, shard_size, write_shard, writing
+
+log = logging.getLogger(__name__)
 
 SHARD = 25  # lesions a cache file
 MADE = "made.json"  # how the shards of a folder are made
@@ -115,8 +118,12 @@ def simulate_cohort(
                 if shard_size(path) < size:
                     seed = first_seeds[part] + number * SHARD
                     jobs.append((seed, size, spec, own, null_arm, path))
-        for _ in pool.map(make_shard, *zip(*jobs, strict=True)):  # after an error none is begun
-            pass
+        left = sum(size for _, size, *_ in jobs)
+        log.info("%d patients are to be simulated", left)
+        made = pool.map(make_shard, *zip(*jobs, strict=True))  # after an error none is begun
+        for (_, size, *_), _ in zip(jobs, made, strict=True):
+            left -= size
+            log.info("%d patients are left to be simulated", left)
 
 
 def phantom_hash() -> str:

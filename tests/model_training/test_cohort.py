@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,7 @@ from breastview.phantom.crops import SimulatedCase, training_case
 from breastview.phantom.patient import VIEW_PAIRS, VIEWS_A_LESION, simulate
 from breastview.records.values import CaseIdentity, FrameRegistration, Lesion, MriMark, ReviewRecord, UsMark
 from breastview.registration.plane import us_plane
+from model_training.cohort import simulated
 from model_training.cohort.cut import Jitter, cut, misregistered, native_cut, strayed
 from model_training.cohort.samples import DISPLACED_MM, CohortError, load_cohort, manifest, shard_size
 from model_training.cohort.simulated import FIRST_SEEDS, SHARD, marked_lesion, mri_images, simulate_cohort
@@ -121,6 +123,19 @@ def test_a_short_shard_is_made_anew_when_more_is_asked_for(cohort, taken_up):
     assert grown.patient.tolist() == [f"simulated-{FIRST_SEEDS['test'] + n}" for n in range(2)]
     assert np.array_equal(grown.us[0], first.us[0])
     assert SHARD > 2
+
+
+def test_it_is_told_how_many_patients_are_left(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(
+        simulated, "ProcessPoolExecutor", lambda workers, *_, **__: ThreadPoolExecutor(workers)
+    )
+    monkeypatch.setattr(simulated, "make_shard", lambda *_: None)
+    caplog.set_level("INFO")
+    simulate_cohort(tmp_path, {"train": 2 * SHARD + 10, "test": 9}, SMALL, variants=3, workers=1)
+    assert caplog.messages == [
+        "69 patients are to be simulated",
+        *(f"{left} patients are left to be simulated" for left in (44, 19, 9, 0)),
+    ]
 
 
 def test_shards_of_another_kind_are_not_joined_to_those_that_stand(cohort):
