@@ -1,7 +1,8 @@
 """The samples of a cohort: arrays of what the network sees, and a row a lesion of what is known of it.
 
-On disk a cohort is a folder of shards: `NAME.npz` holds the arrays, `NAME.csv` the rows of the manifest, one
-a lesion. A shard counts once its arrays stand, as many as its rows.
+On disk a cohort is a folder of shards: `NAME.npz` holds the arrays and the names of their lesions, `NAME.csv`
+the rows of the manifest, one a lesion, in the same order. A shard counts once its arrays stand, as many as
+its rows.
 """
 
 from __future__ import annotations
@@ -188,7 +189,7 @@ def write_shard(path: Path, samples: Sequence[Sample]) -> None:
         written_whole(path) as of_arrays,
         written_whole(path.with_suffix(".csv")) as of_rows,
     ):
-        np.savez(of_arrays, **arrays)
+        np.savez(of_arrays, case=np.array([one.about["case"] for one in samples]), **arrays)
         of_rows.write(rows)
         of_arrays.flush()
         of_rows.flush()
@@ -248,8 +249,8 @@ def load_cohort(folder: Path, part: str | None = None) -> Samples:
 
     Raises:
         FileNotFoundError: there is none.
-        CohortError: a shard cannot be read, its arrays and rows differ in number, or it lacks an array or a
-            label.
+        CohortError: a shard cannot be read, its arrays and rows differ in number or order, or it lacks an
+            array or a label.
     """
     rows, arrays = [], []
     for path in _shards(folder):
@@ -281,6 +282,12 @@ def _arrays(path: Path, about: pd.DataFrame) -> dict[str, np.ndarray]:
             raise CohortError(
                 f"{path} holds {len(array)} lesions, its rows are {len(about)}: remove it and make it anew"
             )
+    cases = about["case"].to_numpy(str)
+    if not np.array_equal(arrays.pop("case", cases), cases):
+        raise CohortError(
+            f"{path.with_suffix('.csv')} names other lesions than {path.name}, or in another order: put its "
+            f"rows back as they were, or remove {path.name} and make it anew"
+        )
     return arrays
 
 

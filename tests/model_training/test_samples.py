@@ -106,3 +106,13 @@ def test_a_shard_of_another_version_is_told_with_what_it_lacks(cohort):
     np.savez(cohort / "test-0000.npz", **arrays)
     with pytest.raises(CohortError, match=r"test-0000.npz lacks native: remove it and make it anew"):
         load_cohort(cohort)
+
+
+def test_rows_that_were_sorted_do_not_label_other_lesions(cohort):
+    path = cohort / "train-0000.csv"
+    rows = pd.read_csv(path)
+    rows.sort_values("malignant").to_csv(path, index=False)
+    with pytest.raises(CohortError, match=r"train-0000.csv names other lesions than train-0000.npz, or in"):
+        load_cohort(cohort)
+    rows.to_csv(path, index=False)
+    assert load_cohort(cohort, "train").about["case"].tolist() == rows["case"].tolist()
