@@ -149,6 +149,7 @@ def export(
     made = alike(runs)
     folds = [fold] if len(runs) == 1 else _folds_of(runs)
     members: list[Member] = []
+    trained: list[str] = []
     check = None
     for run, own in zip(runs, folds, strict=True):
         training, validation, test = _parts(cohort_folder, own, PARTS)
@@ -157,7 +158,9 @@ def export(
         if not members and made.recipe.mri == "registered":
             check = train_check(training, validation)
         members.append(Member(run, validation, test))
-    told = _told(made, folds, members[0].test, f"export C {' '.join(_runs(folds))} B", commit, remark)
+        trained.append(_counted(training))
+    last = f"export C {' '.join(_runs(folds))} B"
+    told = _told(made, folds, trained, members[0].test, last, commit, remark)
     export_bundle(members, bundle, name, told, InputSpec(), check)
 
 
@@ -176,7 +179,8 @@ def graft(
     made = read_settings(run)
     training, validation, test = _parts(cohort_folder, fold, PARTS)
     check_cases(run, made.cases, Cases.of(_split_name(fold), training, validation))
-    told = _told(made, [fold], test, "graft C R B --start BUNDLE", commit, remark)
+    trained = [_counted(training)]
+    told = _told(made, [fold], trained, test, "graft C R B --start BUNDLE", commit, remark)
     run_graft(start, run, validation, test, bundle, told)
 
 
@@ -192,18 +196,29 @@ def _runs(folds: Sequence[str]) -> list[str]:
     return [f"R{number + 1}" if len(folds) > 1 else "R" for number in range(len(folds))]
 
 
+def _counted(training: Samples) -> str:
+    """How many lesions a network learned from."""
+    return f"{len(training)} lesions ({training.label.sum()} malignant)"
+
+
 def _told(
-    settings: Settings, folds: Sequence[str], test: Samples, last: str, commit: str, remark: str
+    settings: Settings,
+    folds: Sequence[str],
+    trained: Sequence[str],
+    test: Samples,
+    last: str,
+    commit: str,
+    remark: str,
 ) -> dict[str, Any]:
-    """What a card tells of how its network was made, as far as it is known; `last` is the command that wrote
-    the bundle."""
+    """What a card tells of how its network was made, as far as it is known; `trained` says on how many
+    lesions, a text a network, and `last` is the command that wrote the bundle."""
     sources = set(test.about["source"])
     told = {
         "command": _commands(settings, folds, sources, last),
         "commit": commit,
         "seed": settings.recipe.seed,
         "split": ", ".join(_split_name(own) for own in folds),
-        "training_data": ", ".join(sorted(sources)),
+        "training_data": f"{', '.join(sorted(sources))}: {', '.join(trained)}",
         "remark": remark,
     }
     return {name: value for name, value in told.items() if value != ""}

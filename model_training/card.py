@@ -108,9 +108,12 @@ def _own_us_only(network: NetworkSpec) -> str:
 
 
 def _made(training: Mapping[str, Any]) -> tuple[str, ...]:
-    """A line for all that is told of how a network was made."""
-    apart = ("best_possible_auc", US_ONLY)
-    return tuple(f"{key}: {value}" for key, value in training.items() if key not in apart)
+    """A line for all that is told of how a network was made, and for each of an ensemble."""
+    apart = ("best_possible_auc", US_ONLY, "members")
+    told = {key: value for key, value in training.items() if key not in apart and value != ""}
+    for number, member in enumerate(training.get("members", ()), 1):
+        told[f"network {number}"] = ", ".join(f"{key} {value}" for key, value in member.items())
+    return tuple(f"{key}: {value}" for key, value in told.items())
 
 
 def _us_only_made(training: Mapping[str, Any] | None) -> tuple[Part, ...]:

@@ -45,6 +45,15 @@ def test_markdown_says_scope_worth_and_making():
     assert "and all figures where patients have several lesions: patients resampled)." in text
 
 
+def test_the_making_of_each_network_of_an_ensemble_is_a_line_and_what_nobody_told_is_none():
+    members = [{"started_from": "random weights", "epochs": epochs} for epochs in (9, 8)]
+    text = markdown(replace(SPEC, training={"seed": 7, "commit": "", "members": members}))
+    assert text.endswith(
+        "## How it was made\n\n- seed: 7\n- network 1: started_from random weights, epochs 9\n"
+        "- network 2: started_from random weights, epochs 8\n"
+    )
+
+
 def test_the_best_possible_stands_where_it_is_known():
     best = replace(SPEC, demonstration=True, training={"best_possible_auc": {"fused": 0.96}})
     text = markdown(best)

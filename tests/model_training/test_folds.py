@@ -114,6 +114,9 @@ def test_an_ensemble_is_calibrated_and_measured_out_of_fold(both_folds, tmp_path
     assert spec.metrics["fused"]["auc"].value == pytest.approx(evaluate.auc(label, evaluate.margin(logits)))
     posterior = np.concatenate([part.posterior[:, -1] for part in parts])
     assert spec.temperature["fused"] == pytest.approx(evaluate.fit_temperature(posterior, logits), rel=1e-3)
+    learned = [load_fold(cohort, number, 2, ["train"])[0].label for number in (1, 2)]
+    counted = ", ".join(f"{len(one)} lesions ({one.sum()} malignant)" for one in learned)
+    assert spec.training["training_data"] == f"noise: {counted}"
     assert spec.training["split"] == "fold 1/2, fold 2/2" and len(spec.training["members"]) == 2
     card = (tmp_path / "CARD.md").read_text(encoding="utf-8")
     assert "An ensemble of 2 networks" in card and "The ensemble itself was not measured" in card
