@@ -5,6 +5,7 @@ The lesions' labels are not looked at, so that it tells nothing of malignancy.
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 
@@ -18,6 +19,8 @@ from model_training.augment import Variation
 from model_training.cohort.samples import DISPLACED_MM, FLAGGED_MM, Samples
 from model_training.evaluate import proportion
 from model_training.recipe import Augmentation
+
+log = logging.getLogger(__name__)
 
 FALSE_FLAGS = 0.06  # of right registrations, on validation: few enough that others' stay below a tenth
 LEAST_PAIRS = 100  # lesions with both modalities below which nothing is trained
@@ -56,6 +59,7 @@ def train_check(training: Samples, validation: Samples, seed: int = 7) -> Check 
             loss.backward()
             optimiser.step()
             schedule.step()
+        log.info("check of the registration, epoch %d of %d, loss %.4f", epoch + 1, EPOCHS, loss)
     return Check(net.eval(), float(np.quantile(doubts(net, validation), 1 - FALSE_FLAGS)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,8 @@ from model_training.run_folder import (
     read_settings,
 )
 from model_training.scope import SIMULATED, scope_of
+
+log = logging.getLogger(__name__)
 
 FEWEST = 10  # lesions of a class below which US alone has no scope, and two views are not read
 DEMONSTRATION = "BreastView demonstration"
@@ -70,6 +73,7 @@ def export_bundle(
     made = alike([member.run for member in members])
     inputs = replace(inputs, size_px=made.recipe.size_px, mri_input=made.recipe.mri)
     nets, doubts = _as_kept(members, made.network, check, inputs)
+    log.info("asking about the validation and test lesions, and measuring")
     validation, test = _answers(nets, members, inputs)
     heads = {key: Head.chosen(key, lesions) for key, lesions in validation.items()}
     metrics = {key: head.metrics(test[key]) for key, head in heads.items()}
@@ -92,7 +96,9 @@ def export_bundle(
         training={**training, **_best_possible(known), **_logs(members), "recipe": to_plain(made.recipe)},
     )
     us, mri = (x.numpy() for x in exact_pair(known, 0, inputs))
-    return save_bundle(folder, spec, nets, us, mri, write_card)
+    spec = save_bundle(folder, spec, nets, us, mri, write_card)
+    log.info("%s is written; CARD.md in it says what it is worth", folder)
+    return spec
 
 
 def alike(runs: Sequence[Path]) -> Settings:

@@ -56,11 +56,14 @@ def test_the_threshold_doubts_few_of_the_validation_lesions(parts, check):
     assert doubted <= agreement.FALSE_FLAGS + 1 / len(parts[1])
 
 
-def test_labels_are_not_looked_at(parts, check, monkeypatch):
+def test_labels_are_not_looked_at(parts, check, monkeypatch, caplog):
     monkeypatch.setattr(agreement, "EPOCHS", 2)
+    caplog.set_level("INFO")
     blind = [replace(part, about=part.about.drop(columns="malignant")) for part in parts[:2]]
     one, other = (agreement.train_check(*pair) for pair in (parts[:2], blind))
     assert one.threshold == other.threshold
+    told = [message.partition(", loss")[0] for message in caplog.messages]
+    assert told == 2 * [f"check of the registration, epoch {epoch} of 2" for epoch in (1, 2)]
 
 
 def test_lesions_without_mri_are_left_out(parts, check):

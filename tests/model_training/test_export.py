@@ -282,6 +282,11 @@ def test_the_command_line_trains_and_exports_what_is_asked_for(tmp_path, caplog,
     assert load_bundle(bundle, "cpu").device_name == "CPU"
     told = [record.getMessage() for record in caplog.records if record.name == "model_training.train"]
     assert "training on cpu in 1 processes, from random weights" in told
+    exporting = [record.getMessage() for record in caplog.records if record.name == "model_training.export"]
+    assert exporting == [
+        "asking about the validation and test lesions, and measuring",
+        f"{bundle} is written; CARD.md in it says what it is worth",
+    ]
     assert [line["epoch"] for line in run_folder.log_lines(tmp_path / "r")] == [1, 2]
 
 
