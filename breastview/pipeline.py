@@ -59,6 +59,7 @@ class LesionResult:
 class Result:
     """What `result.json` says: no name, no identifier of the patient.
 
+    `eligible` says whether all lesions are, `reasons` and `sentences` why any is not.
     `scope` and `metrics` (by head, with 95 % interval and n) say what the probabilities are worth.
     """
 
@@ -243,11 +244,14 @@ def _result(
     files: tuple[str, ...],
 ) -> Result:
     first = next(iter(readings.values()), None)
-    eligibility = first.eligibility if first else check_scope(spec, case, record, None, None, None, None)
+    told = [r.eligibility for r in readings.values()]
+    told = told or [check_scope(spec, case, record, None, None, None, None)]
+    every = [reason for eligibility in told for reason in eligibility.reasons]
+    reasons = tuple(reason for place, reason in enumerate(every) if reason not in every[:place])
     return Result(
-        eligible=bool(readings) and all(r.eligibility.eligible for r in readings.values()),
-        reasons=eligibility.reasons,
-        sentences=tuple(render(reason) for reason in eligibility.reasons),
+        eligible=bool(readings) and all(eligibility.eligible for eligibility in told),
+        reasons=reasons,
+        sentences=tuple(render(reason) for reason in reasons),
         lesions=tuple(_lesion_result(reading) for reading in readings.values()),
         model=spec.name,
         model_sha256=spec.weights_sha256,

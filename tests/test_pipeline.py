@@ -161,6 +161,18 @@ def test_out_of_scope_there_is_a_sentence_and_no_heatmap(simulated_patient, smal
     assert "No reading" in text and sentence in text
 
 
+def test_what_is_against_a_second_lesion_is_said_beside_the_reading_of_the_first(
+    simulated_patient, small_bundle, tmp_path
+):
+    record = read(simulated_patient.record_file)
+    (lesion,) = record.lesions
+    for lesion_id in ("L2", "L3"):
+        record = record.with_lesion(replace(lesion, lesion_id=lesion_id, mri=None))
+    result = review_folder(simulated_patient.folder, tmp_path, record, small_bundle, "cpu")
+    assert [one.eligible for one in result.lesions] == [True, False, False] and not result.eligible
+    assert result.sentences == result.lesions[1].sentences == ("The lesion is not marked in the MRI.",)
+
+
 def test_an_override_computes_and_says_so_everywhere(simulated_patient, small_bundle, tmp_path):
     record = on_the_other_side(simulated_patient.record_file)
     result = review_folder(
