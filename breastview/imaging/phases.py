@@ -16,20 +16,26 @@ from breastview.imaging.geometry import apply
 from breastview.imaging.header import Header
 from breastview.imaging.patients import parse_date
 from breastview.imaging.stack import Stack
-from breastview.messages import Message, message
+from breastview.messages import message
 
 MIN_UNNAMED_PHASES = 3  # so many repeats are a dynamic series even when nothing says so
 DYNAMIC_MAX_ECHO_MS = 10.0
 DIXON = frozenset({"WATER", "FAT", "IN_PHASE", "OUT_PHASE", "OPP_PHASE"})
 SAME_SLAB = 0.5  # phases of one acquisition lie over one another by more than this share
+_BEFORE = re.compile(r"(?<![a-z])(pre(contrast|gad|gd|km)?|nativ[ea]?)(?![a-z])|平扫|增强前")
+_AFTER = re.compile(
+    r"(?<![a-z])(post(contrast|gad|gd|km)?|km|gad|gd)(?![a-z])|\+ ?(c|km|gad|gd)(?![a-z])|增强后"
+)
+_NO_AGENT = ("", "none", "no", "no contrast")
 
 
 def choose_phases(stacks: Sequence[Stack], choices: Sequence[RoleChoice]) -> list[RoleChoice]:
     """Return the roles with the phases of each dynamic acquisition numbered in order of time, or as
     the scanner counts them; water before what else each moment shows.
 
-    The order is that of the acquisition times where all phases have their own; else of series and acquisition
-    numbers, the delays unknown.
+    The order is that of the acquisition times where all phases have their own, else that in which the scanner
+    counts them, the delays unknown; else those come first that are before contrast medium by their headers,
+    and series and acquisition numbers decide.
     """
     numbered = list(choices)
     groups = sorted(_repeats(stacks, choices), key=lambda group: not _kinds(stacks[group[0]]) <= {"WATER"})
@@ -105,21 +111,28 @@ def _kinds(stack: Stack) -> frozenset[str]:
 
 
 def _phases(stacks: Sequence[Stack]) -> list[tuple[int, RoleChoice]]:
-    times = _times_s(stacks)
+    headers = [stack.first for stack in stacks]
+    times, positions = _times_s(stacks), _told_apart(headers, "TemporalPositionIdentifier")
+    moments = times or positions or [0] * len(stacks)
+    medium = [(_medium_by_name(header), _has_agent(header)) for header in headers]
 
     def order(place: int) -> tuple[float, ...]:
-        first = stacks[place].first
-        numbers = [
-            first.number(word) for word in ("SeriesNumber", "AcquisitionNumber", "TemporalPositionIdentifier")
-        ]
-        return (times[place] if times else 0.0, *numbers, place)
+        numbers = (headers[place].number(word) for word in ("SeriesNumber", "AcquisitionNumber"))
+        return (moments[place], *medium[place], *numbers, place)
 
     ordered = sorted(range(len(stacks)), key=order)
-    numbers = _positions([stacks[place].first for place in ordered])
+    counted = [positions[place] for place in ordered] if positions else []
+    numbers = counted if counted and counted == sorted(counted) else list(range(1, len(ordered) + 1))
+    if times:
+        told = "role.dce_timed"
+    elif not positions and medium.count(min(medium)) == 1:
+        told = "role.dce_contrast"
+    elif positions or _is_in_order([headers[place] for place in ordered]):
+        told = "role.dce_untimed"
+    else:
+        told = "role.dce_guessed"
     count = max(len(stacks), *numbers)
-    reason: Message = (
-        message("role.dce_timed", count=count) if times else message("role.dce_untimed", count=count)
-    )
+    reason = message(told, count=count)
     base = RoleChoice(Role.DCE, reason, phase_count=count)
     return [
         (place, replace(base, phase=number, delay_s=times[place] - times[ordered[0]] if times else None))
@@ -127,13 +140,29 @@ def _phases(stacks: Sequence[Stack]) -> list[tuple[int, RoleChoice]]:
     ]
 
 
-def _positions(ordered: Sequence[Header]) -> list[int]:
-    """The numbers of phases in order: those that the scanner counts them by where it does, so that a phase
-    which is not here is missed; else from 1."""
-    told = [header.count("TemporalPositionIdentifier") for header in ordered]
-    if 0 not in told and told == sorted(set(told)):
-        return told
-    return list(range(1, len(ordered) + 1))
+def _told_apart(headers: Sequence[Header], keyword: str) -> list[int]:
+    """The numbers by which the scanner counts phases, where each has its own; else []."""
+    told = [header.count(keyword) for header in headers]
+    return told if 0 not in told and len(set(told)) == len(told) else []
+
+
+def _is_in_order(ordered: Sequence[Header]) -> bool:
+    """Whether more than the series numbers speaks for the order: the numbers of the acquisitions, or the
+    places in one series."""
+    acquisitions = _told_apart(ordered, "AcquisitionNumber")
+    one_series = len({header.text("SeriesInstanceUID") for header in ordered}) == 1
+    return one_series or (bool(acquisitions) and acquisitions == sorted(acquisitions))
+
+
+def _medium_by_name(header: Header) -> int:
+    """-1 where the description says "before contrast medium", 1 where it says "after", 0 where neither."""
+    name = header.text("SeriesDescription").lower()
+    return -1 if _BEFORE.search(name) else int(_AFTER.search(name) is not None)
+
+
+def _has_agent(header: Header) -> bool:
+    """Whether contrast medium is named: "if contrast media was used in this image" (DICOM PS3.3 A.4)."""
+    return header.text("ContrastBolusAgent").lower() not in _NO_AGENT
 
 
 def _times_s(stacks: Sequence[Stack]) -> list[float]:

@@ -24,13 +24,83 @@ def series(number: int, **values):
     return dce_series(1, series=number, **values)
 
 
-def test_without_times_series_numbers_give_the_order_and_no_delay(tmp_path):
+def test_without_times_series_numbers_give_the_order_and_no_delay_and_it_is_told(tmp_path):
     save_all(tmp_path, series(13), series(8), series(9))
     assert described(tmp_path) == [(8, 1, None), (9, 2, None), (13, 3, None)]
-    reason = scan_folder(tmp_path).volumes[0].role.reason
-    assert render(reason) == (
+    case = scan_folder(tmp_path)
+    assert render(case.volumes[0].role.reason) == (
+        "one of 3 acquisitions of the same volume, in order of series numbers: "
+        "nothing tells which one is before contrast medium"
+    )
+    assert [note.code for note in case.notes] == ["case.dce_guessed"]
+
+
+def test_acquisition_numbers_confirm_the_order_of_series_or_leave_it_in_doubt(tmp_path):
+    save_all(tmp_path / "same", *(series(8 + n, AcquisitionNumber=1 + n) for n in range(3)))
+    case = scan_folder(tmp_path / "same")
+    assert render(case.volumes[0].role.reason) == (
         "one of 3 acquisitions of the same volume, in order of series and acquisition; delays unknown"
     )
+    assert not case.notes
+    save_all(tmp_path / "other", *(series(8 + n, AcquisitionNumber=3 - n) for n in range(3)))
+    assert [note.code for note in scan_folder(tmp_path / "other").notes] == ["case.dce_guessed"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, {"ContrastBolusAgent": "Gadobutrol"}),
+        ({"ContrastBolusAgent": "NONE"}, {"ContrastBolusAgent": "Gadobutrol"}),
+        ({"SeriesDescription": "ax dyn pre"}, {"SeriesDescription": "ax dyn 1st pass"}),
+        ({"SeriesDescription": "t1_fl3d_nativ"}, {"SeriesDescription": "t1_fl3d_dyn"}),
+        ({"SeriesDescription": "Ax VIBRANT"}, {"SeriesDescription": "Ax VIBRANT+C"}),
+        ({"SeriesDescription": "dyn"}, {"SeriesDescription": "dyn_post1"}),
+        ({"SeriesDescription": "T1 动态 平扫"}, {"SeriesDescription": "T1 动态"}),
+    ],
+)
+def test_without_times_the_phase_before_contrast_medium_is_first_where_a_header_tells_it(
+    tmp_path, before, after
+):
+    unicode = {"SpecificCharacterSet": "ISO_IR 192"}
+    save_all(tmp_path, series(8, **unicode, **after), series(9, **unicode, **after))
+    save_all(tmp_path, series(13, **unicode, **before))
+    assert described(tmp_path) == [(8, 2, None), (9, 3, None), (13, 1, None)]
+    case = scan_folder(tmp_path)
+    assert render(case.volumes[0].role.reason) == (
+        "one of 3 acquisitions of the same volume: before contrast medium first, by description or contrast "
+        "agent; delays unknown"
+    )
+    assert not case.notes
+
+
+def test_what_all_phases_say_of_contrast_medium_orders_nothing(tmp_path):
+    agent = {"ContrastBolusAgent": "Gadobutrol", "SeriesDescription": "Ax pre/post dyn"}
+    save_all(tmp_path, *(series(n, **agent) for n in (8, 9, 13)))
+    assert described(tmp_path) == [(8, 1, None), (9, 2, None), (13, 3, None)]
+    assert [note.code for note in scan_folder(tmp_path).notes] == ["case.dce_guessed"]
+
+
+def test_a_late_phase_that_is_named_does_not_tell_which_is_the_first(tmp_path):
+    save_all(tmp_path, series(8), series(9), series(13, SeriesDescription="dyn post late"))
+    assert [note.code for note in scan_folder(tmp_path).notes] == ["case.dce_guessed"]
+
+
+def test_times_outweigh_what_is_said_of_contrast_medium(tmp_path):
+    late = {"ContrastBolusAgent": "Gadobutrol"}
+    save_all(
+        tmp_path,
+        *(
+            series(8 + n, AcquisitionTime=f"10{n:02d}00", **agent)
+            for n, agent in enumerate(({}, late, {}))  # it was not written down again
+        ),
+    )
+    assert [phase for _, phase, _ in described(tmp_path)] == [1, 2, 3]
+
+
+def test_the_order_in_which_the_scanner_counts_goes_before_that_of_series(tmp_path):
+    save_all(tmp_path, *(series(8 + n, TemporalPositionIdentifier=(n + 1) % 3 + 1) for n in range(3)))
+    assert described(tmp_path) == [(8, 2, None), (9, 3, None), (10, 1, None)]
+    assert not scan_folder(tmp_path).notes
 
 
 def test_times_give_order_and_delays(tmp_path):
@@ -113,6 +183,7 @@ def exam(series: int, uid: str, date: str, count: int = 2, **values):
             ScanningSequence="GR",
             RepetitionTime=4.5,
             EchoTime=1.7,
+            AcquisitionTime=f"10{phase:02d}00",
             **values,
         )
     ]
