@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,14 +32,15 @@ _NO_AGENT = ("", "none", "no", "no contrast")
 
 def choose_phases(stacks: Sequence[Stack], choices: Sequence[RoleChoice]) -> list[RoleChoice]:
     """Return the roles with the phases of each dynamic acquisition numbered in order of time, or as
-    the scanner counts them; water before what else each moment shows.
+    the scanner counts them; water before what else each moment shows, and copies that the scanner made of an
+    acquisition, as without motion, after it.
 
     The order is that of the acquisition times where all phases have their own, else that in which the scanner
     counts them, the delays unknown; else those come first that are before contrast medium by their headers,
     and series and acquisition numbers decide.
     """
     numbered = list(choices)
-    groups = sorted(_repeats(stacks, choices), key=lambda group: not _kinds(stacks[group[0]]) <= {"WATER"})
+    groups = sorted(_repeats(stacks, choices), key=lambda group: _rank(stacks[group[0]]))
     for acquisition, group in enumerate(groups, 1):
         for place, choice in _phases([stacks[place] for place in group]):
             numbered[group[place]] = replace(choice, acquisition=acquisition)
@@ -52,7 +54,8 @@ def _repeats(stacks: Sequence[Stack], choices: Sequence[RoleChoice]) -> list[lis
         short_echo = stack.first.number("EchoTime") <= DYNAMIC_MAX_ECHO_MS
         if choice.role in (Role.DCE, Role.T1WI, Role.OTHER) and len(stack.frames) > 1 and short_echo:
             groups[_acquisition(stack)].append(place)
-    found = [one for group in groups.values() for one in _over_one_another(stacks, group)]
+    apart = [one for group in groups.values() for one in _over_one_another(stacks, group)]
+    found = [one for group in apart for one in _copies_apart(stacks, group)]
     return [group for group in found if _is_dynamic([choices[place].role for place in group])]
 
 
@@ -66,6 +69,31 @@ def _over_one_another(stacks: Sequence[Stack], group: Sequence[int]) -> list[lis
         else:
             mine.append(place)
     return apart
+
+
+def _copies_apart(stacks: Sequence[Stack], group: list[int]) -> list[list[int]]:
+    """The volumes of a group by their image type, where a scanner filed an acquisition as it was and once
+    more, corrected or filtered (Siemens: "MOCO", "NORM"; else "DERIVED"): as many phases of each type, or one
+    less, and not one type after the other."""
+    kinds: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for place in group:
+        kinds[stacks[place].first.words("ImageType")].append(place)
+    counts = sorted(map(len, kinds.values()))
+    if counts[0] < 2 or counts[-1] - counts[0] > 1 or _is_one_after_the_other(stacks, kinds.values()):
+        return [group]
+    return list(kinds.values())
+
+
+def _is_one_after_the_other(stacks: Sequence[Stack], parts: Iterable[Sequence[int]]) -> bool:
+    begun = [[_begin_s(stacks[place], "AcquisitionTime") or 0.0 for place in part] for part in parts]
+    spans = sorted((min(moments), max(moments)) for moments in begun)
+    return any(earlier[1] < later[0] for earlier, later in itertools.pairwise(spans))
+
+
+def _rank(stack: Stack) -> tuple[bool, bool]:
+    """What stands first among the acquisitions: water, and what was acquired rather than computed from it."""
+    words = stack.first.words("ImageType")
+    return not _kinds(stack) <= {"WATER"}, "MOCO" in words or "DERIVED" in words
 
 
 def _overlap(one: Stack, other: Stack) -> float:

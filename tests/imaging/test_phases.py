@@ -253,6 +253,41 @@ def test_water_is_subtracted_where_each_moment_has_fat_too(tmp_path):
     assert [volume.series_number for volume in phases(scan_folder(tmp_path).volumes)] == [9, 11]
 
 
+ACQUIRED = ["ORIGINAL", "PRIMARY", "M", "NORM", "DIS2D"]
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [[*ACQUIRED, "MOCO"], ["DERIVED", "SECONDARY", "M", "NORM", "DIS2D"], ["DERIVED", "PRIMARY", "M"]],
+)
+@pytest.mark.parametrize("first", [8, 14])
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_copy_that_the_scanner_made_of_an_acquisition_is_none_of_its_phases(tmp_path, copied, first, timed):
+    for start, kind in ((first, ACQUIRED), (11, copied)):
+        made = [
+            series(start + n, AcquisitionTime=f"10{n:02d}00" if timed else "", ImageType=kind)
+            for n in range(3)
+        ]
+        save_all(tmp_path, *made)
+    volumes = scan_folder(tmp_path).volumes
+    assert [volume.series_number for volume in phases(volumes)] == [first, first + 1, first + 2]
+    assert {volume.role.phase_count for volume in volumes} == {3}
+    assert {v.role.acquisition for v in volumes if v.series_number in (11, 12, 13)} == {2}
+
+
+def test_phases_that_follow_in_another_image_type_are_of_the_same_acquisition(tmp_path):
+    kinds = [ACQUIRED, ACQUIRED, [*ACQUIRED, "FIL"], [*ACQUIRED, "FIL"]]
+    made = [series(8 + n, AcquisitionTime=f"10{n:02d}00", ImageType=kind) for n, kind in enumerate(kinds)]
+    save_all(tmp_path, *made)
+    assert [volume.series_number for volume in phases(scan_folder(tmp_path).volumes)] == [8, 9, 10, 11]
+
+
+def test_one_phase_of_another_image_type_is_still_a_phase(tmp_path):
+    filtered = {"ImageType": [*ACQUIRED, "FIL"]}
+    save_all(tmp_path, series(7), *(series(8 + n, AcquisitionNumber=2 + n, **filtered) for n in range(2)))
+    assert [volume.series_number for volume in phases(scan_folder(tmp_path).volumes)] == [7, 8, 9]
+
+
 def test_a_phase_that_is_not_here_is_missed_where_the_scanner_counts_them(tmp_path):
     save_all(tmp_path, *(series(8 + n, TemporalPositionIdentifier=n) for n in (1, 2, 4)))
     told = [(v.role.phase, v.role.phase_count) for v in phases(scan_folder(tmp_path).volumes)]
