@@ -10,7 +10,7 @@ from typing import TypeVar
 from breastview.errors import BreastViewError, Cancelled
 from breastview.fusion.assemble import channel_volumes
 from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.dynamic import SUBTRACTION, of_one_space, phases, subtraction
+from breastview.imaging.dynamic import SUBTRACTION, of_one_space, subtracted, subtraction
 from breastview.imaging.load import load_frames
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.messages import Message
@@ -58,10 +58,10 @@ def load_case(
     problems: list[Message] = []
     frames = [item for item in case.frames if views is None or item.key in views]
     here = _load_each(frames, stacks or {}, load_frames, progress, problems)
-    wanted = {v.key: v for v in (*channel_volumes(case.volumes).values(), *phases(case.volumes)[:2])}
+    wanted = {v.key: v for v in (*channel_volumes(case.volumes).values(), *subtracted(case.volumes))}
     chosen = tuple(wanted.values()) or of_one_space(case.volumes)[:1]
     found = _load_each(chosen, volumes or {}, partial(load_corrected, motions), progress, problems)
-    dynamic = [found[v.key] for v in phases(case.volumes)[:2] if v.key in found]
+    dynamic = [found[v.key] for v in subtracted(case.volumes) if v.key in found]
     deep = next((volume for volume in found.values() if volume.has_depth), None)
     body = body or (find_body(deep) if deep is not None else None)
     if volumes and SUBTRACTION in volumes:

@@ -66,6 +66,7 @@ TEXTS: dict[str, str] = {
     "model go by that of the dynamic series, or of most.",
     "case.dce_guessed": "No header tells which DCE phase is before contrast medium: the one with the lowest series "
     "number is taken for it. Look at it before you trust the subtraction.",
+    "case.dce_missing": "The first two DCE phases are not both in this folder: nothing is subtracted.",
     "case.several_us_days": "There is ultrasound of several days: the latest is shown first.",
     "case.strangers": "{count} other files are no images and were left alone.",
     "case.strangers.one": "{count} other file is no image and was left alone.",

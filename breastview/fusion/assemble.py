@@ -22,7 +22,7 @@ from breastview.fusion.spec import CHANNELS, InputSpec, ModelSpec
 from breastview.imaging.case import Role, ScannedVolume
 from breastview.imaging.colour import is_covered
 from breastview.imaging.diffusion import highest_b
-from breastview.imaging.dynamic import of_one_space, phases
+from breastview.imaging.dynamic import of_one_space, phases, subtracted
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.records.inputs import input_hash
 from breastview.records.values import Lesion, ReviewRecord, UsMark
@@ -47,6 +47,8 @@ def channel_volumes(volumes: Sequence[ScannedVolume]) -> dict[str, ScannedVolume
     for volume in phases(volumes):
         if volume.role.phase in _PHASES:
             found.setdefault(_PHASES[volume.role.phase], volume)
+    if pair := subtracted(volumes):
+        found["dce_pre"], found["dce_post"] = pair
     return found
 
 

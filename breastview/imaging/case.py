@@ -204,10 +204,15 @@ class ScannedCase:
         self, key: str, role: Role, b_value: float | None = None, phase: int | None = None
     ) -> ScannedCase:
         """Return the case with one volume's or US image's role set by the reader; a b-value that the header
-        tells stays known."""
-        told = next((v.role.b_value for v in self.volumes if v.key == key), None)
-        b_value = told if b_value is None else b_value
-        choice = RoleChoice(role, message("role.user"), b_value=b_value, phase=phase)
+        tells stays known, and so does which phase it was."""
+        told = next((v.role for v in self.volumes if v.key == key), RoleChoice(role, message("role.user")))
+        choice = replace(
+            told,
+            role=role,
+            reason=message("role.user"),
+            b_value=told.b_value if b_value is None else b_value,
+            phase=told.phase if phase is None else phase,
+        )
         return replace(
             self,
             volumes=tuple(replace(v, role=choice) if v.key == key else v for v in self.volumes),

@@ -27,6 +27,21 @@ def phases(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
     return _phases_among(of_one_exam(list(volumes)))
 
 
+def subtracted(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
+    """The two of the `phases` that are subtracted, the earlier first: the first two that the reader leaves in
+    their role. [] where there are no two, or where one before them is not here."""
+    exam = of_one_space(list(volumes))
+    used: dict[int | None, ScannedVolume] = {}
+    for volume in phases(exam):
+        used.setdefault(volume.role.phase, volume)
+    pair = list(used.values())[:2]
+    if len(pair) < 2:
+        return []
+    acquisition = [volume for volume in exam if volume.role.acquisition == pair[0].role.acquisition]
+    overruled = {volume.role.phase for volume in acquisition if volume.role.role is not Role.DCE}
+    return pair if set(range(1, pair[1].role.phase or 0)) <= {pair[0].role.phase, *overruled} else []
+
+
 def _phases_among(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
     acquisitions: dict[tuple[str, int | None], list[ScannedVolume]] = defaultdict(list)
     for volume in volumes:
@@ -68,8 +83,8 @@ def of_one_space(volumes: Sequence[ScannedVolume]) -> list[ScannedVolume]:
 
 def subtraction_name(volumes: Iterable[ScannedVolume]) -> str:
     """What a case's subtraction is called: "DCE 2 − 1"; empty where it has none."""
-    pair = phases(volumes)[:2]
-    return _named(pair[1].role.phase, pair[0].role.phase) if len(pair) == 2 else ""
+    pair = subtracted(volumes)
+    return _named(pair[1].role.phase, pair[0].role.phase) if pair else ""
 
 
 def computed_name(volume: Volume) -> str:

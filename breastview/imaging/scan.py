@@ -19,7 +19,7 @@ from breastview.imaging.case import (
     ScannedFrames,
     ScannedVolume,
 )
-from breastview.imaging.dynamic import of_one_exam, of_one_space, phases
+from breastview.imaging.dynamic import of_one_exam, of_one_space, phases, subtracted
 from breastview.imaging.header import BrokenHeader, Header, NotDicom, read_header, storage_name
 from breastview.imaging.patients import exam_date, identify, is_simulated, patient_of, who
 from breastview.imaging.quiet import quiet
@@ -215,6 +215,8 @@ def _assemble(found: _Found) -> ScannedCase:
         notes.append(message("case.several_spaces"))
     if any(volume.role.reason.code == "role.dce_guessed" for volume in phases(volumes)):
         notes.append(message("case.dce_guessed"))
+    if len(phases(volumes)) > 1 and not subtracted(volumes):
+        notes.append(message("case.dce_missing"))
     if len({item.exam_date for item in frames if item.exam_date}) > 1:
         notes.append(message("case.several_us_days"))
     if found.strangers:

@@ -29,8 +29,8 @@ ONE_PLACE_MM = 3.0  # between peaks that are taken for one place
 DRAWS = 300
 # What tells tissues apart and is not distorted. A DCE volume that stands alone has no phase.
 _COMPARED = (
-    (Role.T1WI, (None,)),
-    (Role.T2WI, (None,)),
+    (Role.T1WI, ()),
+    (Role.T2WI, ()),
     (Role.DCE, (1,)),
     (Role.DCE, (2, None)),
 )
@@ -89,7 +89,7 @@ def is_compared(role: RoleChoice) -> bool:
 
 
 def _is_of(role: RoleChoice, kind: tuple[Role, tuple[int | None, ...]]) -> bool:
-    return role.role is kind[0] and role.phase in kind[1]
+    return role.role is kind[0] and (not kind[1] or role.phase in kind[1])
 
 
 def is_judged(volumes: Sequence[Volume]) -> bool:

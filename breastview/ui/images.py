@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from breastview.errors import BreastViewError, Cancelled
 from breastview.imaging.case import Role, ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, of_one_space, phases, subtraction
+from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, of_one_space, subtracted, subtraction
 from breastview.imaging.load import load_frames, load_middle_slice
 from breastview.imaging.volume import FrameStack, Volume
 from breastview.jobs.tasks import Tasks
@@ -63,7 +63,7 @@ class Images(QObject):
     def open(self, case: ScannedCase, motions: tuple[PhaseMotion, ...], hung: str | None) -> None:
         """Load US, then the volume that is `hung` first, then the rest, each shown as soon as it is there."""
         self._case, self._motions = case, motions
-        first = phases(case.volumes)[:2] if hung == SUBTRACTION else []
+        first = subtracted(case.volumes) if hung == SUBTRACTION else []
         first += [v for v in case.volumes if v.key == hung]
         exam = of_one_exam(case.volumes)
         rest = [v for v in exam if v not in first and v.role.role in LOADED_ROLES]
@@ -104,7 +104,7 @@ class Images(QObject):
         if changed:
             self._load_volumes("moved volumes", case, changed)
         if _pair(case) != pair:
-            missing = [v for v in phases(case.volumes)[:2] if v.key not in self.volumes and v not in changed]
+            missing = [v for v in subtracted(case.volumes) if v.key not in self.volumes and v not in changed]
             if missing:
                 self._load_volumes("phases", case, missing)
             self._subtract(case)
@@ -191,7 +191,7 @@ class Images(QObject):
 
 def _pair(case: ScannedCase | None) -> list[str]:
     """Keys of the phases that are subtracted, the first one before contrast medium."""
-    return [volume.key for volume in phases(case.volumes)[:2]] if case is not None else []
+    return [volume.key for volume in subtracted(case.volumes)] if case is not None else []
 
 
 def _ignore(answer: object) -> None:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from breastview.errors import BreastViewError, RecordError
 from breastview.fusion.reading import Reading, keep, restored
 from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, of_one_space, phases
+from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, of_one_space, phases, subtracted
 from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
@@ -195,8 +195,7 @@ class Session(QObject):
         return (frames[0].key, 0) if frames else (None, 0)
 
     def _first_mri(self) -> str | None:
-        dynamic = phases(self.state.case.volumes)
-        return SUBTRACTION if len(dynamic) >= 2 else self._first_volume()
+        return SUBTRACTION if subtracted(self.state.case.volumes) else self._first_volume()
 
     def _first_volume(self) -> str | None:
         """That after contrast medium, where it is known; else what tells most."""
@@ -279,7 +278,7 @@ class Session(QObject):
             return
         self.glance(None)
         self.images.follow(self.state.case, self.state.record.motions, self.mri_key)
-        if len(phases(self.state.case.volumes)) < 2:
+        if not subtracted(self.state.case.volumes):
             self._hang_phase()
         self._follow_readings()
         self._autosaver.changed(self.state.record)

@@ -12,6 +12,7 @@ from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.preprocess import Crop
 from breastview.fusion.spec import CHANNELS, Channel
 from breastview.imaging.case import Role
+from breastview.imaging.dynamic import subtracted, subtraction_name
 from breastview.imaging.geometry import apply
 from breastview.imaging.load import load_frames, load_volume
 from breastview.imaging.scan import scan_folder
@@ -25,6 +26,7 @@ from tests.fusion.examples import (
     NATIVE,
     POSE,
     SPEC,
+    case,
     lesion,
     plane,
     ramp,
@@ -62,9 +64,29 @@ def test_without_the_image_before_contrast_nothing_is_subtracted():
     }
 
 
+def test_the_phase_that_the_reader_leaves_is_subtracted_in_the_place_of_one_that_was_overruled():
+    opened = case(*(scanned(Role.DCE, f"DCE {n}", phase=n) for n in (1, 2, 3)))
+    second = opened.with_override("DCE 2", Role.OTHER).volumes
+    assert keys(*second) == {"dce_pre": "DCE 1", "dce_post": "DCE 3"}
+    assert subtraction_name(second) == "DCE 3 − 1"
+    first = opened.with_override("DCE 1", Role.T1WI).volumes
+    assert keys(*first) == {"t1wi": "DCE 1", "dce_pre": "DCE 2", "dce_post": "DCE 3"}
+    assert subtraction_name(first) == "DCE 3 − 2"
+    again = opened.with_override("DCE 2", Role.OTHER).with_override("DCE 2", Role.DCE).volumes
+    assert keys(*again) == {"dce_pre": "DCE 1", "dce_post": "DCE 2"}
+
+
+@pytest.mark.parametrize(("here", "found"), [((2, 3), {"dce_post": "2"}), ((1, 3), {"dce_pre": "1"})])
+def test_what_the_scanner_counts_and_is_not_here_is_replaced_by_nothing(here, found):
+    volumes = [scanned(Role.DCE, f"{n}", phase=n) for n in here]
+    assert keys(*volumes) == found
+    assert (subtraction_name(volumes), subtracted(volumes)) == ("", [])
+
+
 def test_two_dynamic_series_are_not_subtracted_from_each_other():
     found = [scanned(Role.DCE, f"{side}{phase}", phase=phase) for side in "RL" for phase in (1, 2)]
     assert keys(*found) == {"dce_pre": "R1", "dce_post": "R2"}
+    assert subtraction_name(found) == "DCE 2 − 1"
 
 
 def test_images_that_make_no_stack_stand_for_nothing():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from breastview.imaging.case import Role
-from breastview.imaging.dynamic import of_one_exam, of_one_space, phases
+from breastview.imaging.dynamic import of_one_exam, of_one_space, phases, subtracted
 from breastview.imaging.scan import scan_folder
 from breastview.messages import render
 from tests.imaging.dicom_files import SAGITTAL, dce_series, mr_series, mr_slice, save_all
@@ -290,8 +290,17 @@ def test_one_phase_of_another_image_type_is_still_a_phase(tmp_path):
 
 def test_a_phase_that_is_not_here_is_missed_where_the_scanner_counts_them(tmp_path):
     save_all(tmp_path, *(series(8 + n, TemporalPositionIdentifier=n) for n in (1, 2, 4)))
-    told = [(v.role.phase, v.role.phase_count) for v in phases(scan_folder(tmp_path).volumes)]
-    assert told == [(1, 4), (2, 4), (4, 4)]
+    case = scan_folder(tmp_path)
+    assert [(v.role.phase, v.role.phase_count) for v in phases(case.volumes)] == [(1, 4), (2, 4), (4, 4)]
+    assert not case.notes
+
+
+def test_without_the_first_or_the_second_phase_nothing_is_subtracted_and_it_is_told(tmp_path):
+    for name, here in (("first", (2, 3)), ("second", (1, 3, 4))):
+        save_all(tmp_path / name, *(series(8 + n, TemporalPositionIdentifier=n) for n in here))
+        case = scan_folder(tmp_path / name)
+        assert subtracted(case.volumes) == []
+        assert [note.code for note in case.notes] == ["case.dce_missing"]
 
 
 def test_places_are_those_of_the_dynamic_series_where_a_patient_lay_down_anew(tmp_path):

@@ -317,6 +317,8 @@ def test_volumes_that_are_distorted_or_derived_take_no_part(mri):
         return replace(mri, role=RoleChoice(role, message("role.user"), phase=phase))
 
     wanted = [of(Role.T1WI), of(Role.DCE, 1), of(Role.DCE, 2)]
+    overruled = of(Role.T1WI, 4)
+    assert snap_volumes([overruled]) == (overruled,), "it keeps the number of the phase it was taken for"
     offered = [of(Role.DWI), wanted[2], of(Role.MIP), wanted[1], of(Role.DCE, 3), wanted[0]]
     assert snap_volumes(offered) == tuple(wanted)
     alone = of(Role.DCE)
