@@ -22,6 +22,7 @@ from breastview.language import Language
 from breastview.loaded import LoadedCase, load_case
 from breastview.messages import Message, message, render
 from breastview.progress import Progress, silent
+from breastview.records.breast import of_breast
 from breastview.records.expected import mri_side
 from breastview.records.values import Lesion, ReviewRecord, new_record
 from breastview.registration.exchange import RegisteredImages, registered_images
@@ -100,7 +101,7 @@ def review_folder(
     record = record or new_record(case)
     _refuse_other_case(case, record)
     case = record.in_its_roles(case)
-    loaded = load_case(case, progress, motions=record.motions)
+    loaded = load_case(case, progress, motions=record.motions, lesions=record.lesions)
     spec = read_spec(model or DEMONSTRATION)
     readings = read_lesions(loaded, record, spec, model or DEMONSTRATION, device, research_override, progress)
     content = report_content(loaded, record, readings, spec)
@@ -204,11 +205,12 @@ def read_lesion(
     where there is nothing to compute from."""
     key = lesion.us.frames_key if lesion.us else ""
     plane = loaded.planes(record).get(key)
-    names = channel_volumes(loaded.case.volumes)
+    case = of_breast(loaded.case, lesion)
+    names = channel_volumes(case.volumes)
     volumes = {name: loaded.volumes[v.key] for name, v in names.items() if v.key in loaded.volumes}
     given = model_input(spec, record, lesion, loaded.stacks, plane, volumes)
     side = mri_side(lesion, loaded.body)
-    eligibility = check_scope(spec, loaded.case, record, lesion, plane, side, given)
+    eligibility = check_scope(spec, case, record, lesion, plane, side, given)
     if not can_compute(given) or not (eligibility.allows_reading or override):
         return refusal(spec, lesion.lesion_id, given.input_sha256, eligibility)
     return ask(given, eligibility)

@@ -14,16 +14,16 @@ import pypdfium2 as pdfium
 import pytest
 from PIL import Image
 
-from breastview.fusion.spec import read_spec, write_spec
+from breastview.fusion.spec import CHANNELS, Channel, read_spec, write_spec
 from breastview.imaging.case import Role
 from breastview.imaging.dynamic import SUBTRACTION
 from breastview.imaging.scan import scan_folder
 from breastview.language import Language
 from breastview.loaded import load_case
-from breastview.pipeline import images_registered, read_lesions, report_content, review_folder
+from breastview.pipeline import images_registered, read_lesion, read_lesions, report_content, review_folder
 from breastview.records.store import read
 from breastview.records.values import Lesion, MriMark, Side, UsMark, new_record
-from tests.imaging.dicom_files import ROOT, dce_series, mr_series, save_all, us_pixels, us_still
+from tests.imaging.dicom_files import ROOT, dce_series, mr_series, save_all, two_breasts, us_pixels, us_still
 
 IDENTITY = ("SIMULATED-0003", "0003^", "SIMULATED 0003", "模拟患者", "1988", "2026-03", "20260302")
 OTHER_SIDE = ["concordance.sides_differ", "concordance.us_of_other_side"]
@@ -365,3 +365,30 @@ def test_the_overview_is_of_the_latest_ultrasound(tmp_path):
     loaded = load_case(scan_folder(tmp_path))
     (picture,) = report_content(loaded, new_record(loaded.case), {}, None).overview
     assert picture.picture.max() > 150
+
+
+def test_each_lesion_is_shown_in_the_subtraction_of_its_breast(tmp_path):
+    save_all(tmp_path, two_breasts())
+    case = scan_folder(tmp_path)
+    lesions = (Lesion("L1", side=Side.LEFT), Lesion("L2", mri=MriMark(SUBTRACTION, (-70.0, -40.0, 40.0))))
+    loaded = load_case(case, lesions=lesions)
+    computed = {name: v.array.max() for name, v in loaded.volumes.items() if name.startswith(SUBTRACTION)}
+    assert computed == {"subtraction": 50, "subtraction L": 80}
+    told = report_content(loaded, replace(new_record(case), lesions=lesions), {}, None)
+    shown = [{image.volume for image in one.images} for one in told.lesions]
+    assert shown == [{"DCE L 2 − 1"}, {"DCE R 2 − 1"}]
+
+
+def test_the_model_is_given_the_subtraction_of_the_lesion_s_breast(tmp_path, native_bundle):
+    save_all(tmp_path, us_still(), two_breasts())
+    case = scan_folder(tmp_path)
+    box = UsMark(case.frames[0].key, 0, 60, 45, 100, 75)
+    for x_mm in (-70.0, 50.0):
+        lesion = Lesion("L1", us=box, mri=MriMark(SUBTRACTION, (x_mm, -40.0, 40.0)))
+        record, loaded = new_record(case).with_lesion(lesion), load_case(case, lesions=(lesion,))
+        given = read_lesion(
+            loaded, record, lesion, read_spec(native_bundle), lambda given, _: given, override=True
+        )
+        middle = given.mri.shape[-1] // 2
+        assert given.channels_present[CHANNELS.index(Channel.DCE)]
+        assert given.mri[CHANNELS.index(Channel.DCE), middle, middle] > 0

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
+from breastview.imaging.geometry import lies_in
 from breastview.messages import Message, message
 
 
@@ -35,7 +36,8 @@ class Role(StrEnum):
 class RoleChoice:
     """A role with the reason for it. `b_value` in s/mm² (DWI); `phase` 1…`phase_count` and `delay_s`
     after the first phase (DCE), and of which `acquisition` of the case, by number; None where unknown or not
-    applicable."""
+    applicable. `label` tells the acquisitions of one exam apart: the breast that one shows, "R" or "L", a
+    letter where that does not tell; empty where there is no other."""
 
     role: Role
     reason: Message
@@ -44,6 +46,12 @@ class RoleChoice:
     phase_count: int | None = None
     delay_s: float | None = None
     acquisition: int | None = None
+    label: str = ""
+
+    @property
+    def side(self) -> str:
+        """The one breast that a DCE phase shows, "R" or "L"; empty where it shows both, or nothing tells."""
+        return self.label[:1] if self.label.startswith(("R", "L")) else ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +119,7 @@ class ScannedVolume:
     `key` names the volume across scans: `<SeriesInstanceUID>` or `<SeriesInstanceUID>#<part>`.
     `index_to_lps` is a read-only float64 (4, 4) from (slice, row, column, 1) to DICOM LPS mm.
     `sources` holds one entry a slice, in slice order. `window` is (centre, width) from the middle one.
+    `in_breast` says of one of several DCE acquisitions that it shows the breast that is read.
     """
 
     key: str
@@ -129,11 +138,16 @@ class ScannedVolume:
     manufacturer: str = ""
     simulated: bool = False
     notes: tuple[Message, ...] = ()
+    in_breast: bool = False
 
     @property
     def has_depth(self) -> bool:
         """Whether its slices make a stack: without, no place in it is known."""
         return has_depth(self.notes)
+
+    def holds(self, point_mm: Sequence[float]) -> bool:
+        """Whether there is a voxel at an LPS point."""
+        return lies_in(self.shape, self.index_to_lps, point_mm)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

@@ -22,8 +22,8 @@ UPTAKE_PERCENT = 99.99  # of all voxels: a lesion of a cubic centimetre must kee
 
 
 def phases(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
-    """The DCE phases of one acquisition of the exam in order: of several, the longest, of these the first.
-    The phase numbers are known for all of them."""
+    """The DCE phases of one acquisition of the exam in order: of several, that of the breast that is read,
+    then the longest, of these the first. The phase numbers are known for all of them."""
     return _phases_among(of_one_exam(list(volumes)))
 
 
@@ -48,8 +48,8 @@ def _phases_among(volumes: Iterable[ScannedVolume]) -> list[ScannedVolume]:
         if volume.role.role is Role.DCE and volume.role.phase is not None and volume.has_depth:
             acquisitions[volume.study_uid, volume.role.acquisition].append(volume)
 
-    def order(one: Sequence[ScannedVolume]) -> tuple[int, int]:
-        return len(one), -(one[0].role.acquisition or 0)
+    def order(one: Sequence[ScannedVolume]) -> tuple[bool, int, int]:
+        return one[0].in_breast, len(one), -(one[0].role.acquisition or 0)
 
     longest = max(acquisitions.values(), key=order, default=[])
     return sorted(longest, key=lambda v: v.role.phase or 0)
@@ -84,17 +84,17 @@ def of_one_space(volumes: Sequence[ScannedVolume]) -> list[ScannedVolume]:
 def subtraction_name(volumes: Iterable[ScannedVolume]) -> str:
     """What a case's subtraction is called: "DCE 2 − 1"; empty where it has none."""
     pair = subtracted(volumes)
-    return _named(pair[1].role.phase, pair[0].role.phase) if pair else ""
+    return _named(pair[1].role.phase, pair[0].role.phase, pair[0].role.label) if pair else ""
 
 
 def computed_name(volume: Volume) -> str:
     """The same, of the subtraction itself."""
     params = volume.role.reason.params
-    return _named(params["post"], params["pre"])
+    return _named(params["post"], params["pre"], volume.role.label)
 
 
-def _named(post: object, pre: object) -> str:
-    return f"DCE {post} − {pre}"
+def _named(post: object, pre: object, label: str) -> str:
+    return " ".join(filter(None, ("DCE", label, f"{post} − {pre}")))
 
 
 def _day(volume: ScannedVolume) -> str:
@@ -112,6 +112,7 @@ def subtraction(post: Volume, pre: Volume) -> Volume:
     role = RoleChoice(
         Role.SUBTRACTION,
         message("role.computed_subtraction", post=post.role.phase or 0, pre=pre.role.phase or 0),
+        label=post.role.label,
     )
     return Volume(
         key=f"{post.key}-{pre.key}",

@@ -86,6 +86,12 @@ def slice_through(matrix: np.ndarray, point_mm: Sequence[float]) -> tuple[float,
     return float(index[0]), float(index[1]), float(index[2])
 
 
+def lies_in(shape: tuple[int, ...], matrix: np.ndarray, point_mm: Sequence[float]) -> bool:
+    """Whether there is a voxel at an LPS point in a volume of this shape and index-to-LPS matrix."""
+    index = np.round(slice_through(matrix, point_mm))
+    return bool(np.all(index >= 0) and np.all(index < shape))
+
+
 def nearest_slice(matrix: np.ndarray, count: int, point_mm: Sequence[float]) -> int:
     """The number of the slice, 0 to `count` − 1, that lies nearest to an LPS point."""
     return min(max(round(slice_through(matrix, point_mm)[0]), 0), count - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import itertools
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -41,9 +41,10 @@ def choose_phases(stacks: Sequence[Stack], choices: Sequence[RoleChoice]) -> lis
     """
     numbered = list(choices)
     groups = sorted(_repeats(stacks, choices), key=lambda group: _rank(stacks[group[0]]))
-    for acquisition, group in enumerate(groups, 1):
+    labels = _labels([stacks[group[0]] for group in groups])
+    for acquisition, (group, label) in enumerate(zip(groups, labels, strict=True), 1):
         for place, choice in _phases([stacks[place] for place in group]):
-            numbered[group[place]] = replace(choice, acquisition=acquisition)
+            numbered[group[place]] = replace(choice, acquisition=acquisition, label=label)
     return numbered
 
 
@@ -69,6 +70,31 @@ def _over_one_another(stacks: Sequence[Stack], group: Sequence[int]) -> list[lis
         else:
             mine.append(place)
     return apart
+
+
+def _labels(acquisitions: Sequence[Stack]) -> list[str]:
+    """What tells the acquisitions of one exam apart, each given by one of its volumes (see `RoleChoice`)."""
+    labels: list[str] = []
+    seen: Counter[tuple[str, str]] = Counter()
+    for stack in acquisitions:
+        study = stack.first.text("StudyInstanceUID")
+        exam = [one for one in acquisitions if one.first.text("StudyInstanceUID") == study]
+        side = _side(stack, exam)
+        seen[study, side] += 1
+        letter = chr(ord("a") + seen[study, side] - 1) if seen[study, side] > 1 else ""
+        labels.append(" ".join(filter(None, (side, letter))))
+    return labels
+
+
+def _side(stack: Stack, exam: Iterable[Stack]) -> str:
+    """The breast that a volume shows where those of its exam lie side by side, "R" or "L": three quarters of
+    it lie on that side of their middle; else empty."""
+    middles_mm = [float(_extent_mm(one)[:, 0].mean()) for one in exam]
+    first_mm, last_mm = _extent_mm(stack)[:, 0]
+    aside_mm = (first_mm + last_mm - min(middles_mm) - max(middles_mm)) / 2
+    if abs(aside_mm) <= abs(last_mm - first_mm) / 4:
+        return ""
+    return "L" if aside_mm > 0 else "R"
 
 
 def _copies_apart(stacks: Sequence[Stack], group: list[int]) -> list[list[int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from breastview.imaging.case import PixelScale, RoleChoice, has_depth
-from breastview.imaging.geometry import slice_through
+from breastview.imaging.geometry import lies_in
 from breastview.messages import Message
 
 
@@ -39,8 +39,7 @@ class Volume:
 
     def holds(self, point_mm: Sequence[float]) -> bool:
         """Whether there is a voxel at an LPS point."""
-        index = np.round(slice_through(self.index_to_lps, point_mm))
-        return bool(np.all(index >= 0) and np.all(index < self.array.shape))
+        return lies_in(self.array.shape, self.index_to_lps, point_mm)
 
 
 @dataclass(frozen=True)

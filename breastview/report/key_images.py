@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from breastview.fusion.reading import Reading
 from breastview.imaging.dynamic import SUBTRACTION, computed_name
 from breastview.imaging.volume import FrameStack, Volume
+from breastview.records.breast import shows_breast
 from breastview.records.values import Lesion, ReviewRecord
 from breastview.registration.pair import RegisteredPair, register_pair
 from breastview.registration.plane import UsPlane
@@ -29,7 +30,6 @@ def key_images(
 ) -> list[KeyImage]:
     """Pictures for the report: each lesion on US, in both views where it is marked in two, and MRI, plain and
     hot; an overview without a lesion."""
-    shown, name = _shown_volume(volumes)
     images: list[KeyImage] = []
     for lesion in record.lesions or (None,):
         key = lesion.us.frames_key if lesion and lesion.us else next(iter(stacks), "")
@@ -41,6 +41,7 @@ def key_images(
         other = lesion.second_us.frames_key if lesion and lesion.second_us else ""
         if other in stacks:
             images += us_images(stacks[other], planes.get(other), lesion, reading, second_view=True)
+        shown, name = _shown_volume(volumes, lesion)
         if shown is None:
             continue
         pair = _registered(record, lesion, stack, plane, shown)
@@ -69,9 +70,13 @@ def _registered(
     return register_pair(stack, lesion.us.frame, images, parameters, plane.spacing_mm, PLANE_STEP_MM)
 
 
-def _shown_volume(volumes: Mapping[str, Volume]) -> tuple[Volume | None, str]:
-    if SUBTRACTION in volumes:
-        return volumes[SUBTRACTION], computed_name(volumes[SUBTRACTION])
+def _shown_volume(volumes: Mapping[str, Volume], lesion: Lesion | None) -> tuple[Volume | None, str]:
+    """The subtraction of the lesion's breast, or the first of several; without any, another volume."""
+    computed = [volume for name, volume in volumes.items() if name.startswith(SUBTRACTION)]
+    if computed:
+        own = (volume for volume in computed if lesion is not None and shows_breast(volume, lesion))
+        shown = next(own, computed[0])
+        return shown, computed_name(shown)
     for volume in volumes.values():
         return volume, volume.role.role.value.upper()
     return None, ""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from breastview.records.inputs import is_current
 from breastview.review.actions import Action
-from breastview.review.state import Part, ReviewState
+from breastview.review.state import Part, ReviewState, in_its_breast
 
 EVERYTHING = frozenset(Part)
 
@@ -24,8 +24,10 @@ class Review:
     def dispatch(self, action: Action) -> frozenset[Part]:
         """Apply an action; raises `Refused` (and changes nothing) when the state does not allow it."""
         before = self.state
-        after, parts = action(before)
-        self.state = after
+        acted, parts = action(before)
+        self.state = after = in_its_breast(acted)
+        if after is not acted:
+            parts |= {Part.ROLES, Part.MOTION}
         if action.is_barrier:
             self._undo.clear()
             self._redo.clear()

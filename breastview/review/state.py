@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from breastview.imaging.case import ScannedCase
 from breastview.imaging.dynamic import SUBTRACTION, of_one_space, phases
+from breastview.records.breast import of_breast
 from breastview.records.inputs import is_current
 from breastview.records.values import ReviewRecord, new_record
 
@@ -49,7 +50,14 @@ def open_state(case: ScannedCase, record: ReviewRecord | None) -> ReviewState:
     record = replace(record, readings=current)
     case = record.in_its_roles(case)
     first = record.lesions[0].lesion_id if record.lesions else None
-    return ReviewState(case, record, first, model_revealed=bool(record.readings))
+    return in_its_breast(ReviewState(case, record, first, model_revealed=bool(record.readings)))
+
+
+def in_its_breast(state: ReviewState) -> ReviewState:
+    """The state with the DCE acquisition chosen that shows the breast of the chosen lesion."""
+    lesion = state.record.lesion(state.lesion_id) if state.lesion_id is not None else None
+    case = of_breast(state.case, lesion)
+    return state if case is state.case else replace(state, case=case)
 
 
 def carried_over(record: ReviewRecord, case: ScannedCase) -> ReviewRecord | None:

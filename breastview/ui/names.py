@@ -63,9 +63,8 @@ def role_name(choice: RoleChoice, language: Language) -> str:
     if choice.role is Role.DWI:
         return "DWI" if choice.b_value is None else f"DWI b{choice.b_value:.0f}"
     if choice.role is Role.DCE:
-        if choice.phase is None:
-            return "DCE"
-        return f"DCE {choice.phase}/{choice.phase_count}" if choice.phase_count else f"DCE {choice.phase}"
+        phase = "/".join(str(number) for number in (choice.phase, choice.phase_count) if number)
+        return " ".join(filter(None, ("DCE", choice.label, phase)))
     words = {
         Role.US_STILL: text("US still"),
         Role.US_CINE: text("US cine"),

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from breastview.imaging.case import ScannedCase
 from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
+from breastview.records.breast import of_breast
 from breastview.records.concordance import objections_to_views
 from breastview.records.store import SUFFIX, read
 from breastview.records.values import Lesion, Pathology, ReviewRecord, UsMark, new_record
@@ -54,6 +54,7 @@ class ReviewedCase:
         """Apply the reader's roles to the case."""
         self.case, self.record = record.in_its_roles(case), record
         self._stacks: dict[str, FrameStack] = {}
+        self._volumes: dict[str, Volume | None] = {}
 
     def stack(self, key: str) -> FrameStack:
         """A US image; raises CaseError."""
@@ -65,17 +66,19 @@ class ReviewedCase:
         """The plane of a US image that has a scale, its own or the reader's; raises CaseError."""
         return known_plane(self.stack(key), self.record.calibrated_mm(key))
 
-    @cached_property
-    def images(self) -> dict[str, Image3]:
-        """MRI by the names of `channel_volumes`; what cannot be loaded is absent."""
-        loaded = {name: self._volume(v.key) for name, v in channel_volumes(self.case.volumes).items()}
+    def images(self, lesion: Lesion) -> dict[str, Image3]:
+        """MRI of a lesion's breast by the names of `channel_volumes`; what cannot be loaded is absent."""
+        named = channel_volumes(of_breast(self.case, lesion).volumes)
+        loaded = {name: self._volume(v.key) for name, v in named.items()}
         return {name: (v.array, v.index_to_lps) for name, v in loaded.items() if v is not None}
 
     def _volume(self, key: str) -> Volume | None:
-        try:
-            return load_corrected(self.record.motions, self.case.volume(key))
-        except CaseError:
-            return None
+        if key not in self._volumes:
+            try:
+                self._volumes[key] = load_corrected(self.record.motions, self.case.volume(key))
+            except CaseError:
+                self._volumes[key] = None
+        return self._volumes[key]
 
     def views(self, lesion: Lesion) -> list[MarkedLesion]:
         """What the lesion's sample is cut from, the registered view first, and the second where its image can
@@ -94,7 +97,7 @@ class ReviewedCase:
             sector=stack.sector,
             plane=self.plane(mark.frames_key),
             registration=self.record.registration(mark.frames_key, mark.frame),
-            images=self.images,
+            images=self.images(lesion),
             mri_point_mm=np.array(lesion.mri.point_mm) if lesion.mri else None,
         )
 

@@ -134,6 +134,25 @@ def dce_series(phases: int = 3, count: int = 4, **values: Any) -> Iterator[FileD
             )
 
 
+def two_breasts(count: int = 10) -> Iterator[FileDataset]:
+    """Two phases of a sagittal slab a breast, acquired by turns: the right one over x −90…−54 mm takes up 50,
+    the left one over 30…66 mm 80."""
+    for turn, (x_mm, uptake) in enumerate(((-90.0, 0), (30.0, 0), (-90.0, 50), (30.0, 80))):
+        for number in range(count):
+            yield mr_slice(
+                number,
+                series=40 + turn,
+                SeriesDescription="t1_fl3d_sag_dyn",
+                ScanningSequence="GR",
+                RepetitionTime=4.5,
+                EchoTime=1.7,
+                ImageOrientationPatient=SAGITTAL,
+                ImagePositionPatient=[x_mm + 4.0 * number, -60.0, 60.0],
+                AcquisitionTime=f"10{turn:02d}00",
+                pixels=mr_pixels(number) + uptake,
+            )
+
+
 def enhanced_mr(count: int = 4, b_values: Sequence[float] = (0.0, 800.0), **values: Any) -> FileDataset:
     """One enhanced multi-frame file: `count` slices for each b-value, interleaved by slice."""
     order = [(number, b) for number in range(count) for b in b_values]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from breastview.imaging.case import Role
-from breastview.imaging.dynamic import of_one_exam, of_one_space, phases, subtracted
+from breastview.imaging.dynamic import of_one_exam, of_one_space, phases, subtracted, subtraction_name
 from breastview.imaging.scan import scan_folder
 from breastview.messages import render
 from tests.imaging.dicom_files import SAGITTAL, dce_series, mr_series, mr_slice, save_all
@@ -240,6 +240,9 @@ def test_an_acquisition_a_breast_is_not_mixed_with_the_other(tmp_path):
     volumes = scan_folder(tmp_path).volumes
     told = [(v.series_number, v.role.phase, v.role.phase_count, v.role.acquisition) for v in volumes]
     assert told == [(20, 1, 2, 1), (21, 1, 2, 2), (22, 2, 2, 1), (23, 2, 2, 2)]
+    assert [v.role.label for v in volumes] == ["R", "L", "R", "L"]
+    assert [v.role.side for v in volumes] == ["R", "L", "R", "L"]
+    assert subtraction_name(volumes) == "DCE R 2 − 1"
 
 
 def test_water_is_subtracted_where_each_moment_has_fat_too(tmp_path):
@@ -273,6 +276,7 @@ def test_a_copy_that_the_scanner_made_of_an_acquisition_is_none_of_its_phases(tm
     assert [volume.series_number for volume in phases(volumes)] == [first, first + 1, first + 2]
     assert {volume.role.phase_count for volume in volumes} == {3}
     assert {v.role.acquisition for v in volumes if v.series_number in (11, 12, 13)} == {2}
+    assert {(v.role.label, v.role.side) for v in volumes if v.series_number in (11, 12, 13)} == {("b", "")}
 
 
 def test_phases_that_follow_in_another_image_type_are_of_the_same_acquisition(tmp_path):
@@ -323,3 +327,9 @@ def test_two_acquisitions_of_one_exam_are_not_mixed(tmp_path):
     case = scan_folder(tmp_path)
     assert [volume.series_number for volume in phases(case.volumes)] == [8, 9, 10]
     assert len(of_one_exam(case.volumes)) == 5 and not case.notes
+    assert [volume.role.label for volume in case.volumes] == ["", "", "b", "b", "b"]
+
+
+def test_the_acquisition_of_another_exam_needs_no_label(tmp_path):
+    save_all(tmp_path, exam(5, "1.2.3.1", "20250305"), exam(8, "1.2.3.2", "20260305"))
+    assert {volume.role.label for volume in scan_folder(tmp_path).volumes} == {""}

@@ -25,7 +25,7 @@ from model_training.cohort.cut import cut, native_cut
 from model_training.cohort.facts import People, lesion_facts
 from model_training.cohort.records import ASSESSED, ReviewedCase, records_cohort
 from model_training.cohort.samples import DISPLACED_MM, CohortError, load_cohort, sample
-from tests.imaging.dicom_files import mr_series, save_all, us_still
+from tests.imaging.dicom_files import mr_series, save_all, two_breasts, us_still
 
 SMALL = InputSpec(size_px=24)
 
@@ -279,6 +279,15 @@ def test_one_persons_exams_stay_together(simulated_patient):
     assert people.names(exam("d", patient_id="", name="")) == ("d" * 16, "d" * 16)
     assert people.names(exam("e", patient_id="", name="")) == ("e" * 16, "e" * 16), "nobody is not one person"
     assert people.names(exam("f", patient_id="else", name=""))[0] == "a" * 16
+
+
+def test_each_lesion_trains_with_the_subtraction_of_its_breast(tmp_path):
+    save_all(tmp_path, two_breasts())
+    case = scan_folder(tmp_path)
+    reviewed = ReviewedCase(case, new_record(case))
+    for side, uptake in ((Side.RIGHT, 50), (Side.LEFT, 80)):
+        images = reviewed.images(Lesion("L1", side=side))
+        assert (images["dce_post"][0] - images["dce_pre"][0]).max() == uptake
 
 
 def test_the_command_line_says_what_was_taken(tmp_path, simulated_patient, record):

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from breastview.imaging.dynamic import SUBTRACTION, phases
+from breastview.records.values import Side
 from breastview.registration.parameters import PhaseMotion
+from breastview.review.actions import AddLesion, ConfirmSide
 from breastview.ui.case import motion
+from tests.imaging.dicom_files import save_all, two_breasts, us_still
 from tests.ui.conftest import WAIT_MS
 from tests.ui.hands import push
 
@@ -58,6 +61,29 @@ def test_correcting_changes_phase_and_subtraction_and_undo_brings_them_back(sess
     np.testing.assert_array_equal(session.volumes[key].array, before)
     np.testing.assert_array_equal(session.volumes[SUBTRACTION].array, shown)
     assert view.motion.text() == "Correct DCE motion"
+
+
+def test_the_motion_of_a_breast_is_told_and_taken_back_by_itself(
+    application, session, view, idle, open_exam, tmp_path
+):
+    save_all(tmp_path, us_still(8), two_breasts())
+    open_exam(application, tmp_path)
+    session.dispatch(AddLesion())
+    idle()
+    push(view.motion)
+    idle()
+    session.dispatch(ConfirmSide("L1", Side.LEFT))
+    idle()
+    assert (view.motion.text(), view.motion_told.text()) == ("Correct DCE motion", "")
+    push(view.motion)
+    idle()
+    assert view.motion.text() == "DCE as acquired" and len(session.state.record.motions) == 2
+    push(view.motion)
+    idle()
+    assert len(session.state.record.motions) == 1 and view.motion.text() == "Correct DCE motion"
+    session.dispatch(ConfirmSide("L1", Side.RIGHT))
+    idle()
+    assert view.motion_told.text() == "DCE: motion corrected, ≤ 3.0 mm"
 
 
 def test_a_kept_motion_is_applied_when_the_case_is_opened_again(application, session, exam, open_exam, view):

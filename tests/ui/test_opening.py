@@ -16,12 +16,20 @@ from breastview.imaging.case import Role
 from breastview.imaging.dynamic import SUBTRACTION, phases
 from breastview.imaging.scan import scan_folder
 from breastview.messages import message
-from breastview.records.values import MriMark, UsMark
+from breastview.records.values import MriMark, Side, UsMark
 from breastview.registration.skin import find_body
 from breastview.registration.start import start_from_mri_mark
-from breastview.review.actions import AddLesion, MarkMri, MarkUs, OverrideRole
+from breastview.review.actions import AddLesion, ConfirmSide, MarkMri, MarkUs, OverrideRole
 from breastview.review.registering import SetRegistration
-from tests.imaging.dicom_files import dce_series, mr_series, region, save_all, us_pixels, us_still
+from tests.imaging.dicom_files import (
+    dce_series,
+    mr_series,
+    region,
+    save_all,
+    two_breasts,
+    us_pixels,
+    us_still,
+)
 from tests.ui.conftest import WAIT_MS, say
 from tests.ui.hands import LEFT, click, drop, press, push, texts, wheel
 
@@ -198,6 +206,25 @@ def test_the_subtraction_follows_a_role_that_was_overruled(qtbot, application, o
     assert (session.volume.array.max(), view.mri.title.text()) == (100, "DCE 3 − 1")
     session.dispatch(OverrideRole(third.key, Role.OTHER))
     assert session.volume.role.phase == 1, "one phase alone is not subtracted"
+
+
+def test_the_subtraction_is_of_the_breast_that_is_read(qtbot, application, open_exam, tmp_path):
+    save_all(tmp_path, us_still(8), two_breasts())
+    session, view = open_exam(application, tmp_path), application.window.view
+    assert (session.volume.array.max(), view.mri.title.text()) == (50, "DCE R 2 − 1")
+    names = [name for name, _ in rows(view)]
+    assert names[-5:] == ["DCE R 2 − 1", "DCE L 1/2", "DCE L 2/2", "DCE R 1/2", "DCE R 2/2"]
+    session.dispatch(AddLesion())
+    session.dispatch(ConfirmSide("L1", Side.LEFT))
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    assert (session.volume.array.max(), view.mri.title.text()) == (80, "DCE L 2 − 1")
+    assert "DCE L 2 − 1" in [name for name, _ in rows(view)]
+    session.dispatch(MarkMri("L1", MriMark(SUBTRACTION, (-70.0, -40.0, 40.0))))
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    assert (session.volume.array.max(), view.mri.title.text()) == (50, "DCE R 2 − 1")
+    session.undo()
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    assert (session.volume.array.max(), view.mri.title.text()) == (80, "DCE L 2 − 1")
 
 
 def test_a_phase_that_was_exported_twice_is_not_subtracted_from_itself(

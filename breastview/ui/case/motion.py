@@ -38,7 +38,7 @@ class MotionPresenter(QObject):
         if case is None or len(phases(case.volumes)) < 2:
             self._view.show_motion("", "", "")
             return
-        motions = session.state.record.motions
+        motions = self._kept
         if session.tasks.is_running(KIND):
             action = self._language.text("Cancel")
         else:
@@ -71,8 +71,8 @@ class MotionPresenter(QObject):
             return
         if session.tasks.is_running(KIND):
             session.tasks.cancel(KIND)
-        elif most_corrected_mm(session.state.record.motions):
-            session.dispatch(CorrectMotion(()))
+        elif most_corrected_mm(self._kept):
+            self._take(())
         else:
             self._search()
 
@@ -86,7 +86,16 @@ class MotionPresenter(QObject):
         self.show()
 
     def _take(self, motions: tuple[PhaseMotion, ...]) -> None:
-        self._session.dispatch(CorrectMotion(motions))
+        """Keep what was found beside what is kept of another breast's acquisition."""
+        others = (motion for motion in self._session.state.record.motions if motion not in self._kept)
+        self._session.dispatch(CorrectMotion((*others, *motions)))
+
+    @property
+    def _kept(self) -> tuple[PhaseMotion, ...]:
+        """The motions that the record keeps of the acquisition that is subtracted."""
+        state = self._session.state
+        keys = {volume.key for volume in phases(state.case.volumes)}
+        return tuple(motion for motion in state.record.motions if motion.volume_key in keys)
 
     def _changed(self, parts: frozenset[Part]) -> None:
         if Part.ROLES in parts:

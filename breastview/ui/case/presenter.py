@@ -108,6 +108,7 @@ class CasePresenter(QObject):
             volumes,
             key=lambda v: (
                 _ORDER.index(v.role.role),
+                v.role.label,
                 v.role.phase or 0,
                 v.role.b_value or 0,
                 v.series_number or 0,

@@ -142,7 +142,7 @@ class ModelPresenter(QObject):
                 return self._worker.call(*request, cancelled=ticket.cancelled.is_set)
 
             motions = state.record.motions
-            loaded = load_case(state.case, progress, stacks, volumes, motions, views, body)
+            loaded = load_case(state.case, progress, stacks, volumes, motions, views, body, (lesion,))
             return read_lesion(loaded, state.record, lesion, spec, ask, override)
 
         session.tasks.start(ticket.kind, work, session.take_reading, ticket=ticket)

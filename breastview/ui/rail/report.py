@@ -124,8 +124,9 @@ class ReportPresenter(QObject):
                 spec = read_spec(self._bundle)
             except ModelError:
                 spec = None
-            loaded = load_case(state.case, progress, stacks, volumes, state.record.motions)
-            write_pdf(report_content(loaded, state.record, readings, spec), path, language)
+            record = state.record
+            loaded = load_case(state.case, progress, stacks, volumes, record.motions, lesions=record.lesions)
+            write_pdf(report_content(loaded, record, readings, spec), path, language)
             return path
 
         session.tasks.start("report", work, partial(_take, session, state.case))
