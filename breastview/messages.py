@@ -64,7 +64,7 @@ TEXTS: dict[str, str] = {
     "case.several_exams": "There are MRIs of several exams: subtraction and model take the latest.",
     "case.several_spaces": "This MRI has several frames of reference, as where a patient lay down anew: places and "
     "model go by that of the dynamic series, or of most.",
-    "case.dce_guessed": "No header tells which DCE phase is before contrast medium: the one with the lowest series "
+    "case.dce_guessed": "No header tells for sure which DCE phase is before contrast medium: the first by its "
     "number is taken for it. Look at it before you trust the subtraction.",
     "case.dce_missing": "The first two DCE phases are not both in this folder: nothing is subtracted.",
     "case.several_us_days": "There is ultrasound of several days: the latest is shown first.",
@@ -131,8 +131,8 @@ TEXTS: dict[str, str] = {
     "in order of series and acquisition; delays unknown",
     "role.dce_contrast": "one of {count} acquisitions of the same volume: before contrast medium first, by "
     "description or contrast agent; delays unknown",
-    "role.dce_guessed": "one of {count} acquisitions of the same volume, in order of series numbers: nothing tells "
-    "which one is before contrast medium",
+    "role.dce_guessed": "one of {count} acquisitions of the same volume, in order of their numbers: nothing tells "
+    "for sure which one is before contrast medium",
     "role.computed_subtraction": "DCE {post} − DCE {pre}, computed here",
     "dynamic.same_images": "The first two phases are the same images, and nothing is subtracted: correct the role "
     "of one.",

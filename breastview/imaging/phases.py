@@ -37,7 +37,7 @@ def choose_phases(stacks: Sequence[Stack], choices: Sequence[RoleChoice]) -> lis
 
     The order is that of the acquisition times where all phases have their own, else that in which the scanner
     counts them, the delays unknown; else those come first that are before contrast medium by their headers,
-    and series and acquisition numbers decide.
+    and the numbers of acquisitions, then of series, decide.
     """
     numbered = list(choices)
     groups = sorted(_repeats(stacks, choices), key=lambda group: _rank(stacks[group[0]]))
@@ -167,12 +167,14 @@ def _kinds(stack: Stack) -> frozenset[str]:
 def _phases(stacks: Sequence[Stack]) -> list[tuple[int, RoleChoice]]:
     headers = [stack.first for stack in stacks]
     times, positions = _times_s(stacks), _told_apart(headers, "TemporalPositionIdentifier")
-    moments = times or positions or [0] * len(stacks)
+    nothing = [0] * len(stacks)
+    moments = times or positions or nothing
+    acquisitions = _told_apart(headers, "AcquisitionNumber") or nothing
     medium = [(_medium_by_name(header), _has_agent(header)) for header in headers]
 
     def order(place: int) -> tuple[float, ...]:
         numbers = (headers[place].number(word) for word in ("SeriesNumber", "AcquisitionNumber"))
-        return (moments[place], *medium[place], *numbers, place)
+        return (moments[place], *medium[place], acquisitions[place], *numbers, place)
 
     ordered = sorted(range(len(stacks)), key=order)
     counted = [positions[place] for place in ordered] if positions else []
@@ -201,11 +203,11 @@ def _told_apart(headers: Sequence[Header], keyword: str) -> list[int]:
 
 
 def _is_in_order(ordered: Sequence[Header]) -> bool:
-    """Whether more than the series numbers speaks for the order: the numbers of the acquisitions, or the
-    places in one series."""
-    acquisitions = _told_apart(ordered, "AcquisitionNumber")
+    """Whether more than one kind of number speaks for the order: those of acquisitions and of series agree,
+    or all lie in one series."""
+    series = [header.number("SeriesNumber") for header in ordered]
     one_series = len({header.text("SeriesInstanceUID") for header in ordered}) == 1
-    return one_series or (bool(acquisitions) and acquisitions == sorted(acquisitions))
+    return one_series or (bool(_told_apart(ordered, "AcquisitionNumber")) and series == sorted(series))
 
 
 def _medium_by_name(header: Header) -> int:

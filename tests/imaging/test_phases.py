@@ -29,13 +29,13 @@ def test_without_times_series_numbers_give_the_order_and_no_delay_and_it_is_told
     assert described(tmp_path) == [(8, 1, None), (9, 2, None), (13, 3, None)]
     case = scan_folder(tmp_path)
     assert render(case.volumes[0].role.reason) == (
-        "one of 3 acquisitions of the same volume, in order of series numbers: "
-        "nothing tells which one is before contrast medium"
+        "one of 3 acquisitions of the same volume, in order of their numbers: "
+        "nothing tells for sure which one is before contrast medium"
     )
     assert [note.code for note in case.notes] == ["case.dce_guessed"]
 
 
-def test_acquisition_numbers_confirm_the_order_of_series_or_leave_it_in_doubt(tmp_path):
+def test_acquisition_numbers_go_before_those_of_series_and_leave_a_doubt_where_they_disagree(tmp_path):
     save_all(tmp_path / "same", *(series(8 + n, AcquisitionNumber=1 + n) for n in range(3)))
     case = scan_folder(tmp_path / "same")
     assert render(case.volumes[0].role.reason) == (
@@ -43,6 +43,7 @@ def test_acquisition_numbers_confirm_the_order_of_series_or_leave_it_in_doubt(tm
     )
     assert not case.notes
     save_all(tmp_path / "other", *(series(8 + n, AcquisitionNumber=3 - n) for n in range(3)))
+    assert described(tmp_path / "other") == [(8, 3, None), (9, 2, None), (10, 1, None)]
     assert [note.code for note in scan_folder(tmp_path / "other").notes] == ["case.dce_guessed"]
 
 
