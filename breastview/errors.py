@@ -22,6 +22,10 @@ class CaseError(BreastViewError):
     """A patient folder cannot be opened, or an image in it cannot be loaded."""
 
 
+class CaseGone(CaseError):
+    """Images that the scan found are no longer in the folder: nothing may be taken for black or absent."""
+
+
 class RegistrationError(BreastViewError):
     """A registration cannot be computed from what was given."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from breastview.errors import BreastViewError, Cancelled
+from breastview.errors import BreastViewError, Cancelled, CaseGone
 from breastview.fusion.assemble import channel_volumes
 from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
 from breastview.imaging.dynamic import SUBTRACTION, of_one_space, subtracted, subtraction
@@ -60,6 +60,9 @@ def load_case(
 
     `stacks` and `volumes`, by key, and the `body` are here already and are not loaded again. `motions` are
     taken back. Of US only the `views`, by key, where they are given.
+
+    Raises:
+        CaseGone: images that are not here already are no longer in the folder.
     """
     problems: list[Message] = []
     frames = [item for item in case.frames if views is None or item.key in views]
@@ -97,7 +100,7 @@ def _load_each(
     for item in items:
         try:
             loaded[item.key] = here[item.key] if item.key in here else load(item, progress)
-        except Cancelled:
+        except (Cancelled, CaseGone):
             raise
         except BreastViewError as error:
             problems.append(error.message)

@@ -51,6 +51,7 @@ TEXTS: dict[str, str] = {
     # imaging: the case folder
     "case.no_folder": "This folder does not exist. Choose another folder.",
     "case.no_permission": "This folder may not be read. Ask for permission, or copy the case elsewhere.",
+    "case.gone": "Images of this case are no longer in its folder. Reconnect the drive, and open the folder again.",
     "case.empty": "No breast images in this folder. Choose the folder that the archive exported.",
     "case.photographs": "This folder holds photographs, not ultrasound or MRI. Choose another folder.",
     "case.only_problems": "No image in this folder can be used: {count} files have problems. "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from breastview.errors import CaseGone
 from breastview.imaging.scan import scan_folder
 from breastview.loaded import load_case
-from tests.imaging.dicom_files import mr_series, save_all
+from tests.imaging.dicom_files import mr_series, save_all, us_still
 
 
 def test_the_exam_before_is_not_looked_at(tmp_path):
@@ -21,3 +24,11 @@ def test_what_is_loaded_already_is_not_loaded_again(simulated_patient):
     assert all(again.stacks[key] is stack for key, stack in first.stacks.items())
     shared = [v.key for v in first.case.volumes if v.key in first.volumes]
     assert len(shared) == 5 and all(again.volumes[key] is first.volumes[key] for key in shared)
+
+
+def test_nothing_is_read_without_images_that_vanished_since_the_scan(tmp_path):
+    paths = save_all(tmp_path, us_still(), mr_series(3))
+    case = scan_folder(tmp_path)
+    paths[2].unlink()
+    with pytest.raises(CaseGone):
+        load_case(case)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from breastview.errors import CaseError
+from breastview.errors import CaseError, CaseGone
 from breastview.imaging import nifti, pictures
 from breastview.imaging.case import ImageSource, ScannedFrames, ScannedVolume
 from breastview.imaging.decode import Decoder
@@ -24,6 +24,7 @@ def load_volume(volume: ScannedVolume, progress: Progress = silent) -> Volume:
 
     Raises:
         CaseError: not one slice can be decoded.
+        CaseGone: a file that cannot be read is no longer there.
         Cancelled: through `progress`.
     """
     notes: list[Message] = list(volume.notes)
@@ -35,7 +36,8 @@ def load_volume(volume: ScannedVolume, progress: Progress = silent) -> Volume:
     except MemoryError:
         array = None
     if array is None:
-        raise CaseError(message("problem.undecodable", what=volume.role.role.value))
+        _refuse_gone(volume.sources[0])
+        raise CaseError(message("problem.undecodable", what=volume.role.role.value.upper()))
     window = volume.window or default_window(array)
     return Volume(volume.key, volume.role, frozen(array), volume.index_to_lps, window, tuple(notes))
 
@@ -54,6 +56,7 @@ def load_frames(frames: ScannedFrames, progress: Progress = silent) -> FrameStac
 
     Raises:
         CaseError: not one frame can be decoded.
+        CaseGone: a file that cannot be read is no longer there.
         Cancelled: through `progress`.
     """
     notes: list[Message] = list(frames.notes)
@@ -62,6 +65,7 @@ def load_frames(frames: ScannedFrames, progress: Progress = silent) -> FrameStac
     except MemoryError:
         pixels = None
     if pixels is None:
+        _refuse_gone(frames.sources[0])
         raise CaseError(message("problem.undecodable", what="US"))
     sector = _sector(pixels, frames)
     return FrameStack(frames.key, frames.role, frozen(pixels), frames.scale, sector, tuple(notes))
@@ -93,9 +97,18 @@ def _load_slices(volume: ScannedVolume, notes: list[Message], progress: Progress
         if _fill(array[source.index], source, decoder):
             loaded += 1
         else:
+            _refuse_gone(source)
             array[source.index] = 0
             notes.append(message("problem.decode", slice=source.index + 1))
     return array if loaded else None
+
+
+def _refuse_gone(source: ImageSource) -> None:
+    """Raise `CaseGone` where a file vanished since the scan: the rest must not be read without it."""
+    try:
+        source.path.stat()
+    except OSError as error:
+        raise CaseGone.of("case.gone") from type(error)()
 
 
 def _doing(number: int, count: int) -> Message:
@@ -148,6 +161,7 @@ def _load_us(frames: ScannedFrames, notes: list[Message], progress: Progress) ->
         progress(number / len(frames.sources), _doing(number, len(frames.sources)))
         loaded.append(decoder.shown(source.path, source.frame))
         if loaded[-1] is None:
+            _refuse_gone(source)
             notes.append(message("problem.decode_frame", frame=number + 1))
     good = [picture for picture in loaded if picture is not None]
     if not good or len({picture.shape[:2] for picture in good}) > 1:

@@ -42,13 +42,15 @@ class Images(QObject):
     loaded = Signal(str)  # key of a volume or US image whose pixels are here
     thumbnail = Signal(str, object)  # key, uint8 picture of a volume that is not loaded
     body_found = Signal()
-    not_subtracted = Signal()  # the phases that would be do not fit together
+    missed = Signal(str)  # key of a volume or US image that could not be read: why was told
+    not_subtracted = Signal()  # the phases that would be are not here, or do not fit together
     failed = Signal(object)  # Message
 
     def __init__(self, tasks: Tasks, post: Callable[[Callable[[], None]], None]) -> None:
         super().__init__()
         self.stacks: dict[str, FrameStack] = {}
         self.volumes: dict[str, Volume] = {}
+        self.unread: set[str] = set()  # keys of what could not be read
         self.body: Body | None = None
         self._case: ScannedCase | None = None
         self._motions: tuple[PhaseMotion, ...] = ()  # that the volumes are loaded without
@@ -59,6 +61,7 @@ class Images(QObject):
         for kind in LOADING:
             self._tasks.cancel(kind)
         self.stacks, self.volumes, self.body, self._case = {}, {}, None, None
+        self.unread = set()
 
     def open(self, case: ScannedCase, motions: tuple[PhaseMotion, ...], hung: str | None) -> None:
         """Load US, then the volume that is `hung` first, then the rest, each shown as soon as it is there."""
@@ -68,8 +71,10 @@ class Images(QObject):
         exam = of_one_exam(case.volumes)
         rest = [v for v in exam if v not in first and v.role.role in LOADED_ROLES]
         later = [v for v in case.volumes if v not in first and v not in rest]
-        take_stack = partial(self._take_stack, case)
-        self._tasks.start("frames", partial(self._load_each, case.frames, load_frames, take_stack), _ignore)
+        load_stacks = partial(
+            self._load_each, case, case.frames, load_frames, partial(self._take_stack, case)
+        )
+        self._tasks.start("frames", load_stacks, _ignore)
         self._load_volumes("volumes", case, first + rest)
         self._tasks.start("thumbnails", partial(self._make_thumbnails, later), _ignore)
 
@@ -77,6 +82,7 @@ class Images(QObject):
         """Load a volume of the case that is not here yet."""
         if key in self.volumes or self._case is None:
             return
+        self.unread.discard(key)
         if key == SUBTRACTION:
             self._subtract(self._case)
         else:
@@ -113,10 +119,11 @@ class Images(QObject):
         """Load volumes without the motion that the record keeps of them."""
         take = partial(self._take_volume, case, self._motions)
         load = partial(load_corrected, self._motions)
-        self._tasks.start(kind, partial(self._load_each, items, load, take), _ignore)
+        self._tasks.start(kind, partial(self._load_each, case, items, load, take), _ignore)
 
     def _load_each(
         self,
+        case: ScannedCase,
         items: Iterable[Item],
         load: Callable[[Item, Progress], Loaded],
         take: Callable[[Loaded], None],
@@ -129,7 +136,7 @@ class Images(QObject):
             except Cancelled:
                 raise
             except BreastViewError as error:
-                self._post(partial(self.failed.emit, error.message))
+                self._post(partial(self._miss, case, item.key, error.message))
             else:
                 self._post(partial(take, loaded))
 
@@ -142,6 +149,14 @@ class Images(QObject):
 
     def _is_open(self, case: ScannedCase) -> bool:
         return self._case is not None and self._case.fingerprint == case.fingerprint
+
+    def _miss(self, case: ScannedCase, key: str, why: Message) -> None:
+        self.failed.emit(why)
+        if self._is_open(case):
+            self.unread.add(key)
+            self.missed.emit(key)
+            if key in _pair(self._case) and SUBTRACTION not in self.volumes:
+                self.not_subtracted.emit()
 
     def _take_stack(self, case: ScannedCase, stack: FrameStack) -> None:
         if self._is_open(case):

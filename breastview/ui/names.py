@@ -50,6 +50,11 @@ def keyboard_text(language: Language) -> str:
     return language.text("In a field or a list the keys are its own; Enter or a click on an image ends that.")
 
 
+def loading_text(is_unread: bool, language: Language) -> str:
+    """What stands in a pane whose images are not here."""
+    return language.text("Could not be read.") if is_unread else language.text("Loading…")
+
+
 def heatmap_note(heatmap: Heatmap, language: Language) -> str:
     """What stands beside a heatmap; an empty one says so."""
     if not heatmap.shows:

@@ -42,6 +42,7 @@ class Session(QObject):
     thumbnail = Signal(str, object)  # key, uint8 picture of a volume that is not loaded
     opened = Signal()
     loaded = Signal(str)  # key of a volume or US image whose pixels are here
+    missed = Signal(str)  # key of a volume or US image that could not be read: why was told
     changed = Signal(frozenset)
     moved = Signal()  # a further step of the stroke in hand: `changed` tells of its first one and of its end
     failed = Signal(object)  # Message
@@ -58,6 +59,7 @@ class Session(QObject):
         self.review: Review | None = None
         self.images = Images(tasks, post)
         self.images.loaded.connect(self.loaded)
+        self.images.missed.connect(self.missed)
         self.images.thumbnail.connect(self.thumbnail)
         self.images.failed.connect(self.failed)
         self.images.not_subtracted.connect(self._hang_phase)

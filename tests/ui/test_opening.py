@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 from PIL import Image
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolButton, QTreeWidgetItemIterator
 
@@ -167,6 +168,39 @@ def test_a_folder_dropped_over_the_images_is_opened(qtbot, application, exam, op
     drop(application.window.view, tmp_path)
     qtbot.waitUntil(lambda: session.case.folder == tmp_path, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+
+
+def test_a_folder_that_is_gone_when_it_is_dropped_does_not_open_the_one_around_it(
+    qtbot, application, exam, open_exam, tmp_path
+):
+    session, view = open_exam(application, exam), application.window.view
+    save_all(tmp_path / "other", us_still(number=7))
+    drop(view, tmp_path / "pulled out")
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    assert session.case.folder == exam and say("case.no_folder") in view.error
+
+
+@pytest.mark.parametrize("when", ["while it is loaded", "later"])
+def test_a_folder_that_vanishes_is_told_of_and_nothing_waits_for_it(
+    qtbot, application, open_exam, tmp_path, when
+):
+    folder, away = tmp_path / "stick", tmp_path / "pulled out"
+    save_all(folder, us_still(), dce_series(phases=3, count=4))
+    session, view = application.session, application.window.view
+    if when == "later":
+        open_exam(application, folder)
+        folder.rename(away)
+        session.show_mri(phases(session.case.volumes)[2].key)
+        qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    else:
+        session.opened.connect(lambda: folder.rename(away), Qt.ConnectionType.SingleShotConnection)
+        open_exam(application, folder)
+        assert texts(view.us.canvas) == ["Could not be read."]
+    assert say("case.gone") in view.error
+    assert "Could not be read." in texts(view.mri.canvas)
+    away.rename(folder)
+    open_exam(application, folder)
+    assert session.mri_key == SUBTRACTION and session.volume is not None and view.error == ""
 
 
 def test_junk_is_listed_with_its_reasons_and_the_rest_is_read(application, open_exam, tmp_path):

@@ -21,7 +21,7 @@ from breastview.registration.resample import resample_plane
 from breastview.registration.transform import map_points, rotation, us_to_mri
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
-from breastview.ui.names import grip_text, role_name
+from breastview.ui.names import grip_text, loading_text, role_name
 from breastview.ui.panes.canvas import Canvas, Tool
 from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.grips import Grip
@@ -84,6 +84,7 @@ class MriPresenter(QObject):
         tools.changed.connect(self._choose_tool)
         tools.heatmaps_changed.connect(self.draw)
         session.loaded.connect(self._loaded)
+        session.missed.connect(self._loaded)
         session.opened.connect(self._opened)
         session.changed.connect(self._changed)
         session.moved.connect(self.draw)
@@ -168,12 +169,10 @@ class MriPresenter(QObject):
         for corner in ("bl", "br"):
             canvas.texts.set_corner(corner, "")
         told = ""
-        if self._session.case is not None:
-            told = (
-                text("Loading…")
-                if self._session.mri_key
-                else text("No MRI in this folder. Read ultrasound only.")
-            )
+        if self._session.mri_key is not None:
+            told = loading_text(self._session.mri_key in self._session.images.unread, self._language)
+        elif self._session.case is not None:
+            told = text("No MRI in this folder. Read ultrasound only.")
         canvas.texts.set_corner("tl", told, "muted")
 
     def _window(self, volume: Volume) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from breastview.records.values import UsMark
 from breastview.review.actions import BoxUs
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
-from breastview.ui.names import clock_text
+from breastview.ui.names import clock_text, loading_text
 from breastview.ui.panes.canvas import MIN_BOX_PX, Tool
 from breastview.ui.panes.drafting import Drafting
 from breastview.ui.panes.heatmaps import Heatmaps
@@ -61,6 +61,7 @@ class UsPresenter(QObject):
         session.scanning.connect(self.draw)
         session.previewed.connect(self.draw)
         session.loaded.connect(self._loaded)
+        session.missed.connect(self._loaded)
         session.opened.connect(self._opened)
         session.changed.connect(self._changed)
         session.moved.connect(self.draw_marks)
@@ -133,9 +134,9 @@ class UsPresenter(QObject):
         text = self._language.text
         if self._session.case is None:
             return ""
-        return (
-            text("Loading…") if self._session.us_key else text("No ultrasound in this folder. Read MRI only.")
-        )
+        if self._session.us_key is None:
+            return text("No ultrasound in this folder. Read MRI only.")
+        return loading_text(self._session.us_key in self._session.images.unread, self._language)
 
     def draw_marks(self) -> None:
         """Draw the marks and, when asked for, the heatmap."""

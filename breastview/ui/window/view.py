@@ -331,7 +331,7 @@ class WindowView(QMainWindow):
         for url in event.mimeData().urls():
             path = Path(url.toLocalFile())
             if url.isLocalFile():
-                self.folder_chosen.emit(path if path.is_dir() else path.parent)
+                self.folder_chosen.emit(path.parent if path.is_file() else path)
                 return
 
     def closeEvent(self, event: QCloseEvent) -> None:
