@@ -453,3 +453,30 @@ def test_a_click_in_the_case_column_hangs_an_image(qtbot, application, exam, ope
     QTest.mouseClick(tree.viewport(), LEFT, pos=tree.visualItemRect(item).center())
     assert session.case.volume(session.mri_key).role.phase == 2
     assert view.mri.title.text() == "DCE 2/2" and item.font(0).bold()
+
+
+def test_a_long_name_does_not_widen_the_window(application, open_exam, tmp_path):
+    name = "LONG^" + "NAME " * 12
+    save_all(tmp_path, us_still(PatientName=name), dce_series(phases=2, count=4, PatientName=name))
+    open_exam(application, tmp_path)
+    view = application.window.view
+    assert view.minimumSizeHint().width() <= 1280
+    view.resize(1280, 720)
+    assert view._patient.text().count("NAME") == 12
+    assert 0 < view._patient.width() < view._patient.sizeHint().width()
+    view._patient.grab()
+    assert view._patient.toolTip() == view._patient.text()
+
+
+def test_the_images_are_as_wide_as_one_another_in_a_window_of_any_size(application, exam, open_exam):
+    open_exam(application, exam)
+    view = application.window.view
+    for width in (900, 1600):
+        view.resize(width, 800)
+        QTest.qWait(20)
+    assert abs(view.us.width() - view.mri.width()) <= 1
+    view._images.moveSplitter(700, 1)
+    by_hand = view.us.width()
+    view.resize(1604, 800)
+    QTest.qWait(20)
+    assert abs(view.us.width() - by_hand) < 8, "as a hand divided it"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from breastview.ui import style
+from breastview.ui.elided import Elided
 from breastview.ui.panes.canvas import Canvas
 
 
@@ -20,7 +21,7 @@ class PaneView(QWidget):
         super().__init__(parent)
         self.setObjectName("panel")
         self.canvas = Canvas(self)
-        self.title = QLabel(self)
+        self.title = Elided(self)
         self.title.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         head = QWidget(self)
         head.setFixedHeight(style.BAR_PX)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from breastview.language import Language
 from breastview.ui import keys, style
 from breastview.ui.case.view import CaseView
+from breastview.ui.elided import Elided
 from breastview.ui.panes.view import PaneView
 from breastview.ui.rail.view import RailView
 
@@ -76,9 +77,9 @@ class WindowView(QMainWindow):
         open_button = QPushButton(text("Open folder…"), header)
         open_button.setToolTip(text("Open a patient folder") + " (Ctrl+O)")
         open_button.clicked.connect(self.choose_folder)
-        self._patient = QLabel(header)
+        self._patient = Elided(header)
         self._patient.setProperty("role", "large")
-        self._dates = QLabel(header)
+        self._dates = Elided(header)
         self._dates.setProperty("role", "muted")
         self._flags = QLabel(header)
         self._flags.setProperty("role", "caution")
@@ -130,9 +131,11 @@ class WindowView(QMainWindow):
         self._images.addWidget(self.mri)
         self._images.setChildrenCollapsible(False)
         self._images.setHandleWidth(2)
+        self._images.splitterMoved.connect(self._divide_by_hand)
         for place in (0, 1):
             self._images.setStretchFactor(place, 1)
-        self._images.setSizes([10_000, 10_000])
+        self._is_divided_by_hand = False
+        self._halve()
         self._body = QStackedWidget(self)
         self._body.addWidget(self._make_welcome())
         self._body.addWidget(self._images)
@@ -147,6 +150,19 @@ class WindowView(QMainWindow):
         row.addWidget(self._body, 1)
         row.addWidget(self.rail)
         return body
+
+    def _divide_by_hand(self) -> None:
+        self._is_divided_by_hand = True
+
+    def _halve(self) -> None:
+        """Give both images the same room, unless a hand has divided it."""
+        if not self._is_divided_by_hand:
+            self._images.setSizes([10_000, 10_000])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the images as wide as one another."""
+        super().resizeEvent(event)
+        self._halve()
 
     def _make_welcome(self) -> QWidget:
         text = self._language.text
