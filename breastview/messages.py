@@ -168,6 +168,8 @@ TEXTS: dict[str, str] = {
     "registration.needs_clock": "Enter side, clock face and nipple distance first.",
     "registration.contour_twice": "This lies on a line or surface that is in the list. Remove that one first.",
     "registration.needs_mri": "There is no MRI to register with yet.",
+    "registration.no_mri": "There is no MRI in this case: nothing to register.",
+    "registration.no_us": "There is no ultrasound in this case: nothing to register.",
     "doing.snap": "Looking for the best fit",
     "snap.no_mri": "Snap compares with T1WI, T2WI or DCE. None of these is here: check the volumes' roles.",
     "snap.stale": "The registration changed, so the search from it was dropped. Snap again from here.",
@@ -257,6 +259,8 @@ TEXTS: dict[str, str] = {
     "hung.other_space": "another frame of reference: no marks here",
     "mark.other_exam": "Nothing was marked: these images are of another exam than is read.",
     "mark.other_space": "Nothing was marked: these images have another frame of reference than those that are read.",
+    "mark.no_us": "There is no ultrasound in this case to mark.",
+    "mark.no_mri": "There is no MRI in this case to mark.",
     "mark.beside": "Nothing was marked: that place lies beside the image.",
     "record.damaged": "The review record is damaged and was left as it is. Restore it from a backup, "
     "or move it away to start anew.",
@@ -339,6 +343,7 @@ TEXTS: dict[str, str] = {
     "not hold here. ({flagged} % of held-out ones are doubted.)",
     "model.unlike_mri": "The MRI crop does not look like those that the model was measured on: its figures may not "
     "hold here. ({flagged} % of held-out ones are doubted.)",
+    "model.no_heatmaps": "There are no heatmaps of this lesion. Run the model first.",
     "model.process_died": "The model process ended unexpectedly. Run the model again.",
     "doing.model": "The model reads the lesion",
     # report

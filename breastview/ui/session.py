@@ -46,6 +46,7 @@ class Session(QObject):
     changed = Signal(frozenset)
     moved = Signal()  # a further step of the stroke in hand: `changed` tells of its first one and of its end
     failed = Signal(object)  # Message
+    refused = Signal(object)  # Message: why what was asked for just now cannot be
     saved = Signal(bool)  # the review as it is now, or not: why was told
     unsaved = Signal(object)  # what would open another case, whose review would take this one's place
     reported = Signal(Path)  # the report is written
@@ -231,7 +232,7 @@ class Session(QObject):
         try:
             parts = self.review.dispatch(action)
         except BreastViewError as error:
-            self.failed.emit(error.message)
+            self.refused.emit(error.message)
             return False
         if self.moving and parts <= self._told and self.state.record.readings == readings:
             self._autosaver.changed(self.state.record)
@@ -390,6 +391,20 @@ class Session(QObject):
         return self.state.record.registration(self.us_key, self.us_frame)
 
     @property
+    def unpaired(self) -> Message | None:
+        """Why nothing can be registered in the open case: it is of one modality; None where it can."""
+        if self.case is None or (self.case.frames and self.case.volumes):
+            return None
+        return message("registration.no_us" if self.case.volumes else "registration.no_mri")
+
+    @property
+    def unregistered(self) -> Message | None:
+        """Why there is no registration of the hung US frame to work on; None where there is one."""
+        if self.registration is not None:
+            return None
+        return self.unpaired or message("review.no_registration")
+
+    @property
     def registered(self) -> tuple[RegistrationParameters, UsPlane] | None:
         """The pose that the hung US frame is shown in with its plane, once both are there."""
         if self.review is None or self.stack is None:
@@ -402,8 +417,8 @@ class Session(QObject):
         return self.case is not None and self.case.fingerprint == case.fingerprint
 
     def tell(self, told: Message) -> None:
-        """Show a sentence where errors are shown."""
-        self.failed.emit(told)
+        """Say why what was asked for cannot be, until something changes."""
+        self.refused.emit(told)
 
     def close(self) -> None:
         """Save what waits and end the background work."""

@@ -144,6 +144,7 @@ def test_the_keyboard_falls_into_no_field(application, session, view, read):
     assert session.state.record.first_read_committed and not read.commit.isEnabled()
     press(view, "B")
     assert application.window.tools.name == "us_box"
+    press(view, "Ctrl+3")
     read.comment.setFocus()
     press(view, "Ctrl+2")
     press(view, "M")

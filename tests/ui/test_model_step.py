@@ -104,6 +104,7 @@ def test_a_running_model_is_cancelled_and_can_run_again(qtbot, application, sess
     application.worker.kill()
     press(view, "G")
     qtbot.waitUntil(lambda: say("doing.model") in texts(view), timeout=MODEL_MS)
+    assert say("doing.model") in texts(view.rail) and not panel.run.isEnabled()
     push(next(button for button in view.findChildren(QToolButton) if button.text() == "Cancel"))
     qtbot.waitUntil(lambda: application.worker.pid is None, timeout=MODEL_MS)
     assert not session.tasks.busy and session.readings == {} and view.error == ""

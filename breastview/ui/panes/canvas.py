@@ -98,10 +98,26 @@ class Canvas(pg.GraphicsView):
         self._zoomed = False
         self._leader: Canvas | None = None
         self._taking_view = False
-        self.tool = Tool.BROWSE
+        self._tool = Tool.BROWSE
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._box.sigRangeChanged.connect(self._range_changed)
+
+    @property
+    def tool(self) -> Tool:
+        """What the left button does; the pointer is a cross where it marks something."""
+        return self._tool
+
+    @tool.setter
+    def tool(self, tool: Tool) -> None:
+        self._tool = tool
+        self._shape_pointer()
+
+    def _shape_pointer(self) -> None:
+        if self.tool in (Tool.BROWSE, Tool.MOVE):
+            self.viewport().unsetCursor()
+        else:
+            self.viewport().setCursor(Qt.CursorShape.CrossCursor)
 
     def show_image(
         self,
@@ -201,7 +217,7 @@ class Canvas(pg.GraphicsView):
             self._ring.setPos(*place)
         elif self._ring.isVisible():
             self._point_at(Grip.MOVE)
-            self.viewport().unsetCursor()
+            self._shape_pointer()
         self._ring.setVisible(place is not None)
 
     def _grip(self, position: QPointF) -> Grip:

@@ -65,8 +65,8 @@ class Drafting(QObject):
         self._tools.browse()
         if again:
             return
-        if self._session.registration is None:
-            self._session.tell(message("review.no_registration"))
+        if (why := self._session.unregistered) is not None:
+            self._session.tell(why)
             return
         self.kind = kind
         self._tools.choose(first)
@@ -107,6 +107,9 @@ class Drafting(QObject):
     def add_skin(self) -> None:
         """Let the probe's face lie on the skin of the MRI near it: a surface without a click."""
         session = self._session
+        if (why := session.unregistered) is not None:
+            session.tell(why)
+            return
         registered, stack, body = session.registered, session.stack, session.body
         expected = self._expecting.partner((0.0, 0.0))
         if registered is None or stack is None or expected is None:

@@ -77,35 +77,33 @@ class Rail:
         """Let presenters end with the window, and give the window the rail's keys."""
         for owner in self.owners:
             owner.setParent(window)
-        keys: list[tuple[str, Callable[[], object]]] = [
-            ("N", self.mark.add_lesion),
-            ("B", self.mark.draw_box),
-            ("M", self.mark.set_point),
-            ("G", self.model.run),
-            ("H", self.model.toggle_heatmaps),
-            ("Ctrl+P", self.report.choose_file),
-        ]
+        keys: list[tuple[str, Callable[[], object]]] = [("H", self.model.toggle_heatmaps)]
         nudge = self.register.pose.nudge
         for held, steps in (("Alt", _NUDGES), ("Ctrl", _TURNS)):
             for name, (axis, sign) in steps.items():
                 keys.append((f"{held}+{name}", partial(nudge, axis, sign * COARSE)))
                 keys.append((f"{held}+Shift+{name}", partial(nudge, axis, sign * FINE)))
-        of_register: list[tuple[str, Callable[[], object]]] = [
-            ("R", self.register.drag),
-            ("L", partial(self.register.drafting.begin, None)),
-            ("Shift+L", partial(self.register.drafting.begin, ContourKind.LINE)),
-            ("F", partial(self.register.drafting.begin, ContourKind.SURFACE)),
-            ("K", self.register.drafting.add_skin),
-            ("S", self.refine.search),
+        of_steps: list[tuple[str, str, Callable[[], object]]] = [
+            ("N", "mark", self.mark.add_lesion),
+            ("B", "mark", self.mark.draw_box),
+            ("M", "mark", self.mark.set_point),
+            ("R", "register", self.register.drag),
+            ("L", "register", partial(self.register.drafting.begin, None)),
+            ("Shift+L", "register", partial(self.register.drafting.begin, ContourKind.LINE)),
+            ("F", "register", partial(self.register.drafting.begin, ContourKind.SURFACE)),
+            ("K", "register", self.register.drafting.add_skin),
+            ("S", "register", self.refine.search),
+            ("G", "model", self.model.run),
+            ("Ctrl+P", "report", self.report.choose_file),
         ]
-        keys += [(key, partial(self._register, slot)) for key, slot in of_register]
+        keys += [(key, partial(self._in_step, step, slot)) for key, step, slot in of_steps]
         for key, slot in keys:
             QShortcut(QKeySequence(key), window).activated.connect(partial(_call, slot))
         self.refine.adopt(window)
 
-    def _register(self, slot: Callable[[], object]) -> None:
-        """Do something of step 2 where the reader sees what it tells."""
-        self.view.open("register")
+    def _in_step(self, step: str, slot: Callable[[], object]) -> None:
+        """Do something of a step where the reader sees what it tells."""
+        self.view.open(step)
         slot()
 
 
@@ -141,7 +139,7 @@ def build_rail(
         view,
         MarkPresenter(mark, view, session, tools, language, owner),
         RegisterPresenter(register, view, session, tools, expecting, drafting, language, owner),
-        RefinePresenter(refine, session, snapping, language, owner),
+        RefinePresenter(refine, view, session, snapping, language, owner),
         ModelPresenter(model_panel, view, session, tools, worker, model, language, owner),
         ReportPresenter(report, view, session, model, language, owner),
         {

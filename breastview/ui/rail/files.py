@@ -155,4 +155,4 @@ def _tell_written(session: Session, case: ScannedCase, told: Message) -> None:
     if session.is_open(case):
         session.exchanged.emit((told,))
     else:
-        session.tell(told)
+        session.failed.emit(told)

@@ -132,11 +132,21 @@ class MarkPresenter(QObject):
 
     def draw_box(self) -> None:
         """Take the box tool, adding a first lesion where there is none."""
+        case = self._session.case
+        if case is not None and not case.frames:
+            self._session.tell(message("mark.no_us"))
+            self._show_tool()
+            return
         self._need_lesion()
         self._tools.choose("us_box")
 
     def set_point(self) -> None:
         """Take the MRI point tool, adding a first lesion where there is none."""
+        case = self._session.case
+        if case is not None and not case.volumes:
+            self._session.tell(message("mark.no_mri"))
+            self._show_tool()
+            return
         self._need_lesion()
         self._tools.choose("mri_point")
 

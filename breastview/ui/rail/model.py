@@ -15,7 +15,7 @@ from breastview.jobs.process import WorkerProcess
 from breastview.jobs.tasks import Ticket
 from breastview.language import Language
 from breastview.loaded import load_case
-from breastview.messages import message
+from breastview.messages import Message, message
 from breastview.pipeline import read_lesion
 from breastview.progress import Progress
 from breastview.records.values import Lesion
@@ -28,6 +28,7 @@ from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
 
 READ = "breastview.fusion.predict:read_request"
+KIND = "model"
 WARM = "breastview.fusion.predict:warm"
 
 
@@ -96,6 +97,7 @@ class ModelPresenter(QObject):
         panel.opacity.setValue(round(tools.heatmap_opacity * 100))
         panel.opacity.valueChanged.connect(lambda value: tools.show_heatmaps(tools.heatmaps, value / 100))
         tools.heatmaps_changed.connect(self._show_heatmaps)
+        session.progressed.connect(self._progressed)
         session.opened.connect(self.show)
         session.changed.connect(self._changed)
         self.show()
@@ -116,7 +118,7 @@ class ModelPresenter(QObject):
     def run(self, override: bool = False) -> None:
         """Read the chosen lesion; what is outside the scope is refused with its reasons."""
         session, lesion = self._session, self._session.lesion
-        if session.tasks.is_running("model"):
+        if session.tasks.is_running(KIND):
             return
         if lesion is None:
             session.tell(message("scope.no_lesion"))
@@ -131,7 +133,7 @@ class ModelPresenter(QObject):
         state, body = session.state, session.body
         stacks, volumes = dict(session.stacks), dict(session.volumes)
 
-        ticket = Ticket("model")
+        ticket = Ticket(KIND)
 
         views = {mark.frames_key for mark in lesion.views}
 
@@ -148,7 +150,11 @@ class ModelPresenter(QObject):
         session.tasks.start(ticket.kind, work, session.take_reading, ticket=ticket)
 
     def toggle_heatmaps(self) -> None:
-        """Show or hide the heatmaps on both images."""
+        """Show or hide the heatmaps on both images; where there are none, none are asked for unseen."""
+        reading = self._session.reading
+        if not self._tools.heatmaps and not (reading and reading.heatmaps):
+            self._session.tell(message("model.no_heatmaps"))
+            return
         self._tools.show_heatmaps(not self._tools.heatmaps)
 
     def _show_heatmaps(self) -> None:
@@ -187,9 +193,20 @@ class ModelPresenter(QObject):
             self._rail.set_state("model", text("not run"))
         else:
             self._show_reading(reading)
+        self._show_work()
         panel.worth.setText(self._worth(spec, reading))
         outside = reading is not None and not reading.eligibility.eligible and not reading.research_override
         panel.override.setVisible(bool(outside and lesion and lesion.us))
+
+    def _show_work(self) -> None:
+        """Say in the step's line that the model is at work, as long as it is."""
+        if self._session.tasks.is_running(KIND):
+            self._panel.run.setEnabled(False)
+            self._rail.set_state("model", self._language.say(message("doing.model")))
+
+    def _progressed(self, kind: str, fraction: float | None, doing: Message | None) -> None:
+        if kind == KIND:
+            self.show()
 
     def _show_numbers(self, reading: Reading | None) -> None:
         panel = self._panel

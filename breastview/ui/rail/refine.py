@@ -11,6 +11,7 @@ from breastview.ui.rail.files import FilesPanel, FilesPresenter
 from breastview.ui.rail.parts import Panel
 from breastview.ui.rail.snap import SnapPanel, SnapPresenter
 from breastview.ui.rail.snapshots import SnapshotsPanel, SnapshotsPresenter
+from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
 from breastview.ui.snapping import Snapping
 
@@ -34,10 +35,18 @@ class RefinePresenter(QObject):
     """Joins the sections and gives them their keys."""
 
     def __init__(
-        self, panel: RefinePanel, session: Session, snapping: Snapping, language: Language, parent: QObject
+        self,
+        panel: RefinePanel,
+        rail: RailView,
+        session: Session,
+        snapping: Snapping,
+        language: Language,
+        parent: QObject,
     ) -> None:
         super().__init__(parent)
-        self._panel, self._session = panel, session
+        self._panel, self._rail, self._session, self._snapping = panel, rail, session, snapping
+        self._seen = (False, False)  # whether a search ran, and had an answer
+        snapping.changed.connect(self._reveal)
         self._snap = SnapPresenter(panel.snap, session, snapping, language, self)
         self._snapshots = SnapshotsPresenter(panel.snapshots, session, language, self)
         self.files = FilesPresenter(panel.files, session, language, self)
@@ -54,8 +63,16 @@ class RefinePresenter(QObject):
     def search(self) -> None:
         """As the button does, and not where the button is away: a proposal waits for its answer."""
         button = self._panel.snap.search
-        if not button.isHidden():
+        if (why := self._session.unregistered) is not None:
+            self._session.tell(why)
+        elif not button.isHidden():
             button.click()
+
+    def _reveal(self) -> None:
+        """Let a search be seen that a key started, and what it found: they are far down the step."""
+        before, self._seen = self._seen, (self._snapping.running, self._snapping.proposal is not None)
+        if self._seen != before and any(self._seen):
+            self._rail.reveal(self._panel.snap)
 
     def _look(self) -> bool:
         """The proposal comes first: it waits for an answer."""

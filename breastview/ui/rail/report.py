@@ -153,4 +153,4 @@ def _take(session: Session, case: ScannedCase, path: Path) -> None:
     if session.is_open(case):
         session.reported.emit(path)
     else:
-        session.tell(message("report.of_case_before", file=path.name))
+        session.failed.emit(message("report.of_case_before", file=path.name))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
@@ -29,7 +29,7 @@ class RailView(QWidget):
         for number, (name, title, panel) in enumerate(steps, 1):
             self._add(name, f"{number}  {title}", panel, f"Ctrl+{number}")
         self._column.addStretch(1)
-        area = QScrollArea(self)
+        self._area = area = QScrollArea(self)
         area.setWidget(inner)
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -72,6 +72,10 @@ class RailView(QWidget):
         for key, foot in self._feet.items():
             foot.setVisible(key == name)
         self.opened.emit(name)
+
+    def reveal(self, part: QWidget) -> None:
+        """Scroll a part of the open step into sight, once it has its place."""
+        QTimer.singleShot(0, part, lambda: self._area.ensureWidgetVisible(part, 0, style.GRID_PX))
 
     @property
     def step(self) -> str:

@@ -19,6 +19,14 @@ from breastview.ui.panes.tools import Tools
 from breastview.ui.session import Session
 from breastview.ui.window.view import WindowView
 
+OF_ITSELF = frozenset({Part.BODY, Part.READING})  # may change without a hand
+SIGNS = {  # of what did not fail
+    "record.carried": "⚠ ",
+    "record.other_images": "⚠ ",
+    "report.of_case_before": "✓ ",
+    "registration.exported": "✓ ",
+}
+
 
 class WindowPresenter(QObject):
     """Keeps the window's frame in step with the session."""
@@ -37,6 +45,8 @@ class WindowPresenter(QObject):
         self._expecting, self._drafting = expecting, drafting
         self._texts_visible = True
         self._layout = "both"
+        self._told: Message | None = None  # in the banner
+        self._until_change = False  # whether it goes as soon as something changes
         self._doing: dict[str, tuple[float | None, Message]] = {}
         view.folder_chosen.connect(session.open_folder)
         view.undo_wanted.connect(self._undo)
@@ -48,12 +58,15 @@ class WindowPresenter(QObject):
         for name, pane in (("us", view.us), ("mri", view.mri)):
             pane.canvas.double_clicked.connect(partial(self._toggle_layout, name))
             pane.canvas.columns_wanted.connect(view.toggle_columns)
+            pane.canvas.left.connect(partial(view.set_position, ""))
         tools.position.connect(view.set_position)
         session.scanning.connect(view.hide_error)
         session.opened.connect(self._begin)
         session.previewed.connect(self._previewed)
         session.changed.connect(self._changed)
         session.failed.connect(self._show_error)
+        session.refused.connect(self._show_refusal)
+        session.reported.connect(self._reported)
         session.saved.connect(view.set_saved)
         session.unsaved.connect(self._unsaved)
         view.may_close = lambda: session.save() or view.leaves_unsaved()
@@ -130,6 +143,13 @@ class WindowPresenter(QObject):
 
     def _changed(self, parts: frozenset[Part]) -> None:
         self._summarise()
+        if self._until_change and parts - OF_ITSELF:
+            self._view.hide_error()
+
+    def _reported(self) -> None:
+        """Take away why a report could not be written before."""
+        if self._told is not None and self._told.code.startswith("report."):
+            self._view.hide_error()
 
     def _summarise(self) -> None:
         text, parameters = self._language.text, self._session.registration
@@ -143,8 +163,13 @@ class WindowPresenter(QObject):
         words.append(text("not cleared for diagnosis"))
         self._view.set_summary(" · ".join(words))
 
+    def _show_refusal(self, told: Message) -> None:
+        self._show_error(told)
+        self._until_change = True
+
     def _show_error(self, told: Message) -> None:
-        self._view.show_error(self._language.say(told))
+        self._told, self._until_change = told, False
+        self._view.show_error(SIGNS.get(told.code, "✖ ") + self._language.say(told))
 
     def _unsaved(self, leave: Callable[[], None]) -> None:
         if self._view.leaves_unsaved():

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeyEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShortcut,
+)
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -30,6 +38,7 @@ from breastview.ui.panes.view import PaneView
 from breastview.ui.rail.view import RailView
 
 SIZE = (1600, 900)
+_ROLES = {"⚠": "caution", "✓": "muted"}  # of a sentence with this sign
 
 
 class WindowView(QMainWindow):
@@ -184,6 +193,7 @@ class WindowView(QMainWindow):
     def _make_status(self) -> None:
         bar = self.statusBar()
         bar.setSizeGripEnabled(False)
+        bar.setFixedHeight(style.BAR_PX)  # the images must not move when work begins
         self._position, self._summary, self._saved = QLabel(self), QLabel(self), QLabel(self)
         self._doing = QLabel(self)
         self._progress = QProgressBar(self)
@@ -199,6 +209,7 @@ class WindowView(QMainWindow):
         bar.addPermanentWidget(self._progress)
         bar.addPermanentWidget(self._cancel)
         bar.addPermanentWidget(self._summary)
+        self._position.setContentsMargins(style.GRID_PX, 0, 0, 0)
         self._saved.setContentsMargins(0, 0, style.GRID_PX, 0)
         bar.addPermanentWidget(self._saved)
         self.set_progress(None, "")
@@ -220,9 +231,12 @@ class WindowView(QMainWindow):
         columns.activated.connect(self.toggle_columns)
 
     def _escape(self) -> None:
-        """Close the message, lay down the tool, take back the drag in hand."""
-        self._banner.hide()
-        self.escaped.emit()
+        """Close the message, and only where there is none lay down the tool and take back the drag in hand:
+        who closes a message must not lose what is being drawn."""
+        if self._banner.isVisible():
+            self._banner.hide()
+        else:
+            self.escaped.emit()
 
     def choose_folder(self) -> None:
         """Ask for a folder."""
@@ -271,8 +285,9 @@ class WindowView(QMainWindow):
             self._images.setSizes(other._images.sizes())
 
     def show_error(self, sentence: str) -> None:
-        """Show a sentence until it is closed."""
-        self._banner_text.setText("✖ " + sentence)
+        """Show a sentence, its sign before it, until it is closed."""
+        self._banner_text.setText(sentence)
+        style.dress(self._banner_text, _ROLES.get(sentence[0], "error"))
         self._banner.show()
 
     @property

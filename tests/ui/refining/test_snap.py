@@ -116,6 +116,17 @@ def test_a_proposed_pose_is_looked_at_and_accepted_as_one_step(session, view, pa
     assert session.registration == lost
 
 
+def test_what_a_search_by_key_found_is_in_sight_in_a_low_window(qtbot, session, view, panel, lose, searched):
+    lose(FOUND)
+    size = view.size()
+    view.resize(1366, 500)
+    qtbot.waitUntil(lambda: panel.snap.search.visibleRegion().isEmpty(), timeout=SNAP_MS)
+    press(view, "S")
+    qtbot.waitUntil(lambda: not panel.snap.cancel.visibleRegion().isEmpty(), timeout=SNAP_MS)
+    qtbot.waitUntil(lambda: not panel.snap.accept.visibleRegion().isEmpty(), timeout=SNAP_MS)
+    view.resize(size)
+
+
 def test_a_proposal_is_discarded(session, panel, lose, searched):
     lost = lose(FOUND)
     searched()

@@ -155,7 +155,7 @@ class CorrespondencesPresenter(QObject):
         tissue = panel.model.currentData() == "tissue"
         any_found = bool(present and present.correspondences)
         fits = any_found if tissue else bool(present and present.placed)
-        start_first = self._language.say(message("review.no_registration")) if present is None else ""
+        start_first = self._language.say(self._session.unregistered) if self._session.unregistered else ""
         nothing = text("Nothing to fit: no point, line or surface yet.")
         if not tissue:
             nothing = text("Nothing to fit: a rigid fit takes points alone.")
@@ -178,7 +178,9 @@ class CorrespondencesPresenter(QObject):
         text, panel = self._language.text, self._panel
         rms = rms_mm(residuals)
         if present is None:
-            panel.told.setText(text("Not registered. Start from the marks or from the clock face."))
+            unpaired = self._session.unpaired
+            start = text("Not registered. Start from the marks or from the clock face.")
+            panel.told.setText(self._language.say(unpaired) if unpaired else start)
         elif rms is None:
             panel.told.setText("")
         elif present.contours:

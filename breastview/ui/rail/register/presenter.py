@@ -86,15 +86,17 @@ class RegisterPresenter(QObject):
 
     def drag(self) -> None:
         """Take the plane in hand, or lay it down; without a registration there is nothing to hold."""
-        if self._session.case is not None and self._session.registration is None:
-            self._session.tell(message("review.no_registration"))
+        if (why := self._session.unregistered) is not None:
+            self._session.tell(why)
         else:
             self._tools.choose("mri_move")
 
     def start_from_marks(self) -> None:
         """Put the US lesion onto its MRI mark."""
         lesion, us_mm = self._session.lesion, self._expecting.us_mm
-        if lesion is None or lesion.us is None or lesion.mri is None:
+        if self._session.unpaired is not None:
+            self._session.tell(self._session.unpaired)
+        elif lesion is None or lesion.us is None or lesion.mri is None:
             self._session.tell(message("registration.needs_marks"))
         elif self._session.plane is None:
             self._session.tell(message("registration.no_scale"))
@@ -108,6 +110,9 @@ class RegisterPresenter(QObject):
     def start_from_clock(self) -> None:
         """Put the plane where the report's words say."""
         lesion, body = self._session.lesion, self._session.body
+        if self._session.unpaired is not None:
+            self._session.tell(self._session.unpaired)
+            return
         if (
             lesion is None
             or lesion.side is None
@@ -158,7 +163,7 @@ class RegisterPresenter(QObject):
         for widget in panel.calibration:
             widget.setVisible(needs_scale)
         self._show_orientation(present)
-        offer(panel.drag, "" if present else self._language.say(message("review.no_registration")))
+        offer(panel.drag, self._language.say(session.unregistered) if session.unregistered else "")
         self.pose.show_pivots(present)
         self._correspondences.show(present)
         self._show_worth(present)
