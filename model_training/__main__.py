@@ -22,6 +22,7 @@ from model_training.command_line import mistakes_told, numbered_fold
 from model_training.crossvalidate import Training, cross_validate
 from model_training.export import DEMONSTRATION, Member, alike, export_bundle
 from model_training.graft import graft as run_graft
+from model_training.initial import IMAGENET
 from model_training.judge.command import judge
 from model_training.measure import (
     Found,
@@ -96,15 +97,26 @@ def train(
 def refit(
     cohort_folder: Path,
     run: Path,
-    start: Annotated[Path, typer.Option(help="Bundle whose trunks stay")],
-    recipe: Annotated[str, typer.Option(help="heads, or a TOML file")] = "heads",
+    start: Annotated[Path | None, typer.Option(help="Bundle whose trunks stay")] = None,
+    imagenet: ImageNet = None,
+    trunk: Annotated[str, typer.Option(help="With --imagenet: resnet101_places, resnet50_places, …")] = "",
+    modalities: Modalities = "us",
+    recipe: Annotated[str, typer.Option(help="heads, stills_places, or a TOML file")] = "heads",
     fold: Fold = "",
 ) -> None:
-    """Fit the heads of a bundle anew on a cached cohort: for export, as a run of train."""
-    held = read_spec(start).network
-    network = replace(held, checks_registration=False, checks_likeness=(), own_us_only_head=held.own_us_only)
+    """Fit the heads of a bundle anew on a cached cohort, or new ones on ImageNet's weights: for export, as a
+    run of train."""
+    if (start is None) == (imagenet is None) or bool(trunk) != (start is None):
+        raise typer.BadParameter("give --start, or --imagenet with --trunk")
+    if start is None:
+        network = _network(trunk, modalities, separate=False)
+    else:
+        held = read_spec(start).network
+        own = held.own_us_only
+        network = replace(held, checks_registration=False, checks_likeness=(), own_us_only_head=own)
     training, validation = _parts(cohort_folder, fold, TRAINING)
-    run_refit(training, validation, run, network, read_recipe(recipe), start, _split_name(fold))
+    how, split = read_recipe(recipe), _split_name(fold)
+    run_refit(training, validation, run, network, how, start, imagenet, split)
 
 
 @app.command()
@@ -235,7 +247,8 @@ def _commands(settings: Settings, folds: Sequence[str], sources: set[str], last:
     options += f" --modalities {network.modalities[0]}" * (len(network.modalities) == 1)
     options += " --separate" * (not network.shared) + " --own-us-only" * network.own_us_only
     if settings.recipe.strategy == HEADS_ONLY:
-        begin, options = "refit", "--start BUNDLE"
+        new = f"--trunk {network.trunk} --modalities us --imagenet FILE"
+        begin, options = "refit", new if settings.started_from.startswith(IMAGENET) else "--start BUNDLE"
     commands += [f"{begin} C {run} {options}{own}" for run, own in zip(_runs(folds), chosen, strict=True)]
     commands.append(last + (chosen[0] if len(folds) == 1 else ""))
     return "; ".join(f"python -m model_training {command}" for command in commands)
@@ -300,12 +313,15 @@ def crossvalidate(
     imagenet: ImageNet = None,
     fixed_magnification: Annotated[bool, typer.Option(help="Hide the lesion's size")] = False,
     without_marks: Annotated[bool, typer.Option(help="Paint burned-in marks over")] = False,
+    box_shaped: Annotated[
+        bool, typer.Option(help="Cut crops as wide and high as the box, not square")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="File to write")] = None,
 ) -> None:
     """Train and test networks of US on labelled stills, one without every two folds; a killed one goes on
     where it was."""
     how = Training(_network(trunk, "us", separate=False), read_recipe(recipe), start, imagenet)
-    _tell(cross_validate(stills, folder, how, folds, fixed_magnification, without_marks), json)
+    _tell(cross_validate(stills, folder, how, folds, fixed_magnification, without_marks, box_shaped), json)
 
 
 @app.command()

@@ -30,7 +30,8 @@ from model_training.cohort.stills import STILLS, stills_with_masks
 from model_training.initial import StartError, initial
 from model_training.measure import Found, attention_shares, stills_figures
 from model_training.predict import predict
-from model_training.recipe import Recipe, to_plain
+from model_training.recipe import HEADS_ONLY, Recipe, RecipeError, to_plain
+from model_training.refit import Seen, looked_at, refit
 from model_training.run_folder import CHECKPOINT, CHOSEN, SETTINGS, Cases, Settings, begin
 from model_training.splits import Split, fold_name, left_out
 from model_training.train import train
@@ -69,6 +70,7 @@ def cross_validate(
     count: int = 5,
     fixed_magnification: bool = False,
     without_marks: bool = False,
+    box_shaped: bool = False,
 ) -> Found:
     """Train and test `count` folds of a folder of stills; the figures of `measure_stills` over all of them.
 
@@ -84,15 +86,18 @@ def cross_validate(
         FileNotFoundError: `source` holds no labelled stills.
     """
     _check_unseen(how.start)
+    if how.recipe.strategy == HEADS_ONLY and not how.recipe.penalty:
+        raise RecipeError("the penalty is chosen by no fold that is tested: give the recipe one")
     how = replace(how, recipe=replace(how.recipe, keep="last"))
-    spec = InputSpec(size_px=how.recipe.size_px)
+    spec = InputSpec(size_px=how.recipe.size_px, box_shaped=box_shaped)
     samples, masks = stills_with_masks(
         source, folder / "stills", spec, VARIANTS, fixed_magnification, without_marks
     )
-    origin = initial(how.network, how.start, how.imagenet)[1]
+    net, origin = initial(how.network, how.start, how.imagenet)
+    seen = looked_at(net.eval(), samples, how.recipe) if how.recipe.strategy == HEADS_ONLY else None
     splits = left_out(samples.about, count, SEED)
     said = {
-        pair: _without(how, origin, samples, masks, split, folder / "without-{}-{}".format(*pair))
+        pair: _without(how, origin, samples, masks, split, folder / "without-{}-{}".format(*pair), seen)
         for pair, split in splits.items()
     }
     parts = {
@@ -108,6 +113,7 @@ def cross_validate(
         "on": "stills, cross-validated",
         "fixed_magnification": fixed_magnification,
         "without_marks": without_marks,
+        "box_shaped": box_shaped,
         "trunk": how.network.trunk,
         "started_from": origin,
         "folds": count,
@@ -134,15 +140,28 @@ def _check_unseen(start: Path | None) -> None:
 
 
 def _without(
-    how: Training, origin: str, samples: Samples, masks: Mapping[str, np.ndarray], split: Split, run: Path
+    how: Training,
+    origin: str,
+    samples: Samples,
+    masks: Mapping[str, np.ndarray],
+    split: Split,
+    run: Path,
+    seen: Seen | None,
 ) -> dict[str, np.ndarray]:
     """What the network without two folds says of these, trained unless its answers are kept: by name, an
-    array whose first axis is all stills, and which is no number for those that it learned from."""
+    array whose first axis is all stills, and which is no number for those that it learned from. Where heads
+    alone learn, `seen` is what the trunks see of all stills."""
     unseen = np.concatenate([split.validation, split.test])
     training, held_back = samples.take(split.train), samples.take(unseen)
     begin(run, Settings(how.network, how.recipe, origin, Cases.of(split.name, training, held_back)))
     if not (run / ANSWERS).exists():
-        net = train(training, held_back, run, how.network, how.recipe, how.start, how.imagenet, split.name)
+        given = run, how.network, how.recipe, how.start, how.imagenet, split.name
+        if seen is None:
+            net = train(training, held_back, *given)
+        else:
+            variants = samples.us.shape[1]
+            looked = seen.of(split.train, variants), seen.of(unseen, variants)
+            net = refit(training, held_back, *given, looked)
         _keep(run, _answers(net, held_back, {name: mask[unseen] for name, mask in masks.items()}))
     with np.load(run / ANSWERS) as kept:
         return {name: _placed(kept[name], unseen, len(samples)) for name in kept}

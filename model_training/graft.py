@@ -15,7 +15,7 @@ import torch
 
 from breastview.fusion.bundle import load_bundle, load_weights, pack_weights, probe_input, save_bundle
 from breastview.fusion.network import FusionNetwork
-from breastview.fusion.spec import FEATURES, US_ONLY, ModelSpec, NetworkSpec
+from breastview.fusion.spec import US_ONLY, ModelSpec, NetworkSpec
 from model_training.calibrate import Answered, Head
 from model_training.cam_scale import us_scale
 from model_training.card import write_card
@@ -103,8 +103,8 @@ def _check_fits(spec: ModelSpec, made: Settings, run: Path) -> None:
         raise RunError(f"{run} trained {' and '.join(own.modalities)}: train it with --modalities us")
     if spec.members > 1:
         raise RunError("the bundle is an ensemble: a network of US alone goes into one of a single network")
-    if FEATURES[own.trunk] != FEATURES[held.trunk] or own.dilated != held.dilated:
-        raise RunError(f"{run} trained {own.trunk}, whose features do not fit the bundle's {held.trunk}")
+    if own.dilated != held.dilated:
+        raise RunError(f"{run} trained a trunk whose last stage is dilated otherwise than the bundle's")
     if made.recipe.size_px != spec.input.size_px:
         raise RunError(
             f"{run} learned from pictures of {made.recipe.size_px} px, the bundle sees {spec.input.size_px}"

@@ -11,13 +11,17 @@ from torchvision.models import ResNet50_Weights, ResNet101_Weights
 
 from breastview.fusion.bundle import file_hash, load_bundle
 from breastview.fusion.network import IN_CHANNELS, FusionNetwork, modality_of
-from breastview.fusion.spec import US_ONLY, InputSpec, NetworkSpec
+from breastview.fusion.spec import TRUNKS, US_ONLY, InputSpec, NetworkSpec
 from model_training.recipe import SIMSIAM
 from model_training.run_folder import CHECKPOINT, SETTINGS, epochs_kept, load_average, read_settings
 
 RANDOM = "random weights"
+IMAGENET = "ImageNet"
 DOWNLOAD = "download"
-_IMAGENET = {"resnet50": ResNet50_Weights.IMAGENET1K_V2, "resnet101": ResNet101_Weights.IMAGENET1K_V2}
+_IMAGENET = {
+    "resnet50": ResNet50_Weights.IMAGENET1K_V2,
+    "resnet101": ResNet101_Weights.IMAGENET1K_V2,
+}
 _PLACES = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3": "6", "layer4": "7"}
 _STAGE, _BLOCKS_50, _BLOCKS_101 = "layer3", 6, 23  # where a ResNet-101 has more blocks than a ResNet-50
 IMAGENET_SCALE = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and SD of torchvision's inputs
@@ -111,19 +115,21 @@ def _share(name: str, value: torch.Tensor, held: NetworkSpec, network: NetworkSp
 
 
 def _from_imagenet(net: FusionNetwork, network: NetworkSpec, source: str) -> str:
-    if network.trunk not in _IMAGENET:
+    depth = TRUNKS[network.trunk].depth
+    if not depth:
         raise StartError(f"there are no ImageNet weights for the trunk {network.trunk}")
-    weights = _IMAGENET[network.trunk]
+    weights = _IMAGENET[depth]
     held = _downloaded(weights) if source == DOWNLOAD else _read(Path(source))
-    state = deepened(held) if network.trunk == "resnet101" else held
+    state = deepened(held) if depth == "resnet101" else held
     for name, trunk in net.trunks.items():
+        own = trunk.state_dict().keys()
         try:
-            trunk.load_state_dict(trunk_state(state, name))
+            trunk.load_state_dict({key: x for key, x in trunk_state(state, name).items() if key in own})
         except (RuntimeError, KeyError) as error:
-            raise StartError(f"{source} does not hold torchvision's {network.trunk}") from error
+            raise StartError(f"{source} does not hold torchvision's {depth}") from error
     if source == DOWNLOAD:
-        return f"ImageNet (torchvision {weights})"
-    return f"ImageNet ({Path(source).name}{', a ResNet-50 made deeper' if len(state) > len(held) else ''})"
+        return f"{IMAGENET} (torchvision {weights})"
+    return f"{IMAGENET} ({Path(source).name}{', a ResNet-50 made deeper' if len(state) > len(held) else ''})"
 
 
 def deepened(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

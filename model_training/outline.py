@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from breastview.fusion.network import FusionNetwork
-from breastview.fusion.spec import NetworkSpec
+from breastview.fusion.spec import TRUNKS, NetworkSpec
 
 FINER = 4  # than the maps, a side
 
@@ -33,7 +33,7 @@ class Outlining(FusionNetwork):
 
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__(spec)
-        self.outliner = Outliner(next(self.head.single.parameters()).shape[1])
+        self.outliner = Outliner(TRUNKS[spec.trunk].features)
 
     @classmethod
     def of(cls, net: FusionNetwork, spec: NetworkSpec) -> Outlining:

@@ -21,7 +21,7 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from breastview.fusion.network import FusionNetwork, Maps
-from breastview.fusion.spec import NetworkSpec
+from breastview.fusion.spec import TRUNKS, NetworkSpec
 from model_training import run_folder
 from model_training.batches import Showing, known, mri_channels
 from model_training.cohort.samples import Samples
@@ -45,7 +45,7 @@ class SimSiam(FusionNetwork):
 
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__(spec)
-        features = next(self.head.single.parameters()).shape[1]
+        features = TRUNKS[spec.trunk].features
         self.projectors = nn.ModuleDict({name: _projector(features) for name in spec.modalities})
         self.predictors = nn.ModuleDict({name: _predictor(features) for name in spec.modalities})
 

@@ -22,7 +22,7 @@ _CHOICES = {
     "precision": ("float32", "bfloat16", "float16"),
     "keep": ("best", "last"),
 }
-_AMOUNTS = ("rate", "trunk_rate", "weight_decay", "auxiliary", "outline", "fusion_trunk_rate")
+_AMOUNTS = ("rate", "trunk_rate", "weight_decay", "auxiliary", "outline", "penalty", "fusion_trunk_rate")
 _TYPES: dict[str, tuple[type, ...]] = {"int": (int,), "float": (int, float), "bool": (bool,), "str": (str,)}
 
 
@@ -84,6 +84,7 @@ class Recipe:
     outlines of all lesions are known; what learns it falls away after training.
     `start_share` of the weights that training started from stays in what is kept: what they knew is forgotten
     less (Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022).
+    `penalty` is what `refit` holds the heads back by; 0: what loses least on validation cases.
     `frozen_norms` keeps the statistics of batch norms as pretrained weights brought them, for few pictures;
     their scales and offsets learn. `mri` is the input's: "registered" or "native".
     `keep` says which epoch's weights are kept: those of the "best" by validation AUC, or of the "last", which
@@ -107,6 +108,7 @@ class Recipe:
     fusion_trunk_rate: float = 0.0
     mri: str = "registered"
     start_share: float = 0.0
+    penalty: float = 0.0
     frozen_norms: bool = False
     keep: str = "best"
     precision: str = "float32"  # bfloat16 pays only where the processor computes in it

@@ -9,6 +9,7 @@ less the validation cases gain by leaving.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from breastview.fusion.network import FusionNetwork, Maps, modality_of
+from breastview.fusion.network import FusionNetwork, Head, Maps, modality_of
 from breastview.fusion.spec import US_ONLY, NetworkSpec
 from model_training import run_folder
 from model_training.batches import (
@@ -33,7 +34,8 @@ from model_training.batches import (
     to_be_learned,
 )
 from model_training.cohort.samples import Samples
-from model_training.initial import initial
+from model_training.initial import RANDOM, StartError, initial
+from model_training.precision import autocast, check_precision
 from model_training.predict import predict
 from model_training.recipe import HEADS_ONLY, Recipe, RecipeError, check_size, check_sources
 from model_training.run_folder import Cases, Settings
@@ -44,6 +46,7 @@ from model_training.train import aucs_by_head, usable
 log = logging.getLogger(__name__)
 
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+LEAST_SPREAD = 0.3  # of the usual one
 STEPS = 200  # of L-BFGS, most
 BATCH = 64
 
@@ -72,6 +75,12 @@ class Seen:
     malignant: np.ndarray
     weight: np.ndarray
 
+    def of(self, cases: np.ndarray, variants: int) -> Seen:
+        """The pictures of some of the cases, int (n,), of so many variants each."""
+        own = (cases[:, None] * variants + np.arange(variants)).ravel()
+        pooled = {name: x[torch.from_numpy(own)] for name, x in self.pooled.items()}
+        return Seen(pooled, self.has[own], self.malignant[own], self.weight[own])
+
 
 def refit(
     training: Samples,
@@ -79,12 +88,15 @@ def refit(
     run: Path,
     network: NetworkSpec,
     recipe: Recipe,
-    start: Path,
+    start: Path | None,
+    imagenet: str | None = None,
     split: str = OWN_PARTS,
+    looked: tuple[Seen, Seen] | None = None,
 ) -> FusionNetwork:
-    """Fit the heads of the bundle `start` anew, on every variant of the training cases; returns the network,
-    which `run` keeps as `train` keeps the chosen one. Trunks and fusion weights stay, and so does a
-    classifier of its own for US without MRI.
+    """Fit the heads of the bundle `start` anew, or new ones on trunks of ImageNet's weights (see `initial`),
+    on every variant of the training cases; returns the network, which `run` keeps as `train` keeps the chosen
+    one. Trunks and fusion weights stay, and so does a classifier of its own for US without MRI. `looked` is
+    what the trunks see of both parts, where that is known already.
 
     Raises:
         RecipeError, StartError: recipe, network and bundle do not fit together.
@@ -96,21 +108,26 @@ def refit(
     check_size(recipe, training.us.shape[-1])
     check_sources(recipe, set(training.about["source"]))
     device, begun = training_device(), time.monotonic()
+    check_precision(recipe, device)
     torch.set_num_threads(recipe.threads)
     cases = Cases.of(split, training, validation)
     training = usable(training, network, recipe, "training")
     validation = usable(validation, network, recipe, "validation")
-    net, origin = initial(network, start)
+    net, origin = initial(network, start, imagenet)
+    if origin == RANDOM:
+        raise StartError("refit fits heads on trunks that have learned: give it weights to start from")
+    if start is None:
+        _forget(net.head)
     with run_folder.held(run):
         run_folder.begin(run, Settings(network, recipe, origin, cases))
         log.info("fitting the heads of %s on %s", origin, device)
         net = net.to(device).eval()
         if network.own_us_only_head:
             training, validation = (part.take(has_mri(part, recipe.mri)) for part in (training, validation))
-        seen, held_out = (looked_at(net, part, recipe) for part in (training, validation))
+        seen, held_out = looked or (looked_at(net, part, recipe) for part in (training, validation))
         for name, head in _heads(net).items():
             rows, other = (_rows(net, part, name, recipe) for part in (seen, held_out))
-            penalty = fit(head, rows, other)
+            penalty = fit(head, rows, other, recipe.penalty)
             log.info("%s: %d rows, penalty %g", name, len(rows.x), penalty)
         _keep(run, net, validation, recipe, time.monotonic() - begun, origin)
     return run_folder.load_average(run, network)
@@ -124,7 +141,7 @@ def looked_at(net: FusionNetwork, samples: Samples, recipe: Recipe) -> Seen:
     has = known(samples, modalities, recipe.mri)
     times = np.bincount(showings(samples, recipe), minlength=len(samples))
     channels, variants = mri_channels(samples, recipe.mri), samples.us.shape[1]
-    features = next(net.head.single.parameters()).shape[1]
+    features = net.head.kinds[modalities[0]].told
     pooled = {name: torch.zeros(len(samples) * variants, features) for name in modalities}
     lone = seen_apart(samples, recipe.mri, US_ONLY in net.trunks)
     for trunk, kind in (("us", ~lone), (US_ONLY, lone)):
@@ -137,7 +154,10 @@ def looked_at(net: FusionNetwork, samples: Samples, recipe: Recipe) -> Seen:
             us = samples.us[case, variant]
             given = inputs(us, images, channels[case], shown, recipe.size_px, device, trunk)
             for name, x in given.items():
-                pooled[modality_of(name)][own] = net.trunk(name, x).mean(dim=(2, 3)).float().cpu()
+                with autocast(recipe, device):
+                    maps = net.trunk(name, x)
+                told = net.head.features({name: maps.float()})
+                pooled[modality_of(name)][own] = told[modality_of(name)].float().cpu()
             if place // BATCH % 10 == 0:
                 log.info("looked at %d of %d pictures", place + len(own), len(pictures))
     return Seen(
@@ -146,6 +166,14 @@ def looked_at(net: FusionNetwork, samples: Samples, recipe: Recipe) -> Seen:
         malignant=np.repeat(to_be_learned(samples, recipe), variants, axis=0),
         weight=np.repeat(times / variants, variants),
     )
+
+
+@torch.no_grad()
+def _forget(head: Head) -> None:
+    """Let classifiers say nothing: that is what a penalty holds new ones near."""
+    for layer in (head.fused, *head.single.values()):
+        for value in layer.parameters():
+            value.zero_()
 
 
 def _heads(net: FusionNetwork) -> dict[str, nn.Linear]:
@@ -189,27 +217,28 @@ def _shown(head: str, modalities: tuple[str, ...], dropout: float) -> list[tuple
     return [((True,) * len(modalities), 1.0), *(alone if len(modalities) > 1 else [])]
 
 
-def fit(head: nn.Linear, rows: Rows, held_out: Rows) -> float:
-    """Move a head to the minimum of loss and penalty; returns the penalty under which it loses least on
-    those held out.
+def fit(head: nn.Linear, rows: Rows, held_out: Rows, penalty: float = 0.0) -> float:
+    """Move a head to the minimum of loss and penalty; returns the penalty: that which is given, or, where
+    none is, the one under which it loses least on those held out.
 
-    All features share one scale. Each on its own, one that hardly ever varies would get a weight that is huge
-    where it does: in other pictures, and in int8.
+    Features are brought to one scale, but those that hardly ever vary: they would get a weight that is huge
+    where they do, in other pictures, and in int8.
     """
-    mean, spread = rows.x.mean(dim=0), rows.x.std(dim=0).square().mean().sqrt()
+    mean, own_spread = rows.x.mean(dim=0), rows.x.std(dim=0)
+    spread = (own_spread.square() + (LEAST_SPREAD * own_spread.square().mean().sqrt()) ** 2).sqrt()
     own, other = ((part.x - mean) / spread for part in (rows, held_out))
     weight, bias = (
         head.weight.detach().cpu() * spread,
         head.bias.detach().cpu() + head.weight.detach().cpu() @ mean,
     )
-    best, found = float(held_out.loss(other @ weight.T + bias)), None
-    chosen = float("inf")
+    best = math.inf if penalty else float(held_out.loss(other @ weight.T + bias))
+    chosen, found = math.inf, None
     moved = weight, bias
-    for penalty in PENALTIES:
-        moved = least(replace(rows, x=own), (weight, bias), moved, penalty)
+    for tried in (penalty,) if penalty else PENALTIES:
+        moved = least(replace(rows, x=own), (weight, bias), moved, tried)
         loss = float(held_out.loss(other @ moved[0].T + moved[1]))
         if loss < best:
-            best, found, chosen = loss, moved, penalty
+            best, found, chosen = loss, moved, tried
     if found is not None:
         with torch.no_grad():
             head.weight.copy_(found[0] / spread)

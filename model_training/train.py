@@ -262,7 +262,7 @@ def _loss(
     outlined = _outline_loss(net, maps, batch, recipe)
     if not epoch.fused:
         (name,) = maps
-        return entropy(modality_of(name), net.head.classifier(name)(maps[name].mean(dim=(2, 3)))) + outlined
+        return entropy(modality_of(name), net.head.alone(name, maps[name])) + outlined
     logits = net.head(maps, batch.present)
     single = torch.stack([entropy(name, logits[name]) for name in map(modality_of, maps)])
     fused = 0.0 if all(map(net.head.is_apart, maps)) else entropy("fused", logits["fused"])

@@ -11,11 +11,11 @@ from breastview.fusion.preprocess import (
     Crop,
     Image3,
     ModelInput,
+    crop_around,
     native_mri,
     native_plane,
     plane_grid,
     registered_mri,
-    square_crop,
     us_input,
 )
 from breastview.fusion.spec import CHANNELS, InputSpec, ModelSpec
@@ -99,7 +99,7 @@ def _with_us(
 def _us_view(mark: UsMark, stack: FrameStack, spec: InputSpec) -> tuple[np.ndarray, Crop, bool, bool]:
     """The crop around a box as the network sees it, where it lies, whether colour is laid over it, and
     whether the box lies beside the image."""
-    crop = square_crop((mark.left, mark.top, mark.right, mark.bottom), spec.margin)
+    crop = crop_around((mark.left, mark.top, mark.right, mark.bottom), spec)
     image = us_input(stack.grey(mark.frame), crop, spec, stack.sector)
     return image, crop, is_covered(_seen(stack, mark.frame, crop)), _is_beside(mark, stack)
 
@@ -143,5 +143,5 @@ def _seen(stack: FrameStack, frame: int, crop: Crop) -> np.ndarray:
     """The part of a frame that the network sees, uint8 (row, column) or (row, column, RGB)."""
     sector = stack.sector
     left, top = max(round(crop.left), sector.left), max(round(crop.top), sector.top)
-    right, bottom = max(round(crop.left + crop.side), 0), max(round(crop.top + crop.side), 0)
+    right, bottom = max(round(crop.left + crop.width), 0), max(round(crop.top + crop.height), 0)
     return stack.frames[frame][top : min(bottom, sector.bottom), left : min(right, sector.right)]

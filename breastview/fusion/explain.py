@@ -1,8 +1,9 @@
 """Grad-CAM (Selvaraju et al., ICCV 2017) of every modality from one backward pass through the head alone.
 
-The class score is a function of the pooled features, so the gradient at the last maps is constant over the
-image: α = ∂score/∂pooled / (h·w), and the map is ReLU(Σ α·A). No library hook is needed; the `grad-cam`
-package is the oracle in the tests.
+Where the class score is a function of the maps' means, the gradient at the last maps is constant over the
+image: α = ∂score/∂pooled / (h·w), and the map is ReLU(Σ α·A). Where it is told the maps place by place, so is
+the gradient, and the map is what each place adds to the score (HiResCAM, Draelos and Carin,
+arXiv:2011.08891). No library hook is needed; the `grad-cam` package is the oracle in the tests.
 """
 
 from __future__ import annotations
@@ -27,6 +28,5 @@ def grad_cam(head: Head, maps: dict[str, torch.Tensor], score: str = "fused") ->
     cams = {}
     for (name, x), gradient in zip(leaves.items(), gradients, strict=True):
         if gradient is not None:
-            alpha = gradient.mean(dim=(2, 3), keepdim=True)
-            cams[modality_of(name)] = (alpha * x.detach()).sum(dim=1)[0].clamp_min(0)
+            cams[modality_of(name)] = (gradient * x.detach()).sum(dim=1)[0].clamp_min(0)
     return cams

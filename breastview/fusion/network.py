@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import torch
 import torchvision
 from torch import nn
 
-from breastview.fusion.spec import CHANNELS, FEATURES, MODALITIES, US_ONLY, NetworkSpec
+from breastview.fusion.spec import CHANNELS, MODALITIES, TRUNKS, US_ONLY, NetworkSpec, Trunk
 
 CLASSES = 2
 IN_CHANNELS = {"us": 1, US_ONLY: 1, "mri": 2 * len(CHANNELS)}  # MRI: each channel with its presence mask
@@ -20,8 +20,7 @@ class FusionNetwork(nn.Module):
 
     A modality that is absent is left out of `maps`: it is masked, never imputed. There is a trunk a modality,
     and one more for US without MRI where the spec asks for it: such pictures come from elsewhere, and look
-    otherwise (Chang et al., Domain-specific batch normalization, CVPR 2019). That one may be of another kind
-    with as many features.
+    otherwise (Chang et al., Domain-specific batch normalization, CVPR 2019). That one may be of another kind.
     """
 
     def __init__(self, spec: NetworkSpec) -> None:
@@ -29,16 +28,17 @@ class FusionNetwork(nn.Module):
         kinds = dict.fromkeys(spec.modalities, spec.trunk)
         if spec.own_us_only:
             kinds[US_ONLY] = spec.us_only_trunk or spec.trunk
-        self.trunks = nn.ModuleDict({name: _TRUNKS[kind](name, spec) for name, kind in kinds.items()})
+        self.trunks = nn.ModuleDict({name: _made(TRUNKS[kind], name, spec) for name, kind in kinds.items()})
         if spec.shared and len(spec.modalities) == len(MODALITIES):
             share_convolutions(self.trunks["us"], self.trunks["mri"])
         if spec.own_us_only and not spec.us_only_trunk:
             share_convolutions(self.trunks["us"], self.trunks[US_ONLY])
         self.agreement = Agreement() if spec.checks_registration else None
-        self.first_layers, features = _FIRST[spec.trunk]
-        self.likeness = nn.ModuleDict({name: Likeness(2 * features) for name in spec.checks_likeness})
-        apart = (US_ONLY,) if spec.own_us_only_head else ()
-        self.head = Head(FEATURES[spec.trunk], spec.fusion, spec.modalities, apart)
+        self.firsts = {name: TRUNKS[kind].first for name, kind in kinds.items()}
+        checked = {name: Likeness(2 * self.firsts[name].features) for name in spec.checks_likeness}
+        self.likeness = nn.ModuleDict(checked)
+        apart = {US_ONLY: TRUNKS[kinds[US_ONLY]]} if spec.own_us_only_head else {}
+        self.head = Head(TRUNKS[spec.trunk], spec.fusion, spec.modalities, apart)
 
     @property
     def us_only(self) -> str:
@@ -51,11 +51,11 @@ class FusionNetwork(nn.Module):
 
     def first(self, name: str, x: torch.Tensor) -> torch.Tensor:
         """The maps of a trunk's first stage, from which `rest` goes on."""
-        return self._layers(name)[: self.first_layers](x)
+        return self._layers(name)[: self.firsts[name].layers](x)
 
     def rest(self, name: str, first: torch.Tensor) -> torch.Tensor:
         """Feature maps as of `trunk`, from the maps of its first stage."""
-        return self._layers(name)[self.first_layers :](first)
+        return self._layers(name)[self.firsts[name].layers :](first)
 
     def unlikeness(self, name: str, first: torch.Tensor) -> torch.Tensor:
         """How far (n,) first maps of one trunk are from those that `likeness` was fitted to."""
@@ -73,35 +73,49 @@ class FusionNetwork(nn.Module):
 
 
 class Head(nn.Module):
-    """Global average pooling, f = Σ wₘ·fₘ with w = softmax over what is present, and a classifier a modality.
+    """Pooled maps, f = Σ wₘ·fₘ with w = softmax over what is present, and a classifier a modality.
 
     The weights are a learned prior ("weighted", the paper's), a prior and a gate on the features ("gate"), or
     all alike ("fixed"); "concatenation" classifies the features beside each other, absent ones as zeros.
-    Trunks that are `apart` have a classifier of their own; others have that of their modality.
+    Trunks that are `apart` have a classifier of their own, and what that says of them is all that is said;
+    others have that of their modality.
     """
 
     def __init__(
         self,
-        features: int,
+        trunk: Trunk,
         fusion: str = "weighted",
         modalities: tuple[str, ...] = MODALITIES,
-        apart: tuple[str, ...] = (),
+        apart: Mapping[str, Trunk] | None = None,
     ) -> None:
         super().__init__()
+        self.kinds = {**dict.fromkeys(modalities, trunk), **(apart or {})}
+        features = trunk.told
         self.modalities, self.concatenates = modalities, fusion == "concatenation"
         self.prior = nn.Parameter(torch.zeros(len(modalities)), requires_grad=fusion in ("weighted", "gate"))
         gates = {name: nn.Linear(features, 1) for name in modalities}
         self.gates = nn.ModuleDict(gates) if fusion == "gate" else None
         self.fused = nn.Linear(features * (len(modalities) if self.concatenates else 1), CLASSES)
-        self.single = nn.ModuleDict({name: nn.Linear(features, CLASSES) for name in (*modalities, *apart)})
+        self.single = nn.ModuleDict({name: nn.Linear(k.told, CLASSES) for name, k in self.kinds.items()})
 
     def forward(self, maps: Maps, present: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
         """Logits (n, 2) by modality, and "fused", of maps by trunk. `present`, bool (n, modalities), masks
         those of single samples."""
-        pooled = {name: x.mean(dim=(2, 3)) for name, x in maps.items()}
-        logits = {modality_of(name): self.classifier(name)(x) for name, x in pooled.items()}
-        features = {modality_of(name): x for name, x in pooled.items()}
-        return {"fused": self.fused(self.joined(features, present)), **logits}
+        logits = {modality_of(name): self.alone(name, x) for name, x in maps.items()}
+        if all(map(self.is_apart, maps)):
+            return {"fused": next(iter(logits.values())), **logits}
+        return {"fused": self.fused(self.joined(self.features(maps), present)), **logits}
+
+    def features(self, maps: Maps) -> Maps:
+        """What is told of maps by trunk: (n, `Trunk.told`) by modality."""
+        return {modality_of(name): pooled(x, self._kind(name).places) for name, x in maps.items()}
+
+    def alone(self, trunk: str, maps: torch.Tensor) -> torch.Tensor:
+        """Logits (n, 2) of the maps of one trunk by themselves."""
+        return self.classifier(trunk)(pooled(maps, self._kind(trunk).places))
+
+    def _kind(self, trunk: str) -> Trunk:
+        return self.kinds[trunk if trunk in self.kinds else modality_of(trunk)]
 
     def classifier(self, trunk: str) -> nn.Module:
         """What classifies the pooled maps of a trunk by themselves."""
@@ -127,6 +141,8 @@ class Head(nn.Module):
         """Fusion weights (n, modalities present in `pooled`), each row summing to 1."""
         columns = [self.modalities.index(name) for name in pooled]
         size = len(next(iter(pooled.values())))
+        if len(columns) == 1:
+            return self.prior.new_ones(size, 1)
         scores = self.prior[columns].expand(size, -1)
         if self.gates is not None:
             scores = scores + torch.cat([self.gates[name](x) for name, x in pooled.items()], dim=1)
@@ -196,20 +212,21 @@ def texture(first: torch.Tensor) -> torch.Tensor:
     return torch.cat([first.mean(dim=(2, 3)), first.std(dim=(2, 3))], dim=1)
 
 
-def _resnet(depth: str) -> Callable[[str, NetworkSpec], nn.Module]:
-    def make(modality: str, spec: NetworkSpec) -> nn.Module:
-        net = getattr(torchvision.models, depth)(
-            weights=None, replace_stride_with_dilation=[False, False, spec.dilated], zero_init_residual=True
-        )
-        net.conv1 = nn.Conv2d(IN_CHANNELS[modality], 64, 7, stride=2, padding=3, bias=False)
-        nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
-        layers = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
-        return nn.Sequential(*(getattr(net, layer) for layer in layers))
-
-    return make
+def _made(kind: Trunk, modality: str, spec: NetworkSpec) -> nn.Module:
+    return _resnet(kind, modality, spec) if kind.depth else _cnn(modality)
 
 
-def _cnn(modality: str, spec: NetworkSpec) -> nn.Module:
+def _resnet(kind: Trunk, modality: str, spec: NetworkSpec) -> nn.Module:
+    net = getattr(torchvision.models, kind.depth)(
+        weights=None, replace_stride_with_dilation=[False, False, spec.dilated], zero_init_residual=True
+    )
+    net.conv1 = nn.Conv2d(IN_CHANNELS[modality], 64, 7, stride=2, padding=3, bias=False)
+    nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
+    layers = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
+    return nn.Sequential(*(getattr(net, layer) for layer in layers[: 4 + kind.stages]))
+
+
+def _cnn(modality: str) -> nn.Module:
     """A LeNet-like CNN: five convolutions, four of them with pooling, so that a place of the last maps sees
     80 px: with three it saw 36, which is texture and no outline."""
     layers: list[nn.Module] = []
@@ -221,12 +238,15 @@ def _cnn(modality: str, spec: NetworkSpec) -> nn.Module:
     return nn.Sequential(*layers[:-1])
 
 
-_TRUNKS: dict[str, Callable[[str, NetworkSpec], nn.Module]] = {
-    "resnet101": _resnet("resnet101"),
-    "resnet50": _resnet("resnet50"),
-    "cnn": _cnn,
-}
-_FIRST = {"resnet101": (5, 256), "resnet50": (5, 256), "cnn": (4, 32)}  # layers of the first stage, features
+def pooled(maps: torch.Tensor, places: int = 1) -> torch.Tensor:
+    """Maps (n, features, h, w) as a classifier is told them: their means (n, features), or those of each of
+    `places` a side, where left and right count as one, (n, features · places · ⌈places / 2⌉); of views side
+    by side their mean."""
+    if places == 1:
+        return maps.mean(dim=(2, 3))
+    one = maps.unflatten(3, (-1, maps.shape[2])).mean(dim=3)
+    grid = nn.functional.adaptive_avg_pool2d(one, places)
+    return ((grid + grid.flip(3)) / 2)[..., : (places + 1) // 2].flatten(1)
 
 
 def side_by_side(maps: torch.Tensor) -> torch.Tensor:

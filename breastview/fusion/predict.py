@@ -79,8 +79,8 @@ def _answer(network: FusionNetwork, first: Maps, fused: str) -> tuple[Maps, Maps
     with torch.no_grad():
         maps = {name: side_by_side(network.rest(name, x)) for name, x in first.items()}
         logits = network.head(maps)
-        pooled = {modality_of(name): x.mean(dim=(2, 3)) for name, x in maps.items()}
-        weights = dict(zip(pooled, network.head.weights(pooled)[0], strict=True))
+        seen = [modality_of(name) for name in maps]
+        weights = dict(zip(seen, network.head.weights(network.head.features(maps))[0], strict=True))
     return logits, weights, grad_cam(network.head, maps, fused)
 
 
@@ -165,7 +165,7 @@ def _us_heatmaps(
     crops: tuple[Crop | None, ...] = (given.us_crop, given.second_crop)
     for number, (raw, crop) in enumerate(zip(raws, crops, strict=False)):
         assert crop is not None
-        place = (crop.left, crop.top, crop.side, crop.side)
+        place = (crop.left, crop.top, crop.width, crop.height)
         yield Heatmap("us", *_scaled(raw, spec, us_head), *place, second_view=number > 0)
 
 

@@ -23,11 +23,12 @@ Image3 = tuple[np.ndarray, np.ndarray]  # array (slice, row, column) and its ind
 
 @dataclass(frozen=True)
 class Crop:
-    """The square that the network sees of a US frame, in pixels of the frame."""
+    """What the network sees of a US frame as a square, in pixels of the frame."""
 
     left: float
     top: float
-    side: float
+    width: float
+    height: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,11 +62,14 @@ class ModelInput:
         return tuple(image for image in (self.us, self.second_us) if image is not None)
 
 
-def square_crop(box_px: tuple[float, float, float, float], margin: float) -> Crop:
-    """The square around a lesion box (left, top, right, bottom): longer side × margin, same centre."""
+def crop_around(box_px: tuple[float, float, float, float], spec: InputSpec) -> Crop:
+    """What is cut around a lesion box (left, top, right, bottom), same centre: a square of its longer side,
+    or, as the spec asks, its own sides, × margin."""
     left, top, right, bottom = box_px
-    side = max(right - left, bottom - top, 1.0) * margin
-    return Crop((left + right - side) / 2, (top + bottom - side) / 2, side)
+    width, height = (max(side, 1.0) * spec.margin for side in (right - left, bottom - top))
+    if not spec.box_shaped:
+        width = height = max(width, height)
+    return Crop((left + right - width) / 2, (top + bottom - height) / 2, width, height)
 
 
 def us_input(grey: np.ndarray, crop: Crop, spec: InputSpec, sector: Sector | None) -> np.ndarray:
@@ -74,16 +78,15 @@ def us_input(grey: np.ndarray, crop: Crop, spec: InputSpec, sector: Sector | Non
     Outside the sector (all of the picture is image where it is None) the network sees black: no text, scales
     or bar. A picture that was exported without its border gives the same input.
     """
-    step = crop.side / spec.size_px
+    step = np.array([crop.height, crop.width]) / spec.size_px
     left, top = (sector.left, sector.top) if sector else (0, 0)
     image = grey[top : sector.bottom, left : sector.right] if sector else grey
     image = image.astype(np.float32)
-    if step > 1:
-        image = ndimage.gaussian_filter(image, 0.4 * step)
+    image = ndimage.gaussian_filter(image, np.where(step > 1, 0.4 * step, 0.0))
     start = np.array([crop.top - top, crop.left - left]) + (step - 1) / 2
     cut = ndimage.affine_transform(
         image,
-        np.array([step, step]),
+        step,
         offset=start,
         output_shape=(spec.size_px, spec.size_px),
         order=1,
@@ -94,8 +97,8 @@ def us_input(grey: np.ndarray, crop: Crop, spec: InputSpec, sector: Sector | Non
 
 
 def plane_grid(crop: Crop, plane: UsPlane, size_px: int) -> PlaneGrid:
-    """The grid in the US plane that covers a crop; pixels are square in mm."""
-    step = crop.side / size_px
+    """The grid in the US plane that covers a square crop; pixels are square in mm."""
+    step = crop.height / size_px
     first = plane.px_to_mm(np.array([crop.left, crop.top]) + (step - 1) / 2)
     return PlaneGrid(float(first[0]), float(first[1]), step * plane.spacing_mm[1], size_px, size_px)
 

@@ -13,8 +13,6 @@ from breastview.messages import Message, message
 
 SPEC_FILE = "spec.json"
 SCHEMA = "breastview.model/1"
-FEATURES = {"resnet101": 2048, "resnet50": 2048, "cnn": 128}  # of a trunk's maps
-TRUNKS = tuple(FEATURES)
 FUSIONS = ("weighted", "gate", "fixed", "concatenation")
 MRI_INPUTS = ("registered", "native")
 
@@ -27,6 +25,45 @@ US_ONLY = "us_only"  # US where there is no MRI: its own temperature, point, sca
 def measured_as(head: str, views: int) -> str:
     """Under which name the calibration and figures of a head stand that was told of so many US pictures."""
     return head + TWO_VIEWS if views > 1 else head
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """So many layers, whose maps have so many features."""
+
+    layers: int
+    features: int
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """What a trunk ends with: maps of so many `features`, which a classifier is told in so many `places` a
+    side, left and right as one; 1: their mean alone. `depth` names torchvision's network, `stages` how many
+    of its four are kept; empty is our own small one."""
+
+    features: int
+    places: int = 1
+    depth: str = ""
+    stages: int = 4
+
+    @property
+    def first(self) -> FirstStage:
+        """The stage whose maps tell how an input looks."""
+        return FirstStage(5, 256) if self.depth else FirstStage(4, 32)
+
+    @property
+    def told(self) -> int:
+        """How many numbers a classifier is told."""
+        return self.features * self.places * ((self.places + 1) // 2)
+
+
+TRUNKS = {
+    "resnet101": Trunk(2048, depth="resnet101"),
+    "resnet50": Trunk(2048, depth="resnet50"),
+    "resnet101_places": Trunk(1024, 5, "resnet101", 3),
+    "resnet50_places": Trunk(1024, 5, "resnet50", 3),
+    "cnn": Trunk(128),
+}
 
 
 class Channel(StrEnum):
@@ -45,7 +82,9 @@ CHANNELS = tuple(Channel)
 class InputSpec:
     """How an input is cut and scaled. `size_px` square; crop = the lesion box's longer side × `margin`;
     `mri_input` is one of `MRI_INPUTS`: "registered" (the US plane, as wide as the US crop) or "native" (the
-    acquired plane through the MRI mark, `native_side_mm` wide, which needs no registration)."""
+    acquired plane through the MRI mark, `native_side_mm` wide, which needs no registration). `box_shaped`:
+    the crop has the proportions of the box, each side × `margin`, and is brought to the square; no MRI is
+    cut alike."""
 
     size_px: int = 96
     margin: float = 1.6
@@ -55,6 +94,7 @@ class InputSpec:
     us_std: float = 0.2
     reference_margin: float = 2.5
     mri_limit: float = 4.0
+    box_shaped: bool = False
 
     @property
     def is_registered(self) -> bool:
@@ -66,8 +106,8 @@ class InputSpec:
 class NetworkSpec:
     """Which network. `trunk`: one of `TRUNKS`; `shared`: one set of convolutions for both `modalities`;
     `fusion`: one of `FUSIONS`; `own_us_only`: a stem and batch norms of their own for US without MRI;
-    `own_us_only_head`: a classifier of its own too; `us_only_trunk`: one of `TRUNKS` with as many
-    features, which then shares nothing; empty: that of the others, with their convolutions;
+    `own_us_only_head`: a classifier of its own too; `us_only_trunk`: one of `TRUNKS`, which then shares
+    nothing; empty: that of the others, with their convolutions;
     `checks_registration`: whether it can tell that US and MRI do not show the same place; `checks_likeness`:
     for which trunks it can tell that a crop is unlike those it was measured on."""
 
@@ -194,8 +234,10 @@ def read_spec(folder: Path) -> ModelSpec:
     except (TypeError, KeyError, AttributeError) as error:
         raise ModelError.of("model.damaged_spec", folder=str(folder)) from error
     network = spec.network
-    alike = FEATURES.get(network.us_only_trunk or network.trunk) == FEATURES.get(network.trunk, 0)
-    known = alike and network.fusion in FUSIONS and spec.input.mri_input in MRI_INPUTS
+    trunks = {network.trunk, network.us_only_trunk or network.trunk} <= TRUNKS.keys()
+    known = trunks and network.fusion in FUSIONS and spec.input.mri_input in MRI_INPUTS
+    if spec.input.box_shaped and spec.input.is_registered:
+        known = known and "mri" not in network.modalities
     if not known or not set(network.modalities) <= set(MODALITIES):
         raise ModelError.of("model.other_schema", folder=str(folder))
     return spec

@@ -9,10 +9,10 @@ import numpy as np
 
 from breastview.fusion.preprocess import (
     Image3,
+    crop_around,
     native_mri,
     plane_grid,
     registered_mri,
-    square_crop,
     us_input,
 )
 from breastview.fusion.spec import CHANNELS, InputSpec
@@ -59,7 +59,7 @@ def cut(lesion: MarkedLesion, spec: InputSpec) -> Cut:
     Returns US float32 (1, size, size), MRI float32 (channel, size, size) and which channels are present, bool
     (channel,); absent channels are 0.
     """
-    crop = square_crop(lesion.box_px, spec.margin)
+    crop = crop_around(lesion.box_px, spec)
     us = us_input(lesion.grey, crop, spec, lesion.sector)
     if lesion.plane is None or lesion.registration is None or not lesion.images:
         nothing = np.zeros((len(CHANNELS), spec.size_px, spec.size_px), np.float32)

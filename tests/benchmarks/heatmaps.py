@@ -79,6 +79,6 @@ def noise() -> ModelInput:
         us=rng.normal(size=(1, SIDE_PX, SIDE_PX)).astype(np.float32),
         mri=rng.normal(size=(4, SIDE_PX, SIDE_PX)).astype(np.float32),
         channels_present=np.ones(4, bool),
-        us_crop=Crop(0.0, 0.0, 100.0),
+        us_crop=Crop(0.0, 0.0, 100.0, 100.0),
         mri_grid=PlaneGrid(0.0, 0.0, 0.1, SIDE_PX, SIDE_PX),
     )

@@ -75,7 +75,7 @@ def given(seed: int = 0) -> ModelInput:
         us=rng.normal(size=(1, 32, 32)).astype(np.float32),
         mri=rng.normal(size=(4, 32, 32)).astype(np.float32),
         channels_present=np.ones(4, bool),
-        us_crop=Crop(48.0, 20.0, 64.0),
+        us_crop=Crop(48.0, 20.0, 64.0, 64.0),
         mri_grid=PlaneGrid(-6.3, 2.1, 0.4, 32, 32),
         input_sha256="cd" * 32,
     )

@@ -137,7 +137,7 @@ def test_a_phase_that_is_there_twice_is_no_uptake():
 def test_the_input_knows_where_it_was_cut_and_what_it_was_made_from():
     known = record(lesion())
     given = model_input(SPEC, known, lesion(), stacks(), plane(), volumes())
-    assert given.us_crop == Crop(48.0, 20.0, 64.0)
+    assert given.us_crop == Crop(48.0, 20.0, 64.0, 64.0)
     assert given.mri_grid.width_mm == pytest.approx(64 * 0.2)
     assert given.us.shape == (1, 32, 32) and given.mri.shape == (4, 32, 32)
     assert given.channels_present.all()
@@ -267,7 +267,7 @@ def test_a_second_view_is_cut_by_its_own_box_where_the_model_was_measured_with_t
     given = model_input(spec, record(marked), marked, pictures, plane(), volumes())
     alone = replace(marked, us=marked.second_us, second_us=None)
     assert np.array_equal(given.second_us, model_input(SPEC, record(alone), alone, pictures, None, {}).us)
-    assert given.second_crop == Crop(18.0, 38.0, 64.0)
+    assert given.second_crop == Crop(18.0, 38.0, 64.0, 64.0)
     first = model_input(SPEC, record(lesion()), lesion(), stacks(), plane(), volumes())
     assert np.array_equal(given.us, first.us) and np.array_equal(given.mri, first.mri)
     assert len(given.us_views) == 2

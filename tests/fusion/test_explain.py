@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam import GradCAM, HiResCAM
 from pytorch_grad_cam.utils.image import scale_cam_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
@@ -38,16 +38,16 @@ def maps_of(net):
         return {name: net.trunk(name, x) for name, x in INPUTS.items()}
 
 
-def by_library(net, modality, score):
+def by_library(net, modality, score, method=GradCAM):
     """The library's raw map (h, w) before ReLU, and what it shows, (64, 64) stretched to 0…1."""
     held = {name: x for name, x in maps_of(net).items() if name != modality}
     layer = net.trunks[modality][-1]
     targets = [ClassifierOutputTarget(MALIGNANT)]
-    with GradCAM(OneInput(net, modality, held, score), [layer]) as library:
+    with method(OneInput(net, modality, held, score), [layer]) as library:
         shown = library(INPUTS[modality], targets)[0]
         kept = library.activations_and_grads
         activations, gradients = kept.activations[0].numpy(), kept.gradients[0].numpy()
-        raw = library.get_cam_image(INPUTS[modality], layer, targets, activations, gradients)[0]
+        raw = library.get_cam_image(INPUTS[modality], layer, targets, activations, gradients, False)[0]
     return raw, shown
 
 
@@ -67,6 +67,14 @@ def test_it_is_the_librarys_grad_cam(spec, modality):
     assert ours == pytest.approx(np.maximum(raw, 0), rel=1e-3, abs=1e-4 * float(ours.max()))
     large = scale_cam_image(ours[None], (64, 64))[0]
     assert stretched(large) == pytest.approx(stretched(shown), abs=1e-5)
+
+
+def test_of_places_it_is_the_librarys_hirescam():
+    net = network(3, NetworkSpec(trunk="resnet50_places"))
+    ours = grad_cam(net.head, maps_of(net), "us")["us"].numpy()
+    raw, _ = by_library(net, "us", "us", HiResCAM)
+    assert ours.max() > 0
+    assert ours == pytest.approx(np.maximum(raw, 0), rel=1e-3, abs=1e-4 * float(ours.max()))
 
 
 def test_a_single_head_is_explained_by_its_own_modality_alone():

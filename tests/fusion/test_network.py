@@ -7,12 +7,16 @@ from dataclasses import replace
 import pytest
 import torch
 
-from breastview.fusion.network import FusionNetwork, Head, modality_of, mri_tensor
-from breastview.fusion.spec import TRUNKS, NetworkSpec
+from breastview.fusion.network import FusionNetwork, Head, modality_of, mri_tensor, pooled, side_by_side
+from breastview.fusion.spec import TRUNKS, NetworkSpec, Trunk
 from tests.fusion.examples import SPEC, network
 
 US, MRI = torch.randn(3, 1, 32, 32), torch.randn(3, 8, 32, 32)
-MAPS = {"resnet101": (2048, 2, 2), "resnet50": (2048, 2, 2), "cnn": (128, 2, 2)}
+MAPS = {
+    **dict.fromkeys(("resnet101", "resnet50"), (2048, 2, 2)),
+    **dict.fromkeys(("resnet101_places", "resnet50_places"), (1024, 2, 2)),
+    "cnn": (128, 2, 2),
+}
 
 
 def shapes_only(spec: NetworkSpec) -> FusionNetwork:
@@ -100,13 +104,13 @@ def test_us_without_mri_has_a_trunk_that_shares_nothing_where_one_is_named():
     assert not {id(x) for x in convolutions(net, "us_only")} & {id(x) for x in convolutions(net, "us")}
 
 
-def test_us_without_mri_is_classified_by_itself_where_asked_for_and_fused_alike():
+def test_us_without_mri_is_classified_by_itself_where_asked_for_and_then_by_nothing_else():
     maps = torch.randn(3, 128, 2, 2)
     for apart in (False, True):
         net = FusionNetwork(NetworkSpec("cnn", own_us_only=True, own_us_only_head=apart))
         us, alone = net.head({"us": maps}), net.head({"us_only": maps})
-        assert set(alone) == {"fused", "us"} and torch.equal(us["fused"], alone["fused"])
-        assert torch.equal(us["us"], alone["us"]) is not apart
+        assert set(alone) == {"fused", "us"} and torch.equal(us["us"], alone["us"]) is not apart
+        assert torch.equal(alone["fused"], alone["us"] if apart else us["fused"])
 
 
 def test_separate_trunks_share_nothing():
@@ -117,7 +121,7 @@ def test_separate_trunks_share_nothing():
 
 @pytest.mark.parametrize("fusion", ["weighted", "gate", "fixed"])
 def test_weights_are_a_softmax_over_what_is_present(fusion):
-    head = Head(16, fusion)
+    head = Head(Trunk(16), fusion)
     torch.nn.init.normal_(head.prior)
     pooled = {"us": torch.randn(5, 16), "mri": torch.randn(5, 16)}
     weights = head.weights(pooled)
@@ -129,11 +133,39 @@ def test_weights_are_a_softmax_over_what_is_present(fusion):
 
 
 def test_the_fused_features_are_the_weighted_sum():
-    head = Head(16)
+    head = Head(Trunk(16))
     head.prior.data = torch.tensor([0.0, 2.0]).log1p()  # weights 1 : 3
     maps = {"us": torch.randn(2, 16, 3, 3), "mri": torch.randn(2, 16, 3, 3)}
     fused = 0.25 * maps["us"].mean(dim=(2, 3)) + 0.75 * maps["mri"].mean(dim=(2, 3))
     assert torch.allclose(head(maps)["fused"], head.fused(fused), atol=1e-6)
+
+
+def test_places_are_told_apart_but_left_from_right():
+    maps = torch.zeros(1, 2, 10, 10)
+    maps[0, 1, 0, 9] = 8.0  # at the upper right
+    told = pooled(maps, 5)
+    assert told.shape == (1, Trunk(2, places=5).told) and told.sum() == 1.0
+    assert told.reshape(2, 5, 3)[1, 0, 0] == 1.0
+    assert torch.equal(pooled(maps.flip(3), 5), told)
+    assert not torch.equal(pooled(maps.flip(2), 5), told)
+
+
+def test_places_of_two_views_are_their_mean():
+    one, other = torch.randn(2, 1, 3, 6, 6).unbind(0)
+    both = pooled(side_by_side(torch.cat([one, other])), 3)
+    assert torch.allclose(both, (pooled(one, 3) + pooled(other, 3)) / 2, atol=1e-6)
+
+
+def test_us_without_mri_may_be_read_by_places_and_a_pair_as_ever():
+    spec = NetworkSpec(
+        "cnn", fusion="gate", own_us_only=True, own_us_only_head=True, us_only_trunk="resnet50_places"
+    )
+    net = shapes_only(spec)
+    us, mri = US.to("meta"), MRI.to("meta")
+    lone = net.head({"us_only": net.trunk("us_only", us)})
+    pair = net.head({"us": net.trunk("us", us), "mri": net.trunk("mri", mri)})
+    assert set(lone) == {"fused", "us"} and set(pair) == {"fused", "us", "mri"}
+    assert net.head.single["us_only"].in_features == 1024 * 15
 
 
 def test_an_absent_modality_is_masked_and_nothing_stands_in_for_it():
@@ -186,7 +218,7 @@ def test_a_network_of_another_seed_is_another_network():
 
 
 def test_concatenated_features_stand_in_order_and_absent_ones_are_zero():
-    head = Head(16, "concatenation")
+    head = Head(Trunk(16), "concatenation")
     maps = {"us": torch.randn(2, 16, 3, 3), "mri": torch.randn(2, 16, 3, 3)}
     us, mri = (maps[name].mean(dim=(2, 3)) for name in ("us", "mri"))
     assert torch.allclose(head(maps)["fused"], head.fused(torch.cat([us, mri], dim=1)))
@@ -197,7 +229,7 @@ def test_concatenated_features_stand_in_order_and_absent_ones_are_zero():
 
 
 def test_fixed_weights_are_not_trained():
-    assert not Head(16, "fixed").prior.requires_grad and Head(16).prior.requires_grad
+    assert not Head(Trunk(16), "fixed").prior.requires_grad and Head(Trunk(16)).prior.requires_grad
 
 
 @pytest.mark.parametrize("modality", ["us", "mri"])

@@ -262,7 +262,7 @@ TWO_VIEWS = replace(SPEC, temperature={**SPEC.temperature, "us_two_views": 3.0, 
 
 def in_two_views():
     """`given` with a second view of the lesion, elsewhere and of other noise."""
-    return replace(given(), second_us=given(1).us, second_crop=Crop(10.0, 30.0, 50.0))
+    return replace(given(), second_us=given(1).us, second_crop=Crop(10.0, 30.0, 50.0, 50.0))
 
 
 def test_a_lesion_in_two_views_is_told_of_by_the_mean_of_both_with_a_calibration_of_their_own():

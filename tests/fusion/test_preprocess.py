@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from breastview.fusion.preprocess import Crop, native_mri, plane_grid, registered_mri, square_crop, us_input
+from breastview.fusion.preprocess import Crop, crop_around, native_mri, plane_grid, registered_mri, us_input
 from breastview.fusion.spec import CHANNELS, InputSpec
 from breastview.imaging.volume import Sector
 from breastview.registration.plane import UsPlane
 from breastview.registration.transform import map_points, us_to_mri
 from tests.fusion.examples import POSE, SMALL, plane, ramp, stack, volume, volumes
 
-CROP = square_crop((60, 40, 100, 64), SMALL.margin)
+CROP = crop_around((60, 40, 100, 64), SMALL)
 GRID = plane_grid(CROP, plane(), SMALL.size_px)
 
 
@@ -23,14 +23,28 @@ IMAGES = {name: (v.array, v.index_to_lps) for name, v in volumes().items()}
 
 
 def test_the_crop_is_square_and_centred_on_the_box():
-    assert square_crop((60, 40, 100, 64), 1.6) == Crop(left=48.0, top=20.0, side=64.0)
-    assert square_crop((10, 10, 10, 10), 1.6).side == 1.6
+    spec = InputSpec(margin=1.6)
+    assert crop_around((60, 40, 100, 64), spec) == Crop(left=48.0, top=20.0, width=64.0, height=64.0)
+    assert crop_around((10, 10, 10, 10), spec).width == 1.6
+
+
+def test_a_box_shaped_crop_has_the_proportions_of_the_box_and_fills_the_square():
+    spec = InputSpec(64, margin=1.5, us_mean=0.25, us_std=0.5, box_shaped=True)
+    crop = crop_around((60, 40, 100, 64), spec)
+    assert crop == Crop(left=50.0, top=34.0, width=60.0, height=36.0)
+    grey = np.zeros((120, 160), np.uint8)
+    grey[34:70, 50:110] = 255
+    cut = us_input(grey, crop, spec, None)
+    assert cut.shape == (1, 64, 64) and np.all(cut[0, 2:-2, 2:-2] == (1.0 - 0.25) / 0.5)
+    grey[40:64, 60:100] = 0
+    dark = np.flatnonzero((us_input(grey, crop, spec, None)[0] < 0)[32])
+    assert 64 - dark[-1] - 1 == dark[0] and dark[0] == pytest.approx(64 / 6, abs=1)
 
 
 def test_us_is_cut_at_the_crop_and_scaled_by_the_spec():
     grey = np.zeros((120, 160), np.uint8)
     grey[20:84, 48:112] = 255
-    cut = us_input(grey, Crop(48, 20, 64), InputSpec(size_px=64, us_mean=0.25, us_std=0.5), None)
+    cut = us_input(grey, Crop(48, 20, 64, 64), InputSpec(size_px=64, us_mean=0.25, us_std=0.5), None)
     assert (cut.shape, cut.dtype) == ((1, 64, 64), np.float32)
     assert np.all(cut == (1.0 - 0.25) / 0.5)
 
@@ -44,18 +58,18 @@ def test_a_smaller_picture_averages_and_keeps_places():
 
 def test_speckle_finer_than_a_pixel_is_averaged_and_does_not_alias():
     grey = (np.indices((120, 160)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    cut = us_input(grey, Crop(20, 0, 120), InputSpec(size_px=30), None)[0, 2:-2, 2:-2]
+    cut = us_input(grey, Crop(20, 0, 120, 120), InputSpec(size_px=30), None)[0, 2:-2, 2:-2]
     assert cut.std() * 0.2 < 0.01
     assert cut.mean() * 0.2 + 0.25 == pytest.approx(0.5, abs=0.01)
 
 
 def test_outside_the_picture_is_black():
-    cut = us_input(np.full((120, 160), 255, np.uint8), Crop(-64, 20, 64), SMALL, None)
+    cut = us_input(np.full((120, 160), 255, np.uint8), Crop(-64, 20, 64, 64), SMALL, None)
     assert np.all(cut[0, :, :30] == np.float32((0 - SMALL.us_mean) / SMALL.us_std))
 
 
 SECTOR = Sector(40, 30, 130, 100)
-AT_ITS_CORNER = Crop(22.0, 14.0, 64.0)
+AT_ITS_CORNER = Crop(22.0, 14.0, 64.0, 64.0)
 
 
 def framed(border: int) -> np.ndarray:
@@ -85,12 +99,17 @@ def test_outside_the_sector_is_black_and_up_to_its_edge_nothing_is_lost():
 def test_a_picture_exported_without_its_border_gives_the_same_input():
     whole = us_input(framed(border=90), AT_ITS_CORNER, SMALL, SECTOR)
     cropped = framed(border=90)[SECTOR.top : SECTOR.bottom, SECTOR.left : SECTOR.right]
-    crop = Crop(AT_ITS_CORNER.left - SECTOR.left, AT_ITS_CORNER.top - SECTOR.top, AT_ITS_CORNER.side)
+    crop = Crop(
+        AT_ITS_CORNER.left - SECTOR.left,
+        AT_ITS_CORNER.top - SECTOR.top,
+        64.0,
+        64.0,
+    )
     assert np.array_equal(us_input(cropped, crop, SMALL, None), whole)
 
 
 def test_the_mri_grid_has_the_field_of_view_of_the_us_crop():
-    assert (GRID.width_mm, GRID.height_mm) == pytest.approx((CROP.side * 0.2, CROP.side * 0.2))
+    assert (GRID.width_mm, GRID.height_mm) == pytest.approx((CROP.width * 0.2, CROP.height * 0.2))
     edge = np.array([GRID.left_mm, GRID.top_mm]) - GRID.spacing_mm / 2
     assert plane().mm_to_px(edge) + 0.5 == pytest.approx([CROP.left, CROP.top])
 
@@ -187,8 +206,8 @@ numbers = st.floats(-500, 700, allow_nan=False)
 @settings(deadline=None, max_examples=60)
 @given(st.tuples(numbers, numbers, numbers, numbers), st.sampled_from([(0.2, 0.2), (0.07, 0.11)]))
 def test_any_box_gives_a_finite_input_that_shows_its_middle(box, spacing_mm):
-    crop = square_crop(box, SMALL.margin)
-    assert crop.left + crop.side / 2 == pytest.approx((box[0] + box[2]) / 2, abs=1e-6)
+    crop = crop_around(box, SMALL)
+    assert crop.left + crop.width / 2 == pytest.approx((box[0] + box[2]) / 2, abs=1e-6)
     us = us_input(stack().grey(), crop, SMALL, stack().sector)
     grid = plane_grid(crop, UsPlane((79.5, 8.0), spacing_mm), SMALL.size_px)
     mri, present = registered_mri(IMAGES, us_to_mri(POSE), grid, SMALL)

@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+import torchvision
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -18,7 +20,9 @@ from model_training.calibrate import Answered, Head
 from model_training.cohort.samples import load_cohort
 from model_training.crossvalidate import Training, cross_validate
 from model_training.initial import StartError
-from model_training.recipe import Recipe
+from model_training.predict import predict
+from model_training.recipe import HEADS_ONLY, Recipe, RecipeError
+from model_training.refit import refit
 from model_training.run_folder import RunError, read_settings
 from model_training.splits import SplitError, folds, left_out
 
@@ -125,6 +129,35 @@ def test_a_network_that_has_answered_is_kept_and_one_that_was_killed_is_made(mad
     monkeypatch.setattr(crossvalidate, "train", noted)
     assert cross_validate(stills, folder, HOW, FOLDS) == found
     assert trained == ["without-1-3"]
+
+
+def test_heads_alone_learn_from_trunks_that_are_looked_through_once(stills, tmp_path, monkeypatch):
+    weights, looks, look = tmp_path / "resnet50.pth", [], crossvalidate.looked_at
+    torch.manual_seed(1)
+    torch.save(torchvision.models.resnet50(weights=None).state_dict(), weights)
+    recipe = Recipe(stages=((32, 1),), strategy=HEADS_ONLY, penalty=0.3, threads=1)
+    network = NetworkSpec("resnet50_places", modalities=("us",))
+    monkeypatch.setattr(crossvalidate, "looked_at", lambda *given: looks.append(look(*given)) or looks[-1])
+    how = Training(network, recipe, imagenet=str(weights))
+    found = cross_validate(stills, tmp_path / "o", how, FOLDS, box_shaped=True)
+    assert len(looks) == 1 and found["networks"] == 3
+    assert found["started_from"] == "ImageNet (resnet50.pth)" and found["box_shaped"]
+    assert found["auc"]["value"] > 0.9
+    samples = load_cohort(tmp_path / "o" / "stills")
+    split = left_out(samples.about, FOLDS)[1, 2]
+    unseen = np.concatenate([split.validation, split.test])
+    net = refit(
+        *map(samples.take, (split.train, unseen)), tmp_path / "r", network, recipe, None, str(weights)
+    )
+    with np.load(tmp_path / "o" / "without-1-2" / "answers.npz") as kept:
+        assert predict(net, samples.take(unseen), 32)["us"] == pytest.approx(kept["logits"], abs=1e-3)
+
+
+def test_heads_take_a_penalty_that_no_tested_fold_chose(stills, tmp_path):
+    with pytest.raises(RecipeError, match="chosen by no fold that is tested"):
+        cross_validate(
+            stills, tmp_path, replace(HOW, recipe=replace(RECIPE, strategy=HEADS_ONLY, outline=0.0)), FOLDS
+        )
 
 
 def test_a_folder_of_another_recipe_or_other_pictures_is_refused(made, stills):

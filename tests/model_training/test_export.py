@@ -105,7 +105,7 @@ def test_the_application_reads_a_case_with_the_calibration_of_the_card(exported,
         test.us[3, 0].astype(np.float32),
         test.mri[3, 0].astype(np.float32),
         np.ones(4, bool),
-        Crop(0, 0, 64),
+        Crop(0, 0, 64, 64),
         PlaneGrid(0, 0, 0.5, SIDE_PX, SIDE_PX),
     )
     reading = read(load_bundle(folder / "bundle", "cpu"), given, Eligibility(True))

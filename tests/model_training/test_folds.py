@@ -89,7 +89,7 @@ def test_the_runs_of_all_folds_make_an_ensemble_that_answers_by_the_mean(both_fo
     opened = replace(opened, spec=unclipped)
     test = load_cohort(cohort, "test")
     images = test.us[3, 0].astype(np.float32), test.mri[3, 0].astype(np.float32)
-    place = Crop(0, 0, 64), PlaneGrid(0, 0, 0.5, SIDE_PX, SIDE_PX)
+    place = Crop(0, 0, 64, 64), PlaneGrid(0, 0, 0.5, SIDE_PX, SIDE_PX)
     given = ModelInput("L1", *images, np.ones(4, bool), *place)
     apart = [read(replace(opened, networks=(net,)), given, Eligibility(True)) for net in opened.networks]
     together = read(opened, given, Eligibility(True))

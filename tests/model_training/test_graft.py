@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+import torchvision
 from typer.testing import CliRunner
 
 from breastview.fusion.bundle import load_bundle
@@ -20,7 +21,7 @@ from model_training.graft import graft
 from model_training.initial import initial
 from model_training.predict import predict
 from model_training.recipe import Recipe
-from model_training.run_folder import LOG, RunError
+from model_training.run_folder import LOG, RunError, load_average, read_settings
 from model_training.train import train
 from tests.model_training.cohorts import SIDE_PX, write_cohort
 
@@ -93,6 +94,34 @@ def test_with_mri_the_bundle_says_what_it_said(grafted, pairs):
     assert {"us", "mri", "us_only"} == set(spec.metrics["unlike"])
 
 
+def test_new_heads_on_imagenets_weights_that_are_told_places_go_into_it_too(pairs, tmp_path):
+    weights, recipe, run = (tmp_path / name for name in ("resnet50.pth", "heads.toml", "run"))
+    torch.manual_seed(1)
+    torch.save(torchvision.models.resnet50(weights=None).state_dict(), weights)
+    recipe.write_text(f'stages = [[{SIDE_PX}, 1]]\nstrategy = "heads"\npenalty = 0.3\nthreads = 1\n')
+    cohort = write_cohort(tmp_path / "cohort", cases=60, shift=0.3)
+    asked = ["refit", str(cohort), str(run), "--imagenet", str(weights), "--recipe", str(recipe)]
+    told = CliRunner().invoke(app, [*asked, "--trunk", "resnet50_places"])
+    assert told.exit_code == 0, told.output
+    asked = ["graft", str(cohort), str(run), str(tmp_path / "bundle"), "--start", str(pairs[0])]
+    told = CliRunner().invoke(app, asked)
+    assert told.exit_code == 0, told.output
+    bundle, test = load_bundle(tmp_path / "bundle", "cpu"), without_mri(load_cohort(cohort, "test"))
+    assert bundle.spec.network.us_only_trunk == "resnet50_places"
+    alone = load_average(run, read_settings(run).network)
+    kept, exact = (evaluate.margin(predict(net, test, SIDE_PX)["us"]) for net in (bundle.network, alone))
+    assert np.corrcoef(kept, exact)[0, 1] > 0.98 and np.ptp(exact) > 0.5  # int8
+    made = bundle.spec.training["us_only"]
+    assert "--trunk resnet50_places --modalities us --imagenet FILE" in made["command"]
+    assert made["started_from"] == "ImageNet (resnet50.pth)"
+
+
+def test_heads_are_fitted_anew_or_made_new_and_not_both(tmp_path):
+    for options in ([], ["--start", "b", "--imagenet", "w"], ["--imagenet", "w"]):
+        told = CliRunner().invoke(app, ["refit", str(tmp_path), str(tmp_path / "r"), *options])
+        assert told.exit_code == 2 and "give --start, or --imagenet with --trunk" in told.output
+
+
 def test_the_card_says_how_both_networks_were_made(grafted):
     folder, _ = grafted
     card = (folder / "CARD.md").read_text(encoding="utf-8")
@@ -106,7 +135,7 @@ def test_the_card_says_how_both_networks_were_made(grafted):
     [
         (NETWORK, RECIPE, "trained us and mri: train it with --modalities us"),
         (ALONE, replace(RECIPE, stages=((8, 1),)), f"pictures of 8 px, the bundle sees {SIDE_PX}"),
-        (replace(ALONE, dilated=False), RECIPE, "do not fit the bundle's cnn"),
+        (replace(ALONE, dilated=False), RECIPE, "last stage is dilated otherwise"),
         (ALONE, RECIPE, "validation part holds fewer than 10"),
     ],
 )

@@ -49,6 +49,16 @@ def test_a_resnet_101_begins_as_the_resnet_50_of_the_file(weights):
     assert added.weight.grad.abs().sum() > 0  # and learns
 
 
+def test_a_trunk_that_is_read_by_places_is_the_resnet_of_the_file_up_to_its_third_stage(weights):
+    net, _ = initial(replace(RESNET, trunk="resnet50_places", modalities=("us",)), imagenet=str(weights))
+    whole, _ = initial(replace(RESNET, modalities=("us",)), imagenet=str(weights))
+    image = torch.randn(2, 1, 64, 64)
+    with torch.inference_mode():
+        maps = net.eval().trunk("us", image)
+        assert maps.shape == (2, 1024, 4, 4)
+        assert torch.equal(maps, whole.eval().trunks["us"][:-1](image))
+
+
 def test_us_gives_what_the_same_picture_gave_as_a_grey_photograph(weights):
     trunk = initial(replace(RESNET, modalities=("us",)), imagenet=str(weights))[0].trunks["us"].eval()
     whole = torchvision.models.resnet50(weights=None).eval()

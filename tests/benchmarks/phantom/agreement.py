@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from breastview.fusion.preprocess import REFERENCE_PX, plane_grid, square_crop
+from breastview.fusion.preprocess import REFERENCE_PX, crop_around, plane_grid
 from breastview.fusion.spec import CHANNELS, InputSpec, ModelSpec
 from breastview.phantom.crops import FINE_STEP_MM, maps_on
 from breastview.phantom.dicom import FULL
@@ -92,7 +92,7 @@ def picture_difference(seen: Seen, whole: Whole) -> int:
 def reference_share(seen: Seen, spec: InputSpec) -> float:
     """How much of the neighbourhood by which MRI is scaled lies in the crop."""
     frame = seen.case.frames[0]
-    around = square_crop(frame.lesion_box_px, spec.reference_margin)
+    around = crop_around(frame.lesion_box_px, replace(spec, margin=spec.reference_margin))
     plane = UsPlane(frame.sector.face_middle_px, frame.spacing_mm)
     there = resample_plane(
         *seen.case.mri["t1wi"], us_to_mri(frame.registration), plane_grid(around, plane, REFERENCE_PX)
