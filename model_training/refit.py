@@ -46,7 +46,7 @@ from model_training.train import aucs_by_head, usable
 log = logging.getLogger(__name__)
 
 PENALTIES = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
-LEAST_SPREAD = 0.3  # of the usual one
+LEAST_SPREAD = 0.3
 STEPS = 200  # of L-BFGS, most
 BATCH = 64
 
@@ -127,7 +127,7 @@ def refit(
         seen, held_out = looked or (looked_at(net, part, recipe) for part in (training, validation))
         for name, head in _heads(net).items():
             rows, other = (_rows(net, part, name, recipe) for part in (seen, held_out))
-            penalty = fit(head, rows, other, recipe.penalty)
+            penalty = fit(head, rows, other, recipe.penalty, own_scales=start is None)
             log.info("%s: %d rows, penalty %g", name, len(rows.x), penalty)
         _keep(run, net, validation, recipe, time.monotonic() - begun, origin)
     return run_folder.load_average(run, network)
@@ -217,15 +217,18 @@ def _shown(head: str, modalities: tuple[str, ...], dropout: float) -> list[tuple
     return [((True,) * len(modalities), 1.0), *(alone if len(modalities) > 1 else [])]
 
 
-def fit(head: nn.Linear, rows: Rows, held_out: Rows, penalty: float = 0.0) -> float:
+def fit(head: nn.Linear, rows: Rows, held_out: Rows, penalty: float = 0.0, own_scales: bool = False) -> float:
     """Move a head to the minimum of loss and penalty; returns the penalty: that which is given, or, where
     none is, the one under which it loses least on those held out.
 
-    Features are brought to one scale, but those that hardly ever vary: they would get a weight that is huge
-    where they do, in other pictures, and in int8.
+    All features share one scale. Each on its own, one that hardly ever varies would get a weight that is huge
+    where it does: in other pictures, and in int8. With `own_scales`, for heads that begin from nothing, each
+    has its own, but none a scale below `LEAST_SPREAD` of the shared one.
     """
-    mean, own_spread = rows.x.mean(dim=0), rows.x.std(dim=0)
-    spread = (own_spread.square() + (LEAST_SPREAD * own_spread.square().mean().sqrt()) ** 2).sqrt()
+    mean, variance = rows.x.mean(dim=0), rows.x.var(dim=0)
+    spread = variance.mean().sqrt()
+    if own_scales:
+        spread = (variance + (LEAST_SPREAD * spread) ** 2).sqrt()
     own, other = ((part.x - mean) / spread for part in (rows, held_out))
     weight, bias = (
         head.weight.detach().cpu() * spread,

@@ -104,7 +104,8 @@ def test_without_a_penalty_the_minimum_is_that_of_logistic_regression():
     assert float(bias[1] - bias[0]) == pytest.approx(found.intercept_[0], abs=2e-3)
 
 
-def test_a_feature_that_hardly_varies_gets_no_weight_that_other_pictures_could_not_bear():
+@pytest.mark.parametrize(("own_scales", "most"), [(False, 0.01), (True, 1.0)])
+def test_a_feature_that_hardly_varies_gets_no_weight_that_other_pictures_could_not_bear(own_scales, most):
     rng = np.random.default_rng(0)
     label = rng.random(400) < 0.5
     x = np.column_stack([rng.normal(label, 1.0), 1e-4 * rng.normal(label, 1.0)]).astype(np.float32)
@@ -115,8 +116,8 @@ def test_a_feature_that_hardly_varies_gets_no_weight_that_other_pictures_could_n
     ]
     head = torch.nn.Linear(2, 2)
     torch.nn.init.zeros_(head.weight)
-    assert fit(head, *rows) < 1.0
-    assert head.weight.abs()[1, 0] > 0.3 and head.weight.abs()[:, 1].max() < 1
+    assert fit(head, *rows, own_scales=own_scales) < 1.0
+    assert head.weight.abs()[1, 0] > 0.3 and head.weight.abs()[:, 1].max() < most
 
 
 def test_every_variant_is_looked_at_and_a_repeated_source_counts_as_often(start, cohort):
