@@ -69,7 +69,7 @@ def card_parts(spec: ModelSpec) -> tuple[Part, ...]:
     """What the card says."""
     network = (
         f"Network: {spec.network.trunk}, {_trunks(spec.network)}, {_FUSING[spec.network.fusion]}; "
-        f"{_own_us_only(spec.network)}"
+        f"{_own_us_only(spec)}"
         f"{spec.input.size_px}² px; MRI {_PLANES[spec.input.mri_input]}; weights kept as int8."
     )
     scope = (
@@ -94,8 +94,12 @@ def _trunks(network: NetworkSpec) -> str:
     return "one trunk a modality"
 
 
-def _own_us_only(network: NetworkSpec) -> str:
+def _own_us_only(spec: ModelSpec) -> str:
     """What looks at ultrasound without MRI, where that is not what looks at any."""
+    network, sees = spec.network, ""
+    if spec.us_only_input is not None:
+        shape = "of the box's proportions" if spec.us_only_input.box_shaped else "square"
+        sees = f" that sees {spec.us_only_input.size_px}² px, crops {shape},"
     if network.us_only_trunk:
         own = f"a {network.us_only_trunk}"
     elif network.own_us_only_head:
@@ -104,7 +108,7 @@ def _own_us_only(network: NetworkSpec) -> str:
         own = "a stem and batch norms"
     else:
         return ""
-    return f"{own} of its own for ultrasound without MRI; "
+    return f"{own} of its own{sees} for ultrasound without MRI; "
 
 
 def _made(training: Mapping[str, Any]) -> tuple[str, ...]:

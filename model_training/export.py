@@ -71,6 +71,8 @@ def export_bundle(
             members are of different kinds.
     """
     made = alike([member.run for member in members])
+    if any(part.box_shaped.any() for member in members for part in (member.validation, member.test)):
+        raise RunError("crops with the proportions of their boxes go into a bundle by graft")
     inputs = replace(inputs, size_px=made.recipe.size_px, mri_input=made.recipe.mri)
     nets, doubts = _as_kept(members, made.network, check, inputs)
     log.info("asking about the validation and test lesions, and measuring")

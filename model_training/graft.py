@@ -45,8 +45,8 @@ def graft(
         ModelError: there is no whole bundle.
     """
     held, made = load_bundle(bundle, "cpu"), read_settings(run)
-    spec, inputs = held.spec, held.spec.input
-    network = _with_us_only(spec.network, made.network)
+    spec, network = held.spec, _with_us_only(held.spec.network, made.network)
+    inputs = replace(spec.input, size_px=made.recipe.size_px, box_shaped=_box_shaped(validation, test))
     _check_fits(spec, made, run)
     check_ended(run, made)
     net = _grafted(held.network, load_average(run, made.network), network)
@@ -62,6 +62,7 @@ def graft(
         spec,
         network=replace(network, checks_likeness=tuple(net.likeness)),
         us_scope=scope_of(test.about, has_mri=False),
+        us_only_input=None if inputs == spec.input else inputs,
         temperature={**spec.temperature, US_ONLY: head.temperature},
         operating_point={
             **_others(spec.operating_point),
@@ -82,6 +83,11 @@ def _without_mri(samples: Samples, part: str) -> Samples:
         raise RunError(f"the {part} part holds fewer than {FEWEST} malignant, or benign, lesions")
     nothing = {name: np.zeros_like(getattr(samples, name)) for name in ("channels", "native")}
     return replace(samples, **nothing)
+
+
+def _box_shaped(*parts: Samples) -> bool:
+    """Whether the pictures have the proportions of their boxes."""
+    return any(part.box_shaped.any() for part in parts)
 
 
 def _others(figures: dict[str, T]) -> dict[str, T]:
@@ -105,10 +111,6 @@ def _check_fits(spec: ModelSpec, made: Settings, run: Path) -> None:
         raise RunError("the bundle is an ensemble: a network of US alone goes into one of a single network")
     if own.dilated != held.dilated:
         raise RunError(f"{run} trained a trunk whose last stage is dilated otherwise than the bundle's")
-    if made.recipe.size_px != spec.input.size_px:
-        raise RunError(
-            f"{run} learned from pictures of {made.recipe.size_px} px, the bundle sees {spec.input.size_px}"
-        )
 
 
 def _grafted(held: FusionNetwork, own: FusionNetwork, network: NetworkSpec) -> FusionNetwork:

@@ -24,7 +24,7 @@ from scipy.special import expit
 from breastview.fusion.bundle import Bundle
 from breastview.fusion.explain import grad_cam
 from breastview.fusion.network import FusionNetwork
-from breastview.fusion.spec import TWO_VIEWS, US_ONLY, Metric, ModelSpec
+from breastview.fusion.spec import TWO_VIEWS, US_ONLY, InputSpec, Metric, ModelSpec
 from breastview.phantom.patient import VIEWS_A_LESION
 from model_training import evaluate
 from model_training.agreement import Check, check_metrics
@@ -66,6 +66,10 @@ def measured_cohort(bundle: Bundle, samples: Samples, team: Team) -> Found:
             f"the cohort holds pictures of {cut_px} px, the bundle sees {size_px} px: make it with "
             f"--size {size_px}"
         )
+    if samples.box_shaped.any():
+        raise CohortError(
+            "crops with the proportions of their boxes are not what the bundle sees: take --stills"
+        )
     return {"on": "a cohort's test part", **measure_all(bundle, samples, team)}
 
 
@@ -82,7 +86,13 @@ def measured_records(
         raise FileNotFoundError("\n".join(["no lesion of the records is of use", *why, *taken.problems]))
     for problem in taken.problems:
         log.warning("%s", problem)
-    found = measure_all(bundle, load_cohort(folder))
+    samples, lone = load_cohort(folder), None
+    if bundle.spec.us_only_input is not None:
+        place, inputs = folder / US_ONLY, bundle.spec.us_only_input
+        records_cohort(records, patients, place, inputs, VIEWS_A_LESION, criteria)
+        again = load_cohort(place)
+        lone = again.take(~has_mri(samples, bundle.spec.input.mri_input))
+    found = measure_all(bundle, samples, lone=lone)
     return {"on": "review records", "problems": len(taken.problems), "skipped": dict(taken.skipped), **found}
 
 
@@ -91,7 +101,7 @@ def measured_stills(
 ) -> Found:
     """`measure_stills` on a folder of stills, with the size of lesions or burned-in marks hidden or not."""
     samples, masks = stills_with_masks(
-        source, folder, bundle.spec.input, 1, fixed_magnification, without_marks
+        source, folder, bundle.spec.input_alone, 1, fixed_magnification, without_marks
     )
     how = {"fixed_magnification": fixed_magnification, "without_marks": without_marks}
     return {"on": "stills", **how, **measure_stills(bundle, samples, masks)}
@@ -133,14 +143,25 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def measure_all(bundle: Bundle, samples: Samples, team: Team | None = None) -> Found:
+def measure_all(
+    bundle: Bundle, samples: Samples, team: Team | None = None, lone: Samples | None = None
+) -> Found:
     """`measure_pairs`; where the bundle has a scope for US alone, of the lesions with MRI, and "us_only" of
     the others. Of either, the counts alone where it is the one with too few of a class; raises as
-    `measure_pairs` does where both are."""
+    `measure_pairs` does where both are.
+
+    `lone` are the others as the bundle cuts them; one that cuts them otherwise than the rest is not measured
+    on them without.
+    """
     if bundle.spec.us_scope is None:
         return measure_pairs(bundle, samples, team=team)
     has = has_mri(samples, bundle.spec.input.mri_input)
-    pairs, lone = samples.take(has), samples.take(~has)
+    pairs = samples.take(has)
+    if lone is None:
+        lone = samples.take(~has)
+        if bundle.spec.us_only_input is not None and len(lone):
+            log.warning("%d lesions without MRI are cut otherwise than the bundle sees them", len(lone))
+            return measure_pairs(bundle, pairs, team=team)
     if not _suffice(lone.label):
         found = measure_pairs(bundle, pairs, team=team)
         return {**found, US_ONLY: _counts(lone.label)} if len(lone) else found
@@ -184,7 +205,7 @@ def measure_pairs(
         worth = {name: asdict(metric) for name, metric in check_metrics(check, samples).items()}
         found["misregistered_flagged"], found["false_flags"] = worth.pop("flagged"), worth.pop("false_flags")
         found |= worth
-    found |= _unlike(bundle, samples)
+    found |= _unlike(bundle, samples, bundle.spec.input)
     if null is not None:
         answers = predict_mean(bundle.networks, null, size_px, mri, whole=True)
         found["null_gain"] = _gain(null, _odds(_as_read(bundle.spec, answers)))
@@ -237,7 +258,8 @@ def measure_stills(bundle: Bundle, samples: Samples, masks: Mapping[str, np.ndar
     _check_classes(samples)
     odds, called = _us_answers(bundle, samples)
     shares = attention_shares(bundle.networks, samples, masks)
-    return {**stills_figures(samples, odds, called, shares), **_unlike(bundle, samples)}
+    unlike = _unlike(bundle, samples, bundle.spec.input_alone)
+    return {**stills_figures(samples, odds, called, shares), **unlike}
 
 
 def stills_figures(
@@ -255,7 +277,7 @@ def stills_figures(
 
 def _us_answers(bundle: Bundle, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """Calibrated log odds (case,) of the US head, and its calls bool (case,)."""
-    logits = predict_mean(bundle.networks, samples, bundle.spec.input.size_px)["us"]
+    logits = predict_mean(bundle.networks, samples, bundle.spec.input_alone.size_px)["us"]
     head = US_ONLY if US_ONLY in bundle.spec.temperature else "us"
     odds = evaluate.margin(logits) / bundle.spec.temperature[head]
     return odds, expit(odds) >= bundle.spec.operating_point[head]
@@ -272,12 +294,11 @@ def _figures(samples: Samples, odds: np.ndarray, called: np.ndarray) -> Found:
     }
 
 
-def _unlike(bundle: Bundle, samples: Samples) -> Found:
+def _unlike(bundle: Bundle, samples: Samples, inputs: InputSpec) -> Found:
     """How many of the crops are doubted, where the bundle can doubt them."""
     spec = bundle.spec
     thresholds = {name: spec.operating_point[f"{name}_unlike"] for name in spec.network.checks_likeness}
-    size_px, mri = spec.input.size_px, spec.input.mri_input
-    worth = unlike_metrics(bundle.network, thresholds, samples, size_px, mri)
+    worth = unlike_metrics(bundle.network, thresholds, samples, inputs.size_px, inputs.mri_input)
     return {f"{name}_unlike": asdict(metric) for name, metric in worth.items()}
 
 

@@ -89,6 +89,9 @@ def _with_us(
         return given
     us, crop, covered, beside = _us_view(mark, stacks[mark.frames_key], spec.input)
     given = replace(given, us=us, us_crop=crop, us_covered=covered, us_beside=beside)
+    if spec.us_only_input is not None:
+        alone, crop, *_ = _us_view(mark, stacks[mark.frames_key], spec.us_only_input)
+        given = replace(given, us_alone=alone, alone_crop=crop)
     if not spec.reads_two_views or other is None or other.frames_key not in stacks:
         return given
     us, crop, also_covered, also_beside = _us_view(other, stacks[other.frames_key], spec.input)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,7 +40,8 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
         return refusal(spec, given.lesion_id, given.input_sha256, eligibility, bundle.device_name)
     us_head = US_ONLY if eligibility.us_only and not override else "us"
     if us_head == US_ONLY:
-        inputs = {bundle.network.us_only: inputs["us"][:1]}
+        given = _alone(given)
+        inputs = {bundle.network.us_only: _inputs(bundle, given)["us"]}
     views = len(inputs["us"]) if "us" in inputs else 1
     fused = "fused" if len(inputs) == len(MODALITIES) else modality_of(next(iter(inputs)))
     firsts = [_first(network, inputs) for network in bundle.networks]
@@ -65,6 +67,12 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
         cautions=(*_unlike(bundle, firsts[0]), *_misregistered(bundle, inputs)),
         views=views,
     )
+
+
+def _alone(given: ModelInput) -> ModelInput:
+    """One US picture, as it is cut where there is no MRI."""
+    us, crop = (given.us, given.us_crop) if given.us_alone is None else (given.us_alone, given.alone_crop)
+    return replace(given, us=us, us_crop=crop, second_us=None, second_crop=None)
 
 
 @torch.no_grad()

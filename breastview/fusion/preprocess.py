@@ -38,7 +38,8 @@ class ModelInput:
     `us` is float32 (1, size, size), or None; `mri` float32 (channel, size, size), or None; `channels_present`
     bool (channel,). `us_crop` lies in pixels of the frame, `mri_grid` in mm of the US plane, or of
     `mri_plane`, the (4, 4) from mm to LPS mm of the acquired plane, for native input. `second_us` is like
-    `us`, of the lesion's second view, and `second_crop` where. `us_covered` says that colour is laid over
+    `us`, of the lesion's second view, and `second_crop` where; `us_alone` and `alone_crop` are those of the
+    first for a model that cuts otherwise where there is no MRI. `us_covered` says that colour is laid over
     any of it, `us_beside` that a box lies beside the image. `input_sha256` is the review's hash of all that
     this was made from.
     """
@@ -55,6 +56,8 @@ class ModelInput:
     input_sha256: str = ""
     second_us: np.ndarray | None = None
     second_crop: Crop | None = None
+    us_alone: np.ndarray | None = None
+    alone_crop: Crop | None = None
 
     @property
     def us_views(self) -> tuple[np.ndarray, ...]:

@@ -206,7 +206,13 @@ class ModelSpec:
     training: dict[str, Any] = field(default_factory=dict)
     members: int = 1
     us_scope: Scope | None = None
+    us_only_input: InputSpec | None = None
     schema: str = SCHEMA
+
+    @property
+    def input_alone(self) -> InputSpec:
+        """How US is cut where there is no MRI."""
+        return self.us_only_input or self.input
 
     @property
     def reads_two_views(self) -> bool:
@@ -256,7 +262,7 @@ def write_spec(folder: Path, spec: ModelSpec) -> None:
 
 
 def _from_plain(values: dict[str, Any]) -> ModelSpec:
-    us_scope = values.get("us_scope")
+    us_scope, us_only_input = values.get("us_scope"), values.get("us_only_input")
     metrics = {
         part: {name: Metric(**figure) for name, figure in figures.items()}
         for part, figures in values["metrics"].items()
@@ -267,6 +273,7 @@ def _from_plain(values: dict[str, Any]) -> ModelSpec:
         "network": network_spec(values["network"]),
         "scope": _scope(values["scope"]),
         "us_scope": None if us_scope is None else _scope(us_scope),
+        "us_only_input": None if us_only_input is None else InputSpec(**us_only_input),
         "classes": tuple(values["classes"]),
         "metrics": metrics,
     }

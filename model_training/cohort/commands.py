@@ -98,11 +98,14 @@ def stills(
     variants: int = 6,
     fixed_magnification: Annotated[bool, typer.Option(help="Hide the lesion's size")] = False,
     without_marks: Annotated[bool, typer.Option(help="Paint burned-in marks over")] = False,
+    box_shaped: Annotated[
+        bool, typer.Option(help="Cut crops as wide and high as the box, not square")
+    ] = False,
     size: Size = InputSpec.size_px,
     fold: Annotated[str, typer.Option(help="Give them the parts of this fold, as 1/5, beside others")] = "",
 ) -> None:
     """Cut labelled US stills, without MRI."""
-    spec, hidden = InputSpec(size), (fixed_magnification, without_marks)
+    spec, hidden = InputSpec(size, box_shaped=box_shaped), (fixed_magnification, without_marks)
     found = list(read_stills(source))
     if not fold:
         stills_cohort(found, folder / "stills-0000.npz", "", spec, variants, *hidden)

@@ -83,6 +83,11 @@ class Samples:
         return (views > 1) & (self.us.shape[1] > 1)
 
     @property
+    def box_shaped(self) -> np.ndarray:
+        """Which crops have the proportions of the lesion's box, bool (case,)."""
+        return self.about.reindex(columns=["box_shaped"])["box_shaped"].eq(True).to_numpy(bool)
+
+    @property
     def best(self) -> np.ndarray:
         """Log likelihood ratios of an optimal reader of US, MRI and both, float (case, 3); raises KeyError
         where they are not known."""

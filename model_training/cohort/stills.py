@@ -146,8 +146,9 @@ def _sample(
     grey = painted_over(still.grey) if without_marks else still.grey
     lesion = MarkedLesion(grey, _fixed_box(still.box_px) if fixed else still.box_px)
     seed = [sum(still.name.encode()), *still.grey.shape]
+    about = {**_about(still, part), **({"box_shaped": True} if spec.box_shaped else {})}
     picture, outline = (
-        sample([one], spec, variants, np.random.default_rng(seed), _about(still, part), FARTHER)
+        sample([one], spec, variants, np.random.default_rng(seed), about, FARTHER)
         for one in (lesion, replace(lesion, grey=still.mask * np.uint8(255)))
     )
     return replace(picture, outline=np.stack([_share(one, spec) for one in outline.variants]))

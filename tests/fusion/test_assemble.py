@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from breastview.fusion.assemble import channel_volumes, model_input
-from breastview.fusion.preprocess import Crop
+from breastview.fusion.preprocess import Crop, crop_around, us_input
 from breastview.fusion.spec import CHANNELS, Channel
 from breastview.imaging.case import Role
 from breastview.imaging.dynamic import subtracted, subtraction_name
@@ -132,6 +132,17 @@ def test_a_phase_that_is_there_twice_is_no_uptake():
     seen["dce_post"] = replace(seen["dce_pre"], key="again")
     given = model_input(SPEC, record(lesion()), lesion(), stacks(), plane(), seen)
     assert given.channels_present.tolist() == [channel is not Channel.DCE for channel in CHANNELS]
+
+
+def test_us_is_cut_once_more_where_the_model_sees_it_otherwise_without_mri():
+    own = replace(SPEC.input, size_px=48, box_shaped=True)
+    spec = replace(SPEC, us_only_input=own)
+    given = model_input(spec, record(lesion()), lesion(), stacks(), plane(), volumes())
+    mark = lesion().us
+    crop = crop_around((mark.left, mark.top, mark.right, mark.bottom), own)
+    assert given.alone_crop == crop != given.us_crop
+    assert np.array_equal(given.us_alone, us_input(stack().grey(), crop, own, stack().sector))
+    assert model_input(SPEC, record(lesion()), lesion(), stacks(), plane(), volumes()).us_alone is None
 
 
 def test_the_input_knows_where_it_was_cut_and_what_it_was_made_from():

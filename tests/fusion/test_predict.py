@@ -257,6 +257,21 @@ def test_ultrasound_alone_has_its_own_trunk_and_its_own_doubt_where_the_bundle_h
     assert alone.cautions == (message("model.unlike_us", flagged=50),) and not paired.cautions
 
 
+def test_ultrasound_alone_is_read_from_a_crop_of_its_own_where_the_bundle_asks_for_one():
+    network = replace(SPEC.network, own_us_only=True)
+    spec = replace(SPEC, network=network, us_only_input=replace(SPEC.input, size_px=40), temperature={})
+    model, alone = bundle(spec=spec), np.random.default_rng(5).normal(size=(1, 40, 40)).astype(np.float32)
+    case = replace(in_two_views(), us_alone=alone, alone_crop=Crop(5.0, 6.0, 70.0, 30.0))
+    with torch.no_grad():
+        maps = model.network.trunk("us_only", torch.from_numpy(alone)[None])
+        own = model.network.head({"us_only": maps})["us"][0].softmax(dim=0)[1]
+    reading = read(model, case, ALONE)
+    assert reading.probability_us == pytest.approx(float(own), abs=1e-6)
+    (heat,) = reading.heatmaps
+    assert (heat.left, heat.top, heat.width, heat.height) == (5.0, 6.0, 70.0, 30.0)
+    assert read(model, case, YES).heatmap("us").left == 48.0
+
+
 TWO_VIEWS = replace(SPEC, temperature={**SPEC.temperature, "us_two_views": 3.0, "fused_two_views": 2.5})
 
 

@@ -12,7 +12,7 @@ import torchvision
 from typer.testing import CliRunner
 
 from breastview.fusion.bundle import load_bundle
-from breastview.fusion.spec import InputSpec, NetworkSpec
+from breastview.fusion.spec import InputSpec, NetworkSpec, read_spec
 from model_training import evaluate
 from model_training.__main__ import app
 from model_training.cohort.samples import load_cohort
@@ -134,7 +134,6 @@ def test_the_card_says_how_both_networks_were_made(grafted):
     ("network", "recipe", "told"),
     [
         (NETWORK, RECIPE, "trained us and mri: train it with --modalities us"),
-        (ALONE, replace(RECIPE, stages=((8, 1),)), f"pictures of 8 px, the bundle sees {SIDE_PX}"),
         (replace(ALONE, dilated=False), RECIPE, "last stage is dilated otherwise"),
         (ALONE, RECIPE, "validation part holds fewer than 10"),
     ],
@@ -154,6 +153,32 @@ def test_a_run_that_stopped_before_its_last_epoch_is_refused(pairs, alone, tmp_p
     (stopped / LOG).unlink()
     with pytest.raises(RunError, match="stopped after epoch 0 of 1: give train again"):
         graft(pairs[0], stopped, validation, test, tmp_path / "new", {})
+
+
+@pytest.mark.parametrize("box_shaped", [False, True])
+def test_a_network_that_sees_other_crops_keeps_its_own(pairs, tmp_path, box_shaped):
+    cohort = write_cohort(tmp_path / "cohort", cases=60, shift=0.3)
+    parts = [without_mri(load_cohort(cohort, part)) for part in PARTS]
+    shaped = [replace(part, about=part.about.assign(box_shaped=box_shaped)) for part in parts]
+    train(*shaped[:2], tmp_path / "run", ALONE, replace(RECIPE, stages=((8, 1),)))
+    spec = graft(pairs[0], tmp_path / "run", *shaped[1:], tmp_path / "new", {})
+    assert spec.us_only_input == replace(spec.input, size_px=8, box_shaped=box_shaped)
+    assert read_spec(tmp_path / "new").us_only_input == spec.us_only_input
+    logits = predict(load_bundle(tmp_path / "new", "cpu").network, parts[2], 8)["us"]
+    assert spec.metrics["us_only"]["auc"].value == pytest.approx(
+        evaluate.auc(parts[2].label, evaluate.margin(logits)), abs=1e-4
+    )
+    shape = "of the box's proportions" if box_shaped else "square"
+    assert f"that sees 8² px, crops {shape}," in (tmp_path / "new" / "CARD.md").read_text(encoding="utf-8")
+    again = graft(tmp_path / "new", pairs_alone(tmp_path), *parts[1:], tmp_path / "other", {})
+    assert again.us_only_input is None
+
+
+def pairs_alone(folder):
+    """A run of US alone that sees what the bundle sees."""
+    parts = [without_mri(load_cohort(folder / "cohort", part)) for part in PARTS]
+    train(*parts[:2], folder / "same", ALONE, RECIPE)
+    return folder / "same"
 
 
 def test_lesions_with_mri_are_asked_about_their_us(pairs, alone, tmp_path):

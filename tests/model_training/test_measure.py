@@ -12,7 +12,7 @@ import typer
 
 from breastview.fusion.bundle import load_bundle
 from breastview.fusion.network import Agreement, FusionNetwork
-from breastview.fusion.spec import Scope
+from breastview.fusion.spec import InputSpec, Scope
 from model_training import evaluate, measure
 from model_training.__main__ import app
 from model_training.cohort.samples import BEST, load_cohort
@@ -87,6 +87,18 @@ def test_lesions_without_mri_are_measured_apart_where_ultrasound_alone_has_a_sco
     called = evaluate.calibrated(logits, 4.0) >= 0.4
     assert found["us_only"]["accuracy"]["value"] == pytest.approx((called == own.label).mean())
     assert measure.measure_all(bundle, mixed)["n"] == 30
+
+
+def test_lesions_without_mri_that_the_bundle_cuts_otherwise_are_left_out_of_a_cohort(bundle, samples, caplog):
+    lone = np.arange(len(samples)) < 12
+    mixed = replace(samples, channels=samples.channels & ~lone[:, None])
+    spec = replace(bundle.spec, us_scope=Scope(), us_only_input=InputSpec(40))
+    found = measure.measure_all(replace(bundle, spec=spec), mixed)
+    assert found["n"] == 18 and "us_only" not in found
+    assert "12 lesions without MRI are cut otherwise than the bundle sees them" in caplog.messages
+    shaped = replace(samples, about=samples.about.assign(box_shaped=True))
+    with pytest.raises(CohortError, match="are not what the bundle sees"):
+        measure.measured_cohort(bundle, shaped, Team())
 
 
 @pytest.mark.parametrize("malignant", [False, True])

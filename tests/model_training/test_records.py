@@ -164,7 +164,7 @@ def test_evaluate_measures_no_lesion_that_the_criteria_exclude(
 def test_evaluate_names_the_records_that_it_cannot_measure(
     tmp_path, simulated_patient, record, monkeypatch, caplog
 ):
-    monkeypatch.setattr(measure, "measure_all", lambda *_: {})
+    monkeypatch.setattr(measure, "measure_all", lambda *_, **__: {})
     store = RecordStore(tmp_path / "records")
     store.save(replace(record, lesions=record.lesions[:1]))
     store.save(replace(record, case=replace(record.case, fingerprint="d" * 64, study_uids=("1.2.3",))))
@@ -174,6 +174,22 @@ def test_evaluate_names_the_records_that_it_cannot_measure(
     )
     assert found["problems"] == 1
     assert "record dddddddd: its images are in none of the patient folders." in caplog.messages
+
+
+def test_lesions_without_mri_are_measured_as_the_bundle_cuts_them(
+    tmp_path, simulated_patient, record, monkeypatch
+):
+    given = []
+    monkeypatch.setattr(measure, "measure_all", lambda _, samples, lone: given.extend([samples, lone]) or {})
+    store = RecordStore(tmp_path / "records")
+    store.save(replace(record, registrations=()))
+    own = replace(SMALL, size_px=40, box_shaped=True)
+    bundle = SimpleNamespace(spec=ModelSpec("any", False, SMALL, NetworkSpec(), Scope(), us_only_input=own))
+    measure.measured_records(bundle, store.folder, simulated_patient.folder.parent, tmp_path / "cohort")
+    samples, lone = given
+    assert not samples.channels.any() and len(lone) == len(samples) > 0
+    assert samples.us.shape[-1] == SMALL.size_px and lone.us.shape[-1] == 40
+    assert list(lone.about["case"]) == list(samples.about["case"])
 
 
 def test_a_lesion_whose_images_name_another_side_does_not_train(simulated_patient, record):

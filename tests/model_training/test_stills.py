@@ -108,6 +108,19 @@ def test_a_fixed_magnification_hides_how_large_the_lesion_is(folder, tmp_path):
     assert share == pytest.approx(40 * 20 / (150 * 1.6) ** 2, rel=0.4)
 
 
+def test_a_box_shaped_cohort_says_so_and_shows_lesions_in_one_proportion(folder, tmp_path):
+    command = ["cohort", "stills", str(folder), str(tmp_path / "c"), "--variants", "1", "--box-shaped"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    samples = load_cohort(tmp_path / "c")
+    assert samples.box_shaped.all()
+    inputs = InputSpec()
+    dark = np.abs(samples.us[0, 0, 0] * inputs.us_std + inputs.us_mean - 20 / 255) < 0.05
+    wide, high = dark.any(axis=0).sum(), dark.any(axis=1).sum()  # of a box of 40 x 20 px
+    assert wide == pytest.approx(high, abs=3) and wide == pytest.approx(96 / 1.6, abs=3)
+    stills_cohort(read_stills(folder), tmp_path / "d" / "s.npz", "", SMALL, variants=1)
+    assert not load_cohort(tmp_path / "d").box_shaped.any()
+
+
 def test_outlines_stray_as_their_pictures_do(folder, tmp_path):
     stills_cohort(read_stills(folder), tmp_path / "c" / "s.npz", "", SMALL, variants=4)
     samples = load_cohort(tmp_path / "c")
