@@ -35,13 +35,14 @@ def read(bundle: Bundle, given: ModelInput, eligibility: Eligibility, override: 
     US without MRI was measured on single pictures, so that a second view is left out there.
     """
     spec = bundle.spec
-    inputs = _inputs(bundle, given)
-    if not inputs or not (eligibility.allows_reading or override):
-        return refusal(spec, given.lesion_id, given.input_sha256, eligibility, bundle.device_name)
     us_head = US_ONLY if eligibility.us_only and not override else "us"
     if us_head == US_ONLY:
         given = _alone(given)
-        inputs = {bundle.network.us_only: _inputs(bundle, given)["us"]}
+    inputs = _inputs(bundle, given)
+    if not inputs or not (eligibility.allows_reading or override):
+        return refusal(spec, given.lesion_id, given.input_sha256, eligibility, bundle.device_name)
+    if us_head == US_ONLY:
+        inputs = {bundle.network.us_only: inputs["us"]}
     views = len(inputs["us"]) if "us" in inputs else 1
     fused = "fused" if len(inputs) == len(MODALITIES) else modality_of(next(iter(inputs)))
     firsts = [_first(network, inputs) for network in bundle.networks]
