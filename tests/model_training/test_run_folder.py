@@ -14,19 +14,7 @@ from model_training import run_folder
 from model_training import train as training
 from model_training.cohort.samples import load_cohort
 from model_training.run_folder import RunError, log_lines, read_settings
-from tests.model_training.cohorts import write_cohort
 from tests.model_training.small_runs import NETWORK, ONCE, RECIPE, same, train
-
-
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
-    return write_cohort(tmp_path_factory.mktemp("cohort"))
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(cohort, tmp_path_factory):
-    run = tmp_path_factory.mktemp("run")
-    return run, train(cohort, run, NETWORK, RECIPE)
 
 
 class Killed(Exception):

@@ -25,17 +25,6 @@ from tests.model_training.small_runs import NETWORK, ONCE, RECIPE, same, train
 APART = NetworkSpec(trunk="cnn", shared=False)
 
 
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory):
-    return write_cohort(tmp_path_factory.mktemp("cohort"))
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(cohort, tmp_path_factory):
-    run = tmp_path_factory.mktemp("run")
-    return run, train(cohort, run, NETWORK, RECIPE)
-
-
 def test_small_pictures_come_first(uninterrupted):
     lines = log_lines(uninterrupted[0])
     assert [line["size"] for line in lines] == [8, SIDE_PX, SIDE_PX]

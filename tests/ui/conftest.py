@@ -13,9 +13,12 @@ from breastview.language import Language
 from breastview.messages import message
 from breastview.records.store import RecordStore
 from breastview.records.values import new_record
+from breastview.registration.start import start_from_mri_mark
+from breastview.review.registering import SetRegistration
 from tests.imaging.dicom_files import dce_series, save_all, us_still
 
 WAIT_MS = 20_000
+MARK_MM = (15.0, 20.0, 6.0)
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +73,20 @@ def exam(tmp_path_factory):
 def blank_record(exam):
     """The record of the exam before anything was entered."""
     return new_record(scan_folder(exam))
+
+
+@pytest.fixture
+def session(application, exam, blank_record, open_exam):
+    """The exam, opened anew: nothing of an earlier test is left."""
+    return open_exam(application, exam, blank_record)
+
+
+@pytest.fixture
+def registered(session):
+    """The US image's middle line lies in the MRI's middle."""
+    pose = start_from_mri_mark((0.0, 5.0), MARK_MM)
+    session.dispatch(SetRegistration(session.us_key, 0, pose))
+    return pose
 
 
 def say(code, **params):

@@ -9,27 +9,10 @@ from breastview.fusion.reading import Eligibility, Heatmap, Reading
 from breastview.imaging.geometry import slice_through
 from breastview.records.inputs import input_hash
 from breastview.records.values import MriMark, UsMark
-from breastview.registration.start import start_from_mri_mark
 from breastview.review.actions import AddLesion, MarkMri, MarkUs
-from breastview.review.registering import SetRegistration
+from tests.ui.conftest import MARK_MM
 from tests.ui.hands import texts, wheel
 from tests.ui.looks import ATTENTION, corners, heated, picture
-
-MARK_MM = (15.0, 20.0, 6.0)
-
-
-@pytest.fixture
-def session(application, exam, blank_record, open_exam):
-    """The exam, opened anew: nothing of an earlier test is left."""
-    return open_exam(application, exam, blank_record)
-
-
-@pytest.fixture
-def registered(application, session):
-    """The US image's middle line lies in the MRI's middle."""
-    pose = start_from_mri_mark((0.0, 5.0), MARK_MM)
-    session.dispatch(SetRegistration(session.us_key, 0, pose))
-    return pose
 
 
 @pytest.fixture

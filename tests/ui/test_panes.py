@@ -11,30 +11,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolButton
 
 from breastview.records.values import MriMark
-from breastview.registration.start import start_from_mri_mark
 from breastview.review.actions import AddLesion, MarkMri
 from breastview.review.registering import SetRegistration
 from breastview.ui.panes.canvas import Tool
 from tests.imaging.dicom_files import mr_slice, save_all, us_pixels, us_still
-from tests.ui.conftest import say
+from tests.ui.conftest import MARK_MM, say
 from tests.ui.hands import CTRL, LEFT, PLAIN, RIGHT, click, drag, press, push, texts, wheel
 from tests.ui.looks import seen
-
-MARK_MM = (15.0, 20.0, 6.0)
-
-
-@pytest.fixture
-def session(application, exam, blank_record, open_exam):
-    """The exam, opened anew: nothing of an earlier test is left."""
-    return open_exam(application, exam, blank_record)
-
-
-@pytest.fixture
-def registered(application, session):
-    """The US image's middle line lies in the MRI's middle."""
-    pose = start_from_mri_mark((0.0, 5.0), MARK_MM)
-    session.dispatch(SetRegistration(session.us_key, 0, pose))
-    return pose
 
 
 def test_a_right_drag_changes_centre_and_width(view):

@@ -31,11 +31,6 @@ def session(application, exam, blank_record, open_exam):
     return opened
 
 
-@pytest.fixture
-def registered(session):
-    session.dispatch(SetRegistration(session.us_key, 0, POSE))
-
-
 @pytest.mark.parametrize(("key", "step"), [("N", "mark"), ("B", "mark"), ("M", "mark"), ("G", "model")])
 def test_a_key_opens_the_step_in_which_its_effect_is_seen(session, view, key, step):
     press(view, key)
