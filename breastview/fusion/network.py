@@ -25,19 +25,18 @@ class FusionNetwork(nn.Module):
 
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
-        kinds = dict.fromkeys(spec.modalities, spec.trunk)
+        self.kinds = dict.fromkeys(spec.modalities, TRUNKS[spec.trunk])
         if spec.own_us_only:
-            kinds[US_ONLY] = spec.us_only_trunk or spec.trunk
-        self.trunks = nn.ModuleDict({name: _made(TRUNKS[kind], name, spec) for name, kind in kinds.items()})
+            self.kinds[US_ONLY] = TRUNKS[spec.us_only_trunk or spec.trunk]
+        self.trunks = nn.ModuleDict({name: _made(kind, name, spec) for name, kind in self.kinds.items()})
         if spec.shared and len(spec.modalities) == len(MODALITIES):
             share_convolutions(self.trunks["us"], self.trunks["mri"])
         if spec.own_us_only and not spec.us_only_trunk:
             share_convolutions(self.trunks["us"], self.trunks[US_ONLY])
         self.agreement = Agreement() if spec.checks_registration else None
-        self.firsts = {name: TRUNKS[kind].first for name, kind in kinds.items()}
-        checked = {name: Likeness(2 * self.firsts[name].features) for name in spec.checks_likeness}
+        checked = {name: Likeness(2 * self.kinds[name].first.features) for name in spec.checks_likeness}
         self.likeness = nn.ModuleDict(checked)
-        apart = {US_ONLY: TRUNKS[kinds[US_ONLY]]} if spec.own_us_only_head else {}
+        apart = {US_ONLY: self.kinds[US_ONLY]} if spec.own_us_only_head else {}
         self.head = Head(TRUNKS[spec.trunk], spec.fusion, spec.modalities, apart)
 
     @property
@@ -50,12 +49,21 @@ class FusionNetwork(nn.Module):
         return self.rest(name, self.first(name, x))
 
     def first(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        """The maps of a trunk's first stage, from which `rest` goes on."""
-        return self._layers(name)[: self.firsts[name].layers](x)
+        """The maps of a trunk's first stage, from which `rest` goes on; beside them those of the mirror image
+        where left and right are one."""
+        kind = self.kinds[name]
+        layers = self._layers(name)[: kind.first.layers]
+        return torch.cat([layers(x), layers(x.flip(3))], dim=3) if kind.mirrored else layers(x)
 
     def rest(self, name: str, first: torch.Tensor) -> torch.Tensor:
-        """Feature maps as of `trunk`, from the maps of its first stage."""
-        return self._layers(name)[self.firsts[name].layers :](first)
+        """Feature maps as of `trunk`, from the maps of its first stage; the mean of those of a picture and
+        its mirror image, turned back, where left and right are one."""
+        kind = self.kinds[name]
+        layers = self._layers(name)[kind.first.layers :]
+        if not kind.mirrored:
+            return layers(first)
+        own, mirrored = map(layers, first.chunk(2, dim=3))
+        return (own + mirrored.flip(3)) / 2
 
     def unlikeness(self, name: str, first: torch.Tensor) -> torch.Tensor:
         """How far (n,) first maps of one trunk are from those that `likeness` was fitted to."""

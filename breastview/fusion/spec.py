@@ -38,8 +38,9 @@ class FirstStage:
 @dataclass(frozen=True)
 class Trunk:
     """What a trunk ends with: maps of so many `features`, which a classifier is told in so many `places` a
-    side, left and right as one; 1: their mean alone. `depth` names torchvision's network, `stages` how many
-    of its four are kept; empty is our own small one."""
+    side, left and right as one; 1: their mean alone. A picture that is told by places is looked at with its
+    mirror image, since filters that learned from pictures know left from right. `depth` names torchvision's
+    network, `stages` how many of its four are kept; empty is our own small one."""
 
     features: int
     places: int = 1
@@ -50,6 +51,11 @@ class Trunk:
     def first(self) -> FirstStage:
         """The stage whose maps tell how an input looks."""
         return FirstStage(5, 256) if self.depth else FirstStage(4, 32)
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether a picture's maps are the mean of its own and of its mirror image's, turned back."""
+        return self.places > 1
 
     @property
     def told(self) -> int:

@@ -156,6 +156,17 @@ def test_places_of_two_views_are_their_mean():
     assert torch.allclose(both, (pooled(one, 3) + pooled(other, 3)) / 2, atol=1e-6)
 
 
+def test_what_is_told_by_places_sees_a_picture_and_its_mirror_image_alike():
+    net = FusionNetwork(NetworkSpec("resnet50_places", modalities=("us",), shared=False)).eval()
+    picture = torch.randn(2, 1, 64, 64)
+    with torch.inference_mode():
+        maps, mirrored = net.trunk("us", picture), net.trunk("us", picture.flip(3))
+        assert torch.equal(mirrored, maps.flip(3))
+        alone = [net.trunks["us"](x) for x in (picture, picture.flip(3))]
+        assert torch.allclose(maps, (alone[0] + alone[1].flip(3)) / 2, atol=1e-6)
+        assert not torch.allclose(alone[0], maps, atol=1e-2)
+
+
 def test_us_without_mri_may_be_read_by_places_and_a_pair_as_ever():
     spec = NetworkSpec(
         "cnn", fusion="gate", own_us_only=True, own_us_only_head=True, us_only_trunk="resnet50_places"
