@@ -19,7 +19,7 @@ from model_training.cohort.commands import cohort_commands
 from model_training.cohort.criteria import DEFAULT, read_criteria
 from model_training.cohort.samples import Samples, load_cohort
 from model_training.command_line import mistakes_told, numbered_fold
-from model_training.crossvalidate import Training, cross_validate
+from model_training.crossvalidate import CROPS, Training, cross_validate
 from model_training.export import DEMONSTRATION, Member, alike, export_bundle
 from model_training.graft import graft as run_graft
 from model_training.initial import IMAGENET
@@ -38,6 +38,7 @@ from model_training.recipe import HEADS_ONLY, read_recipe
 from model_training.refit import refit as run_refit
 from model_training.run_folder import Cases, Settings, check_cases, check_folds, read_settings
 from model_training.splits import (
+    CROSS_VALIDATED,
     OWN_PARTS,
     PARTS,
     TRAINING,
@@ -49,6 +50,7 @@ from model_training.splits import (
 from model_training.tables.study import PRESETS, run_study
 from model_training.tables.write import write_study
 from model_training.team import joined, training_device
+from model_training.together import TOGETHER
 from model_training.train import train as run_training
 
 app = typer.Typer(help="Turn cohorts into model bundles.", no_args_is_help=True)
@@ -180,7 +182,10 @@ def export(
 @mistakes_told()
 def graft(
     cohort_folder: Path,
-    run: Annotated[Path, typer.Argument(help="A run of train with --modalities us")],
+    run: Annotated[
+        Path,
+        typer.Argument(help="A run of train with --modalities us, of refit, or together of crossvalidate"),
+    ],
     bundle: Path,
     start: Annotated[Path, typer.Option(help="Bundle whose answers with MRI stay")],
     fold: Annotated[str, typer.Option(help="The fold that the run was trained on, as 1/5")] = "",
@@ -189,10 +194,14 @@ def graft(
 ) -> None:
     """Write a bundle anew, with a network of ultrasound alone for lesions without MRI."""
     made = read_settings(run)
-    training, validation, test = _parts(cohort_folder, fold, PARTS)
-    check_cases(run, made.cases, Cases.of(_split_name(fold), training, validation))
-    trained = [_counted(training)]
-    told = _told(made, [fold], trained, test, "graft C R B --start BUNDLE", commit, remark)
+    split = _split_name(fold)
+    if made.cases.split == CROSS_VALIDATED and not fold:
+        split, training = CROSS_VALIDATED, load_cohort(cohort_folder)
+        validation = test = training
+    else:
+        training, validation, test = _parts(cohort_folder, fold, PARTS)
+    check_cases(run, made.cases, Cases.of(split, training, validation))
+    told = _told(made, [fold], [_counted(training)], test, "graft C R B --start BUNDLE", commit, remark)
     run_graft(start, run, validation, test, bundle, told)
 
 
@@ -225,11 +234,15 @@ def _told(
     """What a card tells of how its network was made, as far as it is known; `trained` says on how many
     lesions, a text a network, and `last` is the command that wrote the bundle."""
     sources = set(test.about["source"])
+    if settings.cases.split == CROSS_VALIDATED:
+        command, splits = _cross_validation(settings, test), [CROSS_VALIDATED]
+    else:
+        command, splits = _commands(settings, folds, sources, last), [_split_name(own) for own in folds]
     told = {
-        "command": _commands(settings, folds, sources, last),
+        "command": command,
         "commit": commit,
         "seed": settings.recipe.seed,
-        "split": ", ".join(_split_name(own) for own in folds),
+        "split": ", ".join(splits),
         "training_data": f"{', '.join(sorted(sources))}: {', '.join(trained)}",
         "remark": remark,
     }
@@ -252,6 +265,16 @@ def _commands(settings: Settings, folds: Sequence[str], sources: set[str], last:
     commands += [f"{begin} C {run} {options}{own}" for run, own in zip(_runs(folds), chosen, strict=True)]
     commands.append(last + (chosen[0] if len(folds) == 1 else ""))
     return "; ".join(f"python -m model_training {command}" for command in commands)
+
+
+def _cross_validation(settings: Settings, stills: Samples) -> str:
+    """How a bundle with the network of a cross-validation is made anew."""
+    start = "--imagenet FILE" if settings.started_from.startswith(IMAGENET) else "--start BUNDLE"
+    shape = " --box-shaped" * bool(stills.box_shaped.any())
+    return (
+        f"python -m model_training crossvalidate STILLS O --trunk {settings.network.trunk} {start}{shape}; "
+        f"python -m model_training graft O/{CROPS} O/{TOGETHER} B --start BUNDLE"
+    )
 
 
 @app.command()

@@ -44,7 +44,10 @@ def us_scale(net: FusionNetwork, samples: Samples, inputs: InputSpec) -> float:
 def _pairs(
     samples: Samples, wanted: np.ndarray, inputs: InputSpec
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    return (exact_pair(samples, case, inputs) for case in np.flatnonzero(wanted)[:COUNT].tolist())
+    """`COUNT` of the wanted lesions, evenly: a cohort may be in order."""
+    cases = np.flatnonzero(wanted)
+    chosen = cases[np.linspace(0, len(cases) - 1, min(len(cases), COUNT)).astype(int)]
+    return (exact_pair(samples, case, inputs) for case in chosen.tolist())
 
 
 def _shown_as_one(peaks: Sequence[float]) -> float:

@@ -7,17 +7,19 @@ point, is read off the other folds, each as the network answered it that saw nei
 anything that answers it.
 
 A folder: `stills` (the crops), and `without-K-L`, a run whose `answers.npz` is written last and takes the
-place of its weights.
+place of its weights. Where classifiers alone learned, on pictures as they are, `together` is a run too: one
+network for all, which `graft` takes with what was said of the stills.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.special import expit
 
 from breastview.fusion.network import FusionNetwork
@@ -28,14 +30,16 @@ from model_training.calibrate import Answered, Head
 from model_training.cohort.samples import Samples
 from model_training.cohort.stills import STILLS, stills_with_masks
 from model_training.initial import StartError, initial
-from model_training.measure import Found, attention_shares, stills_figures
-from model_training.predict import predict
+from model_training.measure import Found, attention_of, attention_shares, shares_on, stills_figures
+from model_training.predict import exact_inputs, predict
 from model_training.recipe import HEADS_ONLY, Recipe, RecipeError, to_plain
 from model_training.refit import Seen, looked_at, refit
 from model_training.run_folder import CHECKPOINT, CHOSEN, SETTINGS, Cases, Settings, begin
-from model_training.splits import Split, fold_name, left_out
+from model_training.splits import CROSS_VALIDATED, Split, fold_name, left_out
+from model_training.together import HEAD, TOGETHER, Unseen, keep_head, keep_together
 from model_training.train import train
 
+CROPS = STILLS
 ANSWERS = "answers.npz"
 SEED = 7  # of the folds
 VARIANTS = 12  # of a still: once by its box, then strayed
@@ -53,13 +57,27 @@ class Training:
 
 
 @dataclass(frozen=True, eq=False)
+class Looks:
+    """What a trunk that does not learn sees of all stills: what is `told` of every variant, and the `maps`
+    (n, features, h, w) of their exact crops."""
+
+    told: Seen
+    maps: torch.Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, net: FusionNetwork, stills: Samples, recipe: Recipe) -> Looks:
+        """Looks at all stills, once."""
+        exact = (net.trunk("us", given["us"]) for _, given in exact_inputs(net, stills, recipe.size_px))
+        return cls(looked_at(net, stills, recipe), torch.cat(list(exact)).cpu())
+
+
+@dataclass(frozen=True, eq=False)
 class Fold:
-    """What is said of a fold's stills: which they are, int (n,), calibrated log odds (n,), calls bool (n,);
-    `told` is what is said of it alone."""
+    """What is said of a fold's stills, and which they are, int (n,); `told` is what is said of it alone."""
 
     cases: np.ndarray
-    odds: np.ndarray
-    called: np.ndarray
+    said: Unseen
     told: Found
 
 
@@ -91,13 +109,16 @@ def cross_validate(
     how = replace(how, recipe=replace(how.recipe, keep="last"))
     spec = InputSpec(size_px=how.recipe.size_px, box_shaped=box_shaped)
     samples, masks = stills_with_masks(
-        source, folder / "stills", spec, VARIANTS, fixed_magnification, without_marks
+        source, folder / CROPS, spec, VARIANTS, fixed_magnification, without_marks
     )
     net, origin = initial(how.network, how.start, how.imagenet)
-    seen = looked_at(net.eval(), samples, how.recipe) if how.recipe.strategy == HEADS_ONLY else None
     splits = left_out(samples.about, count, SEED)
+    runs = {pair: folder / "without-{}-{}".format(*pair) for pair in splits}
+    heads_only = how.recipe.strategy == HEADS_ONLY
+    missing = not all(_has_answered(run, heads_only) for run in runs.values())
+    looks = Looks.of(net.eval(), samples, how.recipe) if heads_only and missing else None
     said = {
-        pair: _without(how, origin, samples, masks, split, folder / "without-{}-{}".format(*pair), seen)
+        pair: _without(how, origin, samples, masks, split, runs[pair], looks)
         for pair, split in splits.items()
     }
     parts = {
@@ -106,9 +127,11 @@ def cross_validate(
         for number, cases in zip(pair, (split.validation, split.test), strict=True)
     }
     found = {number: _fold(samples, parts, said, number) for number in sorted(parts)}
-    odds, called = np.empty(len(samples)), np.empty(len(samples), bool)
-    for one in found.values():
-        odds[one.cases], called[one.cases] = one.odds, one.called
+    unseen = _in_order(list(found.values()))
+    if heads_only and not fixed_magnification and not without_marks:
+        cases = Cases.of(CROSS_VALIDATED, samples, samples)
+        made = Settings(how.network, how.recipe, origin, cases)
+        keep_together(folder / TOGETHER, made, net, list(runs.values()), unseen)
     return {
         "on": "stills, cross-validated",
         "fixed_magnification": fixed_magnification,
@@ -119,7 +142,7 @@ def cross_validate(
         "folds": count,
         "networks": len(said),
         "seeds": {"folds": SEED, "training": how.recipe.seed},
-        **stills_figures(samples, odds, called, _mean_shares(said, masks)),
+        **stills_figures(samples, unseen.odds, unseen.called, _mean_shares(said, masks)),
         "each_fold": {fold_name(number, count): one.told for number, one in found.items()},
         "recipe": to_plain(how.recipe),
     }
@@ -146,25 +169,34 @@ def _without(
     masks: Mapping[str, np.ndarray],
     split: Split,
     run: Path,
-    seen: Seen | None,
+    looks: Looks | None,
 ) -> dict[str, np.ndarray]:
     """What the network without two folds says of these, trained unless its answers are kept: by name, an
     array whose first axis is all stills, and which is no number for those that it learned from. Where heads
-    alone learn, `seen` is what the trunks see of all stills."""
+    alone are to learn, `looks` is what their trunk sees of all stills."""
     unseen = np.concatenate([split.validation, split.test])
     training, held_back = samples.take(split.train), samples.take(unseen)
     begin(run, Settings(how.network, how.recipe, origin, Cases.of(split.name, training, held_back)))
-    if not (run / ANSWERS).exists():
+    if not _has_answered(run, how.recipe.strategy == HEADS_ONLY):
         given = run, how.network, how.recipe, how.start, how.imagenet, split.name
-        if seen is None:
+        own_masks = {name: mask[unseen] for name, mask in masks.items()}
+        if looks is None:
             net = train(training, held_back, *given)
+            answers = _answers(net, held_back, own_masks)
         else:
             variants = samples.us.shape[1]
-            looked = seen.of(split.train, variants), seen.of(unseen, variants)
-            net = refit(training, held_back, *given, looked)
-        _keep(run, _answers(net, held_back, {name: mask[unseen] for name, mask in masks.items()}))
+            known = looks.told.of(split.train, variants), looks.told.of(unseen, variants)
+            net = refit(training, held_back, *given, known)
+            answers = _answers_of_maps(net, looks.maps[torch.from_numpy(unseen)], own_masks)
+            keep_head(run, net)
+        _keep(run, answers)
     with np.load(run / ANSWERS) as kept:
         return {name: _placed(kept[name], unseen, len(samples)) for name in kept}
+
+
+def _has_answered(run: Path, heads_only: bool) -> bool:
+    """Whether a run is done: its answers are kept, and what else is needed of it."""
+    return (run / ANSWERS).exists() and ((run / HEAD).exists() or not heads_only)
 
 
 def _placed(values: np.ndarray, cases: np.ndarray, count: int) -> np.ndarray:
@@ -178,6 +210,16 @@ def _answers(net: FusionNetwork, stills: Samples, masks: Mapping[str, np.ndarray
     """Logits (n, 2) of stills, and where attention lies on them, by mask."""
     logits = predict(net, stills, stills.us.shape[-1])["us"]
     return {"logits": logits, **attention_shares([net], stills, masks)}
+
+
+@torch.no_grad()
+def _answers_of_maps(
+    net: FusionNetwork, maps: torch.Tensor, masks: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """`_answers` of stills whose maps (n, features, h, w) are known."""
+    size_px = next(iter(masks.values())).shape[-1]
+    heatmaps = (attention_of(net, own, size_px) for own in maps.split(1))
+    return {"logits": net.head({"us": maps})["us"].numpy(), **shares_on(heatmaps, masks)}
 
 
 def _keep(run: Path, answers: Mapping[str, Any]) -> None:
@@ -206,7 +248,17 @@ def _fold(
         "operating_point": head.point,
         "auc": asdict(evaluate.auc_among(samples.label[own], odds, samples.patient[own])),
     }
-    return Fold(own, odds, expit(odds) >= head.point, told)
+    return Fold(own, Unseen(logits, odds, expit(odds) >= head.point), told)
+
+
+def _in_order(folds: Sequence[Fold]) -> Unseen:
+    """What is said of all stills, in their order."""
+    order = np.argsort(np.concatenate([fold.cases for fold in folds]))
+    logits, odds, called = (
+        np.concatenate([getattr(fold.said, name) for fold in folds])[order]
+        for name in ("logits", "odds", "called")
+    )
+    return Unseen(logits, odds, called)
 
 
 def _mean_shares(

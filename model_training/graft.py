@@ -15,16 +15,17 @@ import torch
 
 from breastview.fusion.bundle import load_bundle, load_weights, pack_weights, probe_input, save_bundle
 from breastview.fusion.network import FusionNetwork
-from breastview.fusion.spec import US_ONLY, ModelSpec, NetworkSpec
+from breastview.fusion.spec import US_ONLY, InputSpec, Metric, ModelSpec, NetworkSpec
 from model_training.calibrate import Answered, Head
 from model_training.cam_scale import us_scale
 from model_training.card import write_card
 from model_training.cohort.samples import Samples
 from model_training.export import FEWEST, log_of
-from model_training.likeness import fit_likeness, unlike_metrics
+from model_training.likeness import Likenesses, fit_likeness, unlike_metrics
 from model_training.recipe import to_plain
 from model_training.run_folder import RunError, Settings, check_ended, load_average, read_settings
 from model_training.scope import scope_of
+from model_training.together import Unseen, said_unseen
 
 T = TypeVar("T")
 _PLACES = {"trunks.us.": f"trunks.{US_ONLY}.", "head.single.us.": f"head.single.{US_ONLY}."}
@@ -37,7 +38,9 @@ def graft(
     """Write the bundle anew into `folder`, with the US network of `run` for lesions without MRI.
 
     That network is calibrated on the US of its validation cases and measured on that of its test cases, as it
-    is kept, and its scope is read off the latter. `told` says how it was made.
+    is kept, and its scope is read off the latter. One that stands for those of a cross-validation has the
+    same cases as both, and is calibrated and measured on what was said of them unseen. `told` says how it was
+    made.
 
     Raises:
         RunError: there is no run, it trained more than US or stopped before its last epoch, its pictures or
@@ -52,12 +55,10 @@ def graft(
     net = _grafted(held.network, load_average(run, made.network), network)
     validation, test = _without_mri(validation, "validation"), _without_mri(test, "test")
     fit = fit_likeness(net, validation, inputs.size_px)
-    points = {name: point for name, point in fit.thresholds.items() if name == US_ONLY}
-    net.likeness.update({name: fit.networks[name] for name in points})
+    net.likeness.update({name: fit.networks[name] for name in fit.thresholds})
     load_weights(net, pack_weights(net))
-    known, unseen = (Answered.of_all([net], [part], inputs) for part in (validation, test))
-    head = Head.chosen(US_ONLY, known)
-    unlike = {**_others(spec.metrics.get("unlike", {})), **unlike_metrics(net, points, test, inputs.size_px)}
+    head, metrics, doubted = _worth(net, said_unseen(run), fit, validation, test, inputs)
+    unlike = {**_others(spec.metrics.get("unlike", {})), **doubted}
     spec = replace(
         spec,
         network=replace(network, checks_likeness=tuple(net.likeness)),
@@ -67,13 +68,30 @@ def graft(
         operating_point={
             **_others(spec.operating_point),
             US_ONLY: head.point,
-            **{f"{name}_unlike": point for name, point in points.items()},
+            **{f"{name}_unlike": point for name, point in fit.thresholds.items()},
         },
         cam_scale={**spec.cam_scale, US_ONLY: us_scale(net, validation, inputs)},
-        metrics={**spec.metrics, US_ONLY: head.metrics(unseen), **({"unlike": unlike} if unlike else {})},
+        metrics={**spec.metrics, US_ONLY: metrics, **({"unlike": unlike} if unlike else {})},
         training={**spec.training, US_ONLY: {**told, **log_of(run), "recipe": to_plain(made.recipe)}},
     )
     return save_bundle(folder, spec, [net], *probe_input(bundle), write_card)
+
+
+def _worth(
+    net: FusionNetwork,
+    unseen: Unseen | None,
+    fit: Likenesses,
+    validation: Samples,
+    test: Samples,
+    inputs: InputSpec,
+) -> tuple[Head, dict[str, Metric], dict[str, Metric]]:
+    """How the logits of US alone become a probability and a call, what that is worth, and how many of its
+    crops are doubted."""
+    if unseen is not None:
+        return Head.chosen(US_ONLY, unseen.of(test)), unseen.metrics(test), fit.held_out
+    known, told = (Answered.of_all([net], [part], inputs) for part in (validation, test))
+    head = Head.chosen(US_ONLY, known)
+    return head, head.metrics(told), unlike_metrics(net, fit.thresholds, test, inputs.size_px)
 
 
 def _without_mri(samples: Samples, part: str) -> Samples:

@@ -24,21 +24,25 @@ LEAST_SPREAD = 1e-3  # of a feature, as a share of the mean one: what never chan
 
 @dataclass(frozen=True, eq=False)
 class Likenesses:
-    """A fitted `Likeness` by trunk, and the unlikeness from which a crop is doubted."""
+    """A fitted `Likeness` by trunk, the unlikeness from which a crop is doubted, and how many of the crops
+    that it was fitted to are, where their patients are held out."""
 
     networks: nn.ModuleDict
     thresholds: dict[str, float]
+    held_out: dict[str, Metric]
 
 
 def fit_likeness(
     net: FusionNetwork, validation: Samples, size_px: int, mri: str = "registered"
 ) -> Likenesses:
     """Fit each trunk that sees enough cases."""
-    networks, thresholds = nn.ModuleDict(), {}
+    networks, thresholds, held_out = nn.ModuleDict(), {}, {}
     for name, (textures, patients) in _textures(net, validation, size_px, mri).items():
         if len(textures) >= LEAST_CASES and len(set(patients)) >= FOLDS:
-            networks[name], thresholds[name] = fitted(textures, patients)
-    return Likenesses(networks.eval(), thresholds)
+            networks[name], unlikeness = fitted(textures, patients)
+            thresholds[name] = float(torch.quantile(unlikeness, 1 - FALSE_FLAGS))
+            held_out[name] = _share_doubted(unlikeness, thresholds[name])
+    return Likenesses(networks.eval(), thresholds, held_out)
 
 
 def unlike_metrics(
@@ -52,21 +56,23 @@ def unlike_metrics(
     found = {}
     for name, (textures, _) in _textures(net, samples, size_px, mri).items():
         if name in thresholds and len(textures):
-            doubted = net.likeness[name](textures) >= thresholds[name]
-            found[name] = proportion(int(doubted.sum()), len(textures))
+            found[name] = _share_doubted(net.likeness[name](textures), thresholds[name])
     return found
 
 
-def fitted(textures: torch.Tensor, patients: np.ndarray) -> tuple[Likeness, float]:
-    """Statistics of all textures (n, features), and the unlikeness that few of them reach when their patients
-    are held out."""
+def _share_doubted(unlikeness: torch.Tensor, threshold: float) -> Metric:
+    return proportion(int((unlikeness >= threshold).sum()), len(unlikeness))
+
+
+def fitted(textures: torch.Tensor, patients: np.ndarray) -> tuple[Likeness, torch.Tensor]:
+    """Statistics of all textures (n, features), and the unlikeness (n,) of each when its patient is held
+    out."""
     parts = torch.empty(len(textures), 2)
     for rest, out in GroupKFold(FOLDS).split(textures, groups=patients):
         parts[out] = _statistics(textures[rest]).parts(textures[out])
     made = _statistics(textures)
     made.usual.copy_(parts.mean(dim=0))
-    unlikeness = (parts / made.usual).sum(dim=1)
-    return made, float(torch.quantile(unlikeness, 1 - FALSE_FLAGS))
+    return made, (parts / made.usual).sum(dim=1)
 
 
 def _statistics(textures: torch.Tensor) -> Likeness:

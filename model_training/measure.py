@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -285,13 +285,8 @@ def _us_answers(bundle: Bundle, samples: Samples) -> tuple[np.ndarray, np.ndarra
 
 def _figures(samples: Samples, odds: np.ndarray, called: np.ndarray) -> Found:
     """n, AUC, rates and calibration error from calibrated log odds (case,) and calls bool (case,)."""
-    label = samples.label
-    return {
-        **_counts(label),
-        "auc": asdict(evaluate.auc_among(label, odds, samples.patient)),
-        **_rates(samples, called),
-        "ece": asdict(evaluate.calibration_metrics(label, expit(odds), samples.patient)["ece"]),
-    }
+    found = evaluate.metrics_of_calls(samples.label, odds, called, samples.patient)
+    return {**_counts(samples.label), **{name: asdict(metric) for name, metric in found.items()}}
 
 
 def _unlike(bundle: Bundle, samples: Samples, inputs: InputSpec) -> Found:
@@ -364,14 +359,19 @@ def _rates(samples: Samples, called: np.ndarray) -> Found:
 def attention_shares(
     networks: Sequence[FusionNetwork], samples: Samples, masks: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Share of each heatmap's sum that lies on each mask, float (case,); NaN where the heatmap is empty."""
-    shares = {name: np.full(len(samples), np.nan) for name in masks}
-    for case in range(len(samples)):
-        heat = attention(networks, samples.us[case : case + 1, 0])
+    """`shares_on` the masks of the heatmaps of all cases."""
+    crops = (samples.us[case : case + 1, 0] for case in range(len(samples)))
+    return shares_on((attention(networks, us) for us in crops), masks)
+
+
+def shares_on(heatmaps: Iterable[np.ndarray], masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Share of each heatmap's sum that lies on each mask of its case, float (case,); NaN where the heatmap is
+    empty."""
+    shares: dict[str, list[float]] = {name: [] for name in masks}
+    for case, heat in enumerate(heatmaps):
         for name, mask in masks.items():
-            if heat.sum() > 0:
-                shares[name][case] = (heat * mask[case]).sum() / heat.sum()
-    return shares
+            shares[name].append((heat * mask[case]).sum() / heat.sum() if heat.sum() > 0 else np.nan)
+    return {name: np.array(values) for name, values in shares.items()}
 
 
 def attention(networks: Sequence[FusionNetwork], us: np.ndarray) -> np.ndarray:
@@ -382,10 +382,15 @@ def attention(networks: Sequence[FusionNetwork], us: np.ndarray) -> np.ndarray:
     cams = []
     for network in networks:
         with torch.no_grad():
-            maps = {network.us_only: network.trunk(network.us_only, image)}
-        cams.append(grad_cam(network.head, maps, "us")["us"].cpu().numpy())
-    cam = np.mean(cams, axis=0)
-    return ndimage.zoom(cam, us.shape[-1] / cam.shape[-1], order=1, grid_mode=True, mode="nearest")
+            maps = network.trunk(network.us_only, image)
+        cams.append(attention_of(network, maps, us.shape[-1]))
+    return np.asarray(np.mean(cams, axis=0))
+
+
+def attention_of(network: FusionNetwork, maps: torch.Tensor, size_px: int) -> np.ndarray:
+    """Raw Grad-CAM of the US head, float (size, size), for the maps (1, features, h, w) of one crop."""
+    cam = grad_cam(network.head, {network.us_only: maps}, "us")["us"].cpu().numpy()
+    return ndimage.zoom(cam, size_px / cam.shape[-1], order=1, grid_mode=True, mode="nearest")
 
 
 def _mean(values: np.ndarray) -> Found:

@@ -190,12 +190,12 @@ def keep(run: Path, state: State) -> None:
         "scaler": state.scaler.state_dict(),
         "progress": asdict(state.progress),
     }
-    _save(values, run / CHECKPOINT)
+    save(values, run / CHECKPOINT)
 
 
 def keep_chosen(run: Path, average: FusionNetwork) -> None:
     """Write the averaged weights as the chosen ones; raises RunError as `keep` does."""
-    _save({"average": average.state_dict()}, run / CHOSEN)
+    save({"average": average.state_dict()}, run / CHOSEN)
 
 
 def resume(run: Path, state: State, device: torch.device) -> None:
@@ -239,7 +239,8 @@ def write_line(run: Path, line: Mapping[str, Any]) -> None:
         write_whole(run / LOG, "".join(json.dumps(one) + "\n" for one in (*lines, line)).encode())
 
 
-def _save(values: Mapping[str, Any], path: Path) -> None:
+def save(values: Mapping[str, Any], path: Path) -> None:
+    """Write tensors by name; raises RunError as `keep` does."""
     with keeping(path), written_whole(path) as file:
         torch.save(values, file)
 

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 PARTS = ("train", "validation", "test")
 TRAINING = PARTS[:2]  # the parts that training sees
 OWN_PARTS = "the cohort's own parts"  # the name of the split that a manifest fixes
+CROSS_VALIDATED = "all folds together, each left out once"  # what no network has seen whole
 WHOLE = "the whole cohort"  # where nothing is kept back
 FEWEST_FOLDS = 3  # of which two can be left out
 VALIDATION_FOLDS = 5  # of what a fold trains on, one is kept to choose by

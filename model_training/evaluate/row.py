@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from scipy.special import expit
 
 from breastview.fusion.spec import Metric
 from model_training.evaluate.bootstrap import bootstrap
@@ -86,6 +87,18 @@ def rates_among(label: np.ndarray, called: np.ndarray, patients: np.ndarray) -> 
     """The rates of `rates`; where a patient has several cases, with intervals as in
     `metrics_over_patients`."""
     return _rates_over_patients(label, called, patients) if several(patients) else rates(label, called)
+
+
+def metrics_of_calls(
+    label: np.ndarray, odds: np.ndarray, called: np.ndarray, patients: np.ndarray
+) -> dict[str, Metric]:
+    """The figures of `metrics` from calibrated log odds (n,) and calls bool (n,), which cases apart may have
+    from thresholds of their own; every interval by resampling patients where one has several."""
+    return {
+        "auc": auc_among(label, odds, patients),
+        **rates_among(label, called, patients),
+        "ece": _ece(label, expit(odds), patients),
+    }
 
 
 def _auc_over_patients(label: np.ndarray, rating: np.ndarray, patients: np.ndarray | None) -> Metric:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,18 +13,20 @@ import torchvision
 from PIL import Image
 from typer.testing import CliRunner
 
+from breastview.fusion.bundle import load_bundle
 from breastview.fusion.spec import NetworkSpec, read_spec, write_spec
 from model_training import crossvalidate, evaluate
 from model_training.__main__ import app
 from model_training.calibrate import Answered, Head
 from model_training.cohort.samples import load_cohort
 from model_training.crossvalidate import Training, cross_validate
-from model_training.initial import StartError
+from model_training.initial import StartError, initial
 from model_training.predict import predict
 from model_training.recipe import HEADS_ONLY, Recipe, RecipeError
 from model_training.refit import refit
-from model_training.run_folder import RunError, read_settings
-from model_training.splits import SplitError, folds, left_out
+from model_training.run_folder import RunError, load_average, log_lines, read_settings
+from model_training.splits import CROSS_VALIDATED, SplitError, folds, left_out
+from model_training.together import said_unseen
 
 RECIPE = Recipe(stages=((32, 4),), batch=8, ema=0.5, seed=2, threads=1, outline=1.0)
 HOW = Training(NetworkSpec("cnn", modalities=("us",)), RECIPE)
@@ -131,26 +133,76 @@ def test_a_network_that_has_answered_is_kept_and_one_that_was_killed_is_made(mad
     assert trained == ["without-1-3"]
 
 
-def test_heads_alone_learn_from_trunks_that_are_looked_through_once(stills, tmp_path, monkeypatch):
-    weights, looks, look = tmp_path / "resnet50.pth", [], crossvalidate.looked_at
+@pytest.fixture(scope="module")
+def heads(stills, tmp_path_factory):
+    """The folder of a cross-validation in which heads alone learned, what was found, how it was made, and how
+    often the trunk was looked through."""
+    weights, folder, looks = tmp_path_factory.mktemp("w") / "resnet50.pth", tmp_path_factory.mktemp("o"), []
+    look = crossvalidate.looked_at
     torch.manual_seed(1)
     torch.save(torchvision.models.resnet50(weights=None).state_dict(), weights)
     recipe = Recipe(stages=((32, 1),), strategy=HEADS_ONLY, penalty=0.3, threads=1)
-    network = NetworkSpec("resnet50_places", modalities=("us",))
-    monkeypatch.setattr(crossvalidate, "looked_at", lambda *given: looks.append(look(*given)) or looks[-1])
+    network = NetworkSpec("resnet50_places", dilated=False, modalities=("us",))
     how = Training(network, recipe, imagenet=str(weights))
-    found = cross_validate(stills, tmp_path / "o", how, FOLDS, box_shaped=True)
-    assert len(looks) == 1 and found["networks"] == 3
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(crossvalidate, "looked_at", lambda *given: looks.append(1) or look(*given))
+        found = cross_validate(stills, folder, how, FOLDS, box_shaped=True)
+        assert cross_validate(stills, folder, how, FOLDS, box_shaped=True) == found
+    return folder, found, how, len(looks)
+
+
+def test_heads_alone_learn_from_trunks_that_are_looked_through_once(heads, tmp_path):
+    folder, found, how, looks = heads
+    assert looks == 1 and found["networks"] == 3
     assert found["started_from"] == "ImageNet (resnet50.pth)" and found["box_shaped"]
     assert found["auc"]["value"] > 0.9
-    samples = load_cohort(tmp_path / "o" / "stills")
+    samples = load_cohort(folder / "stills")
     split = left_out(samples.about, FOLDS)[1, 2]
     unseen = np.concatenate([split.validation, split.test])
-    net = refit(
-        *map(samples.take, (split.train, unseen)), tmp_path / "r", network, recipe, None, str(weights)
-    )
-    with np.load(tmp_path / "o" / "without-1-2" / "answers.npz") as kept:
+    parts = map(samples.take, (split.train, unseen))
+    net = refit(*parts, tmp_path / "r", how.network, how.recipe, None, how.imagenet)
+    with np.load(folder / "without-1-2" / "answers.npz") as kept:
         assert predict(net, samples.take(unseen), 32)["us"] == pytest.approx(kept["logits"], abs=1e-3)
+
+
+def test_one_network_says_what_all_say_on_average(heads):
+    folder, _, how, _ = heads
+    samples = load_cohort(folder / "stills")
+    run = folder / "together"
+    said = predict(load_average(run, how.network), samples, 32)["us"]
+    alone = []
+    for place in folder.glob("without-*"):
+        net, _ = initial(how.network, imagenet=how.imagenet)
+        net.head.load_state_dict(torch.load(place / "head.pt", weights_only=True))
+        alone.append(predict(net.eval(), samples, 32)["us"])
+    assert said == pytest.approx(np.mean(alone, axis=0), abs=1e-4)
+    assert np.abs(alone[0] - alone[1]).max() > 0.01
+    assert log_lines(run)[0]["networks"] == 3
+
+
+def test_it_goes_into_a_bundle_with_what_was_said_of_stills_unseen(heads, small_bundle, tmp_path):
+    folder, found, _, _ = heads
+    asked = ["graft", str(folder / "stills"), str(folder / "together"), str(tmp_path / "b")]
+    told = CliRunner().invoke(app, [*asked, "--start", str(small_bundle)])
+    assert told.exit_code == 0, told.output
+    bundle, samples = load_bundle(tmp_path / "b", "cpu"), load_cohort(folder / "stills")
+    spec = bundle.spec
+    for name in ("auc", "accuracy", "sensitivity", "specificity", "ece"):
+        assert asdict(spec.metrics["us_only"][name]) == pytest.approx(found[name])
+    unseen = said_unseen(folder / "together")
+    head = Head.chosen("us_only", unseen.of(samples))
+    assert (spec.temperature["us_only"], spec.operating_point["us_only"]) == (head.temperature, head.point)
+    assert spec.us_scope.note == "Ultrasound alone: validated on 20 labelled stills (10 malignant)."
+    assert spec.us_only_input.box_shaped
+    made = spec.training["us_only"]
+    assert "crossvalidate STILLS O --trunk resnet50_places --imagenet FILE --box-shaped" in made["command"]
+    assert "graft O/stills O/together B" in made["command"]
+    assert (made["split"], made["training_data"]) == (CROSS_VALIDATED, "stills: 20 lesions (10 malignant)")
+
+
+def test_of_hidden_sizes_no_network_is_kept_for_a_bundle(heads, stills, tmp_path):
+    cross_validate(stills, tmp_path, heads[2], FOLDS, fixed_magnification=True)
+    assert not (tmp_path / "together").exists()
 
 
 def test_heads_take_a_penalty_that_no_tested_fold_chose(stills, tmp_path):
