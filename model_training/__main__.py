@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,11 +18,11 @@ from model_training.agreement import train_check
 from model_training.cohort.commands import cohort_commands
 from model_training.cohort.criteria import DEFAULT, read_criteria
 from model_training.cohort.samples import Samples, load_cohort
-from model_training.command_line import mistakes_told, numbered_fold
-from model_training.crossvalidate import CROPS, Training, cross_validate
+from model_training.command_line import mistakes_told, numbered_fold, split_name
+from model_training.crossvalidate import Training, cross_validate
 from model_training.export import DEMONSTRATION, Member, alike, export_bundle
 from model_training.graft import graft as run_graft
-from model_training.initial import IMAGENET
+from model_training.how_made import counted, how_made, run_names
 from model_training.judge.command import judge
 from model_training.measure import (
     Found,
@@ -34,23 +34,20 @@ from model_training.measure import (
     measured_stills,
 )
 from model_training.pretrain import pretrain as run_pretraining
-from model_training.recipe import HEADS_ONLY, read_recipe
+from model_training.recipe import read_recipe
 from model_training.refit import refit as run_refit
-from model_training.run_folder import Cases, Settings, check_cases, check_folds, read_settings
+from model_training.run_folder import Cases, check_cases, check_folds, read_settings
 from model_training.splits import (
     CROSS_VALIDATED,
-    OWN_PARTS,
     PARTS,
     TRAINING,
     WHOLE,
-    fold_name,
     load_fold,
     load_parts,
 )
 from model_training.tables.study import PRESETS, run_study
 from model_training.tables.write import write_study
 from model_training.team import joined, training_device
-from model_training.together import TOGETHER
 from model_training.train import train as run_training
 
 app = typer.Typer(help="Turn cohorts into model bundles.", no_args_is_help=True)
@@ -91,7 +88,7 @@ def train(
     )
     how = read_recipe(recipe)
     training, validation = _parts(cohort_folder, fold, TRAINING)
-    run_training(training, validation, run, network, how, start, imagenet, _split_name(fold))
+    run_training(training, validation, run, network, how, start, imagenet, split_name(fold))
 
 
 @app.command()
@@ -117,7 +114,7 @@ def refit(
         own = held.own_us_only
         network = replace(held, checks_registration=False, checks_likeness=(), own_us_only_head=own)
     training, validation = _parts(cohort_folder, fold, TRAINING)
-    how, split = read_recipe(recipe), _split_name(fold)
+    how, split = read_recipe(recipe), split_name(fold)
     run_refit(training, validation, run, network, how, start, imagenet, split)
 
 
@@ -142,7 +139,7 @@ def pretrain(
         raise typer.BadParameter("give --whole or --fold, not both")
     network, how = _network(trunk, modalities, separate), read_recipe(recipe)
     (samples,) = (load_cohort(cohort_folder),) if whole else _parts(cohort_folder, fold, ("train",))
-    split = WHOLE if whole else _split_name(fold)
+    split = WHOLE if whole else split_name(fold)
     run_pretraining(samples, run, network, how, start, imagenet, split)
 
 
@@ -167,14 +164,14 @@ def export(
     check = None
     for run, own in zip(runs, folds, strict=True):
         training, validation, test = _parts(cohort_folder, own, PARTS)
-        cases = Cases.of(_split_name(own), training, validation)
+        cases = Cases.of(split_name(own), training, validation)
         check_cases(run, read_settings(run).cases, cases)
         if not members and made.recipe.mri == "registered":
             check = train_check(training, validation)
         members.append(Member(run, validation, test))
-        trained.append(_counted(training))
-    last = f"export C {' '.join(_runs(folds))} B"
-    told = _told(made, folds, trained, members[0].test, last, commit, remark)
+        trained.append(counted(training))
+    last = f"export C {' '.join(run_names(folds))} B"
+    told = how_made(made, folds, trained, members[0].test, last, commit, remark)
     export_bundle(members, bundle, name, told, InputSpec(), check)
 
 
@@ -194,14 +191,14 @@ def graft(
 ) -> None:
     """Write a bundle anew, with a network of ultrasound alone for lesions without MRI."""
     made = read_settings(run)
-    split = _split_name(fold)
+    split = split_name(fold)
     if made.cases.split == CROSS_VALIDATED and not fold:
         split, training = CROSS_VALIDATED, load_cohort(cohort_folder)
         validation = test = training
     else:
         training, validation, test = _parts(cohort_folder, fold, PARTS)
     check_cases(run, made.cases, Cases.of(split, training, validation))
-    told = _told(made, [fold], [_counted(training)], test, "graft C R B --start BUNDLE", commit, remark)
+    told = how_made(made, [fold], [counted(training)], test, "graft C R B --start BUNDLE", commit, remark)
     run_graft(start, run, validation, test, bundle, told)
 
 
@@ -210,71 +207,6 @@ def _folds_of(runs: Sequence[Path]) -> list[str]:
     splits = {run: read_settings(run).cases.split for run in runs}
     check_folds(splits)
     return [split.removeprefix("fold ") for split in splits.values()]
-
-
-def _runs(folds: Sequence[str]) -> list[str]:
-    """What the runs of folds are called in commands that are told."""
-    return [f"R{number + 1}" if len(folds) > 1 else "R" for number in range(len(folds))]
-
-
-def _counted(training: Samples) -> str:
-    """How many lesions a network learned from."""
-    return f"{len(training)} lesions ({training.label.sum()} malignant)"
-
-
-def _told(
-    settings: Settings,
-    folds: Sequence[str],
-    trained: Sequence[str],
-    test: Samples,
-    last: str,
-    commit: str,
-    remark: str,
-) -> dict[str, Any]:
-    """What a card tells of how its network was made, as far as it is known; `trained` says on how many
-    lesions, a text a network, and `last` is the command that wrote the bundle."""
-    sources = set(test.about["source"])
-    if settings.cases.split == CROSS_VALIDATED:
-        command, splits = _cross_validation(settings, test), [CROSS_VALIDATED]
-    else:
-        command, splits = _commands(settings, folds, sources, last), [_split_name(own) for own in folds]
-    told = {
-        "command": command,
-        "commit": commit,
-        "seed": settings.recipe.seed,
-        "split": ", ".join(splits),
-        "training_data": f"{', '.join(sorted(sources))}: {', '.join(trained)}",
-        "remark": remark,
-    }
-    return {name: value for name, value in told.items() if value != ""}
-
-
-def _commands(settings: Settings, folds: Sequence[str], sources: set[str], last: str) -> str:
-    """How such a bundle is made anew, by a recipe that stands on the card."""
-    chosen = [f" --fold {fold}" if fold else "" for fold in folds]
-    own_parts = " --fold K/N" if not any(folds) else ""  # which one, no manifest tells
-    made = {"simulated": "cohort simulate C", "stills": f"cohort stills STILLS C{own_parts}"}
-    commands = [command for source, command in made.items() if source in sources]
-    network, begin = settings.network, "train"
-    options = f"--trunk {network.trunk} --fusion {network.fusion}"
-    options += f" --modalities {network.modalities[0]}" * (len(network.modalities) == 1)
-    options += " --separate" * (not network.shared) + " --own-us-only" * network.own_us_only
-    if settings.recipe.strategy == HEADS_ONLY:
-        new = f"--trunk {network.trunk} --modalities us --imagenet FILE"
-        begin, options = "refit", new if settings.started_from.startswith(IMAGENET) else "--start BUNDLE"
-    commands += [f"{begin} C {run} {options}{own}" for run, own in zip(_runs(folds), chosen, strict=True)]
-    commands.append(last + (chosen[0] if len(folds) == 1 else ""))
-    return "; ".join(f"python -m model_training {command}" for command in commands)
-
-
-def _cross_validation(settings: Settings, stills: Samples) -> str:
-    """How a bundle with the network of a cross-validation is made anew."""
-    start = "--imagenet FILE" if settings.started_from.startswith(IMAGENET) else "--start BUNDLE"
-    shape = " --box-shaped" * bool(stills.box_shaped.any())
-    return (
-        f"python -m model_training crossvalidate STILLS O --trunk {settings.network.trunk} {start}{shape}; "
-        f"python -m model_training graft O/{CROPS} O/{TOGETHER} B --start BUNDLE"
-    )
 
 
 @app.command()
@@ -391,11 +323,6 @@ def _tell(found: Found, json: Path | None) -> None:
 def _parts(cohort_folder: Path, fold: str, names: Sequence[str]) -> tuple[Samples, ...]:
     """Parts of a cohort: of the fold, written 1/5, or those that its manifest fixes."""
     return load_fold(cohort_folder, *numbered_fold(fold), names) if fold else load_parts(cohort_folder, names)
-
-
-def _split_name(fold: str) -> str:
-    """What the split that a fold, written 1/5 or empty, names is called in a run."""
-    return fold_name(*numbered_fold(fold)) if fold else OWN_PARTS
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from model_training.cohort.told import ListError
 from model_training.initial import StartError
 from model_training.recipe import RecipeError
 from model_training.run_folder import RunError
-from model_training.splits import SplitError
+from model_training.splits import OWN_PARTS, SplitError, fold_name
 from model_training.tables.study import StudyError
 from model_training.train import DivergedError
 
@@ -61,3 +61,8 @@ def numbered_fold(text: str) -> tuple[int, int]:
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise typer.BadParameter(f"{text!r} names no fold; write 1/5 for the first of five")
     return int(number), int(count)
+
+
+def split_name(fold: str) -> str:
+    """What the split that a fold, written 1/5 or empty, names is called in a run."""
+    return fold_name(*numbered_fold(fold)) if fold else OWN_PARTS
