@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from breastview.errors import ModelError
-from breastview.fusion.network import FusionNetwork, mri_tensor
-from breastview.fusion.spec import CHANNELS, ModelSpec, read_spec, write_spec
+from breastview.fusion.network import FusionNetwork, Maps, mri_tensor
+from breastview.fusion.spec import CHANNELS, US_ONLY, ModelSpec, read_spec, write_spec
 from breastview.whole import written_together
 
 SHARD_BYTES = 15 * 1024 * 1024
@@ -127,13 +127,13 @@ def save_bundle(
         load_weights(network.eval(), packed)
         kept |= {_prefix(member) + name: value for name, value in packed.items()}
     us_t, mri_t = torch.from_numpy(us), torch.from_numpy(mri)
-    logits = _fused(networks, us_t, mri_t)
+    answers = _answers(networks, us_t, mri_t)
     with written_together(folder) as part:
         for number, shard in enumerate(_shards(kept), 1):
             (part / f"model-{number:02d}.safetensors").write_bytes(save(shard))
         shards = shard_files(part)
         spec = replace(spec, weights_sha256=file_hash(shards), members=len(networks))
-        (part / PROBE_FILE).write_bytes(save({"us": us_t, "mri": mri_t, "fused": logits}))
+        (part / PROBE_FILE).write_bytes(save({"us": us_t, "mri": mri_t, **answers}))
         write_spec(part, spec)
         if write_beside is not None:
             write_beside(spec, part)
@@ -151,10 +151,14 @@ def probe_input(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 @torch.no_grad()
-def _fused(networks: Sequence[FusionNetwork], us: torch.Tensor, mri: torch.Tensor) -> torch.Tensor:
-    """Mean fused logits of images with all channels."""
+def _answers(networks: Sequence[FusionNetwork], us: torch.Tensor, mri: torch.Tensor) -> Maps:
+    """Mean logits by name: "fused" of images with all channels, and those of US without MRI where that has a
+    trunk of its own."""
     joined = mri_tensor(mri, torch.ones(mri.shape[:2], dtype=torch.bool, device=mri.device))
-    return torch.stack([network(us, joined)["fused"] for network in networks]).mean(dim=0)
+    said = {"fused": [network(us, joined)["fused"] for network in networks]}
+    if US_ONLY in networks[0].trunks:
+        said[US_ONLY] = [network.head({US_ONLY: network.trunk(US_ONLY, us)})["us"] for network in networks]
+    return {name: torch.stack(each).mean(dim=0) for name, each in said.items()}
 
 
 def pack_weights(network: FusionNetwork) -> dict[str, torch.Tensor]:
@@ -235,12 +239,13 @@ def _check_probe(bundle: Bundle, file: Path) -> None:
     """Compute the stored input once and compare; raises ModelError."""
     try:
         probe = load_file(file)
-        us, mri, kept = probe["us"].to(bundle.device), probe["mri"].to(bundle.device), probe["fused"]
+        us, mri, _ = (probe[name].to(bundle.device) for name in ("us", "mri", "fused"))
     except (OSError, SafetensorError, KeyError) as error:
         raise ModelError.of("model.no_probe", folder=str(file.parent)) from error
     size = bundle.spec.input.size_px
     if us.shape[1:] != (1, size, size) or mri.shape[1:] != (len(CHANNELS), size, size):
         raise ModelError.of("model.no_probe", folder=str(file.parent))
-    logits = _fused(bundle.networks, us, mri).cpu()
-    if not torch.allclose(logits, kept, atol=PROBE_TOLERANCE):
-        raise ModelError.of("model.other_answers", folder=str(file.parent))
+    answers = _answers(bundle.networks, us, mri)
+    for name in answers.keys() & probe.keys():
+        if not torch.allclose(answers[name].cpu(), probe[name], atol=PROBE_TOLERANCE):
+            raise ModelError.of("model.other_answers", folder=str(file.parent))

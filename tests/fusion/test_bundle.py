@@ -185,6 +185,15 @@ def test_other_answers_than_the_kept_ones_are_refused(folder):
     assert refused(folder) == "model.other_answers"
 
 
+def test_what_is_said_of_us_without_mri_is_checked_too_where_it_has_a_trunk_of_its_own(tmp_path):
+    own = replace(SPEC.network, own_us_only=True, own_us_only_head=True)
+    save_bundle(tmp_path, replace(SPEC, network=own), [network(spec=own)], US, MRI)
+    assert "us_only" in load_bundle(tmp_path, "cpu").network.trunks
+    probe = load_file(tmp_path / "probe.safetensors")
+    save_file({**probe, "us_only": probe["us_only"] + 0.1}, tmp_path / "probe.safetensors")
+    assert refused(tmp_path) == "model.other_answers"
+
+
 def test_answers_that_are_no_numbers_are_refused(folder):
     probe = load_file(folder / "probe.safetensors")
     save_file({**probe, "us": probe["us"] * float("nan")}, folder / "probe.safetensors")
