@@ -57,12 +57,13 @@ def graft(
     fit = fit_likeness(net, validation, inputs.size_px)
     net.likeness.update({name: fit.networks[name] for name in fit.thresholds})
     load_weights(net, pack_weights(net))
-    head, metrics, doubted = _worth(net, said_unseen(run), fit, validation, test, inputs)
+    unseen = said_unseen(run)
+    head, metrics, doubted = _worth(net, unseen, fit, validation, test, inputs)
     unlike = {**_others(spec.metrics.get("unlike", {})), **doubted}
     spec = replace(
         spec,
         network=replace(network, checks_likeness=tuple(net.likeness)),
-        us_scope=scope_of(test.about, has_mri=False),
+        us_scope=scope_of(test.about, has_mri=False, cross_validated=unseen is not None),
         us_only_input=None if inputs == spec.input else inputs,
         temperature={**spec.temperature, US_ONLY: head.temperature},
         operating_point={

@@ -21,7 +21,7 @@ def is_simulated(about: pd.DataFrame) -> np.ndarray:
     return np.asarray((about["source"] == "simulated") | told, bool)
 
 
-def scope_of(about: pd.DataFrame, has_mri: bool = True) -> Scope:
+def scope_of(about: pd.DataFrame, has_mri: bool = True, cross_validated: bool = False) -> Scope:
     """The scope of a bundle that was measured on these lesions, rows of a manifest; unknown bounds stay open.
     Ages and sizes are the range that holds the central `CENTRAL_PERCENT`: of 200 or fewer, all.
 
@@ -37,7 +37,7 @@ def scope_of(about: pd.DataFrame, has_mri: bool = True) -> Scope:
         modalities=("us", "mri", "fused") if has_mri else ("us",),
         required_channels=("dce",) if has_mri else (),
         min_age_y=ages[0] if ages else None,
-        note=SIMULATED if simulated else _note(about, malignant, sources),
+        note=SIMULATED if simulated else _note(about, malignant, sources, cross_validated),
         sources=sources,
         scanners=_words(about, "scanner"),
         densities=tuple(sorted({word.casefold() for word in _words(about, "density")})),
@@ -47,13 +47,14 @@ def scope_of(about: pd.DataFrame, has_mri: bool = True) -> Scope:
     )
 
 
-def _note(about: pd.DataFrame, malignant: int, sources: tuple[str, ...]) -> str:
+def _note(about: pd.DataFrame, malignant: int, sources: tuple[str, ...], cross_validated: bool) -> str:
+    how = "cross-validated" if cross_validated else "validated"
     if sources == ("stills",):
-        return f"Ultrasound alone: validated on {len(about)} labelled stills ({malignant} malignant)."
+        return f"Ultrasound alone: {how} on {len(about)} labelled stills ({malignant} malignant)."
     mixed = "; simulated patients among them" if is_simulated(about).any() else ""
     people = about["patient"].nunique()
     return (
-        f"Validated on {len(about)} lesions ({malignant} malignant) of {people} patients "
+        f"{how.capitalize()} on {len(about)} lesions ({malignant} malignant) of {people} patients "
         f"from {', '.join(sources)}{mixed}."
     )
 

@@ -192,7 +192,7 @@ def test_it_goes_into_a_bundle_with_what_was_said_of_stills_unseen(heads, small_
     unseen = said_unseen(folder / "together")
     head = Head.chosen("us_only", unseen.of(samples))
     assert (spec.temperature["us_only"], spec.operating_point["us_only"]) == (head.temperature, head.point)
-    assert spec.us_scope.note == "Ultrasound alone: validated on 20 labelled stills (10 malignant)."
+    assert spec.us_scope.note == "Ultrasound alone: cross-validated on 20 labelled stills (10 malignant)."
     assert spec.us_only_input.box_shaped
     made = spec.training["us_only"]
     assert "crossvalidate STILLS O --trunk resnet50_places --imagenet FILE --box-shaped" in made["command"]
