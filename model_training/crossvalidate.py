@@ -6,21 +6,20 @@ that were trained without it, as an ensemble would, and how far to trust that, t
 point, is read off the other folds, each as the network answered it that saw neither: a fold has no part in
 anything that answers it.
 
-A folder: `stills` (the crops), and `without-K-L`, a run whose `answers.npz` is written last and takes the
+A folder: `stills` (the crops), and `without-K-L`, a run whose `said.npz` is written last and takes the
 place of its weights. Where classifiers alone learned, on pictures as they are, `together` is a run too: one
 network for all, which `graft` takes with what was said of the stills.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import expit
 
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import InputSpec, NetworkSpec, read_spec
@@ -40,9 +39,10 @@ from model_training.together import HEAD, TOGETHER, Unseen, keep_head, keep_toge
 from model_training.train import train
 
 CROPS = STILLS
-ANSWERS = "answers.npz"
+ANSWERS = "said.npz"
 SEED = 7  # of the folds
 VARIANTS = 12  # of a still: once by its box, then strayed
+STRAYED = 1  # the variant that is answered too
 Pair = tuple[int, int]  # of folds, numbered from 1
 
 
@@ -71,13 +71,24 @@ class Looks:
         exact = (net.trunk("us", given["us"]) for _, given in exact_inputs(net, stills, recipe.size_px))
         return cls(looked_at(net, stills, recipe), torch.cat(list(exact)).cpu())
 
+    def take(self, cases: np.ndarray) -> Looks:
+        """What is seen of the stills at these places, int (n,)."""
+        return Looks(self.told.of(cases, VARIANTS), self.maps[torch.from_numpy(cases)])
+
+    @property
+    def strayed(self) -> torch.Tensor:
+        """What is told of one strayed crop of each still, (n, told)."""
+        return self.told.pooled["us"][STRAYED::VARIANTS]
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """What is said of a fold's stills, and which they are, int (n,); `told` is what is said of it alone."""
+    """What is said of a fold's stills, by their boxes and by boxes that strayed, and which they are, int
+    (n,); `told` is what is said of it alone."""
 
     cases: np.ndarray
     said: Unseen
+    strayed: Unseen
     told: Found
 
 
@@ -127,7 +138,11 @@ def cross_validate(
         for number, cases in zip(pair, (split.validation, split.test), strict=True)
     }
     found = {number: _fold(samples, parts, said, number) for number in sorted(parts)}
-    unseen = _in_order(list(found.values()))
+    order = np.argsort(np.concatenate([fold.cases for fold in found.values()]))
+    unseen, strayed = (
+        Unseen.joined([getattr(fold, name) for fold in found.values()]).take(order)
+        for name in ("said", "strayed")
+    )
     if heads_only and not fixed_magnification and not without_marks:
         cases = Cases.of(CROSS_VALIDATED, samples, samples)
         made = Settings(how.network, how.recipe, origin, cases)
@@ -143,6 +158,7 @@ def cross_validate(
         "networks": len(said),
         "seeds": {"folds": SEED, "training": how.recipe.seed},
         **stills_figures(samples, unseen.odds, unseen.called, _mean_shares(said, masks)),
+        "strayed": {name: asdict(metric) for name, metric in strayed.metrics(samples).items()},
         "each_fold": {fold_name(number, count): one.told for number, one in found.items()},
         "recipe": to_plain(how.recipe),
     }
@@ -184,10 +200,9 @@ def _without(
             net = train(training, held_back, *given)
             answers = _answers(net, held_back, own_masks)
         else:
-            variants = samples.us.shape[1]
-            known = looks.told.of(split.train, variants), looks.told.of(unseen, variants)
-            net = refit(training, held_back, *given, known)
-            answers = _answers_of_maps(net, looks.maps[torch.from_numpy(unseen)], own_masks)
+            own, other = looks.take(split.train), looks.take(unseen)
+            net = refit(training, held_back, *given, (own.told, other.told))
+            answers = _answers_of_looks(net, other, own_masks)
             keep_head(run, net)
         _keep(run, answers)
     with np.load(run / ANSWERS) as kept:
@@ -207,19 +222,27 @@ def _placed(values: np.ndarray, cases: np.ndarray, count: int) -> np.ndarray:
 
 
 def _answers(net: FusionNetwork, stills: Samples, masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Logits (n, 2) of stills, and where attention lies on them, by mask."""
-    logits = predict(net, stills, stills.us.shape[-1])["us"]
-    return {"logits": logits, **attention_shares([net], stills, masks)}
+    """Logits (n, 2) of stills, by their boxes and by boxes that strayed, and where attention lies on them, by
+    mask."""
+    logits, strayed = (
+        predict(net, replace(stills, us=stills.us[:, [variant]]), stills.us.shape[-1])["us"]
+        for variant in (0, STRAYED)
+    )
+    return {"logits": logits, "strayed": strayed, **attention_shares([net], stills, masks)}
 
 
 @torch.no_grad()
-def _answers_of_maps(
-    net: FusionNetwork, maps: torch.Tensor, masks: Mapping[str, np.ndarray]
+def _answers_of_looks(
+    net: FusionNetwork, looks: Looks, masks: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """`_answers` of stills whose maps (n, features, h, w) are known."""
+    """`_answers` of stills that were looked at."""
     size_px = next(iter(masks.values())).shape[-1]
-    heatmaps = (attention_of(net, own, size_px) for own in maps.split(1))
-    return {"logits": net.head({"us": maps})["us"].numpy(), **shares_on(heatmaps, masks)}
+    heatmaps = (attention_of(net, own, size_px) for own in looks.maps.split(1))
+    return {
+        "logits": net.head({"us": looks.maps})["us"].numpy(),
+        "strayed": net.head.classifier("us")(looks.strayed).numpy(),
+        **shares_on(heatmaps, masks),
+    }
 
 
 def _keep(run: Path, answers: Mapping[str, Any]) -> None:
@@ -241,24 +264,16 @@ def _fold(
     others = {pair: parts[sum(pair) - number] for pair in said if number in pair}
     known = np.concatenate([said[pair]["logits"][cases] for pair, cases in others.items()])
     head = Head.chosen("us", Answered(samples.take(np.concatenate(list(others.values()))), {"us": known}))
-    logits = np.mean([said[pair]["logits"][own] for pair in others], axis=0)
-    odds = evaluate.margin(logits) / head.temperature
+    exact, strayed = (
+        Unseen.of(np.mean([said[pair][name][own] for pair in others], axis=0), head)
+        for name in ("logits", "strayed")
+    )
     told = {
         "temperature": head.temperature,
         "operating_point": head.point,
-        "auc": asdict(evaluate.auc_among(samples.label[own], odds, samples.patient[own])),
+        "auc": asdict(evaluate.auc_among(samples.label[own], exact.odds, samples.patient[own])),
     }
-    return Fold(own, Unseen(logits, odds, expit(odds) >= head.point), told)
-
-
-def _in_order(folds: Sequence[Fold]) -> Unseen:
-    """What is said of all stills, in their order."""
-    order = np.argsort(np.concatenate([fold.cases for fold in folds]))
-    logits, odds, called = (
-        np.concatenate([getattr(fold.said, name) for fold in folds])[order]
-        for name in ("logits", "odds", "called")
-    )
-    return Unseen(logits, odds, called)
+    return Fold(own, exact, strayed, told)
 
 
 def _mean_shares(

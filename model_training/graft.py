@@ -89,7 +89,7 @@ def _worth(
     """How the logits of US alone become a probability and a call, what that is worth, and how many of its
     crops are doubted."""
     if unseen is not None:
-        return Head.chosen(US_ONLY, unseen.of(test)), unseen.metrics(test), fit.held_out
+        return Head.chosen(US_ONLY, unseen.answered(test)), unseen.metrics(test), fit.held_out
     known, told = (Answered.of_all([net], [part], inputs) for part in (validation, test))
     head = Head.chosen(US_ONLY, known)
     return head, head.metrics(told), unlike_metrics(net, fit.thresholds, test, inputs.size_px)

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import Metric
 from breastview.whole import written_whole
 from model_training import evaluate
-from model_training.calibrate import Answered
+from model_training.calibrate import Answered, Head
 from model_training.cohort.samples import Samples
 from model_training.recipe import HEADS_ONLY
 from model_training.run_folder import Settings, begin, keep_chosen, keeping, log_lines, save, write_line
@@ -36,7 +37,23 @@ class Unseen:
     odds: np.ndarray
     called: np.ndarray
 
-    def of(self, samples: Samples) -> Answered:
+    @classmethod
+    def of(cls, logits: np.ndarray, head: Head) -> Unseen:
+        """What comes of logits (case, 2) where they are trusted as `head` says."""
+        odds = evaluate.margin(logits) / head.temperature
+        return cls(logits, odds, expit(odds) >= head.point)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Unseen]) -> Unseen:
+        """All parts, one after the other."""
+        arrays = zip(*((part.logits, part.odds, part.called) for part in parts), strict=True)
+        return cls(*map(np.concatenate, arrays))
+
+    def take(self, cases: np.ndarray) -> Unseen:
+        """What is said of the cases at these places."""
+        return Unseen(self.logits[cases], self.odds[cases], self.called[cases])
+
+    def answered(self, samples: Samples) -> Answered:
         """The logits as those of `samples`."""
         return Answered(samples, {"us": self.logits})
 

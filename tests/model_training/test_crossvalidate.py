@@ -63,6 +63,8 @@ def test_what_is_found_has_the_figures_of_stills_and_says_how_it_was_made(made):
     for name in ("auc", "accuracy", "sensitivity", "specificity", "ece"):
         assert set(found[name]) == METRIC
     assert found["auc"]["n"] == found["n"] == 20 and found["malignant"] == 10
+    assert set(found["strayed"]) == {"auc", "accuracy", "sensitivity", "specificity", "ece"}
+    assert found["strayed"]["auc"]["n"] == 20 and found["strayed"]["ece"] != found["ece"]
     assert set(found["attention"]) == {"lesion", "text"}
     assert 0 < found["attention"]["lesion"]["value"] < 1 and found["attention"]["text"]["value"] == 0
     assert (found["trunk"], found["folds"], found["networks"]) == ("cnn", 3, 3)
@@ -79,7 +81,7 @@ def test_a_fold_is_answered_by_all_networks_without_it_and_trusted_as_far_as_the
     parts = {number: split.test for number, split in enumerate(folds(samples.about, FOLDS), 1)}
     said = {}
     for pair in ((1, 2), (1, 3), (2, 3)):
-        with np.load(folder / "without-{}-{}".format(*pair) / "answers.npz") as kept:
+        with np.load(folder / "without-{}-{}".format(*pair) / "said.npz") as kept:
             cases = np.concatenate([parts[number] for number in pair])
             said[pair] = dict(zip(cases.tolist(), kept["logits"], strict=True))
     odds = np.full(len(samples), np.nan)
@@ -120,7 +122,7 @@ def test_two_folds_are_left_out_whole_and_two_folds_are_too_few(made):
 def test_a_network_that_has_answered_is_kept_and_one_that_was_killed_is_made(made, stills, monkeypatch):
     folder, found = made
     assert not list(folder.rglob("*.pt"))
-    (folder / "without-1-3" / "answers.npz").unlink()
+    (folder / "without-1-3" / "said.npz").unlink()
     trained = []
 
     def noted(training, validation, run, *rest):
@@ -161,8 +163,10 @@ def test_heads_alone_learn_from_trunks_that_are_looked_through_once(heads, tmp_p
     unseen = np.concatenate([split.validation, split.test])
     parts = map(samples.take, (split.train, unseen))
     net = refit(*parts, tmp_path / "r", how.network, how.recipe, None, how.imagenet)
-    with np.load(folder / "without-1-2" / "answers.npz") as kept:
-        assert predict(net, samples.take(unseen), 32)["us"] == pytest.approx(kept["logits"], abs=1e-3)
+    strayed = replace(samples.take(unseen), us=samples.us[unseen][:, [1]])
+    with np.load(folder / "without-1-2" / "said.npz") as kept:
+        for name, pictures in (("logits", samples.take(unseen)), ("strayed", strayed)):
+            assert predict(net, pictures, 32)["us"] == pytest.approx(kept[name], abs=1e-3)
 
 
 def test_one_network_says_what_all_say_on_average(heads):
@@ -190,7 +194,7 @@ def test_it_goes_into_a_bundle_with_what_was_said_of_stills_unseen(heads, small_
     for name in ("auc", "accuracy", "sensitivity", "specificity", "ece"):
         assert asdict(spec.metrics["us_only"][name]) == pytest.approx(found[name])
     unseen = said_unseen(folder / "together")
-    head = Head.chosen("us_only", unseen.of(samples))
+    head = Head.chosen("us_only", unseen.answered(samples))
     assert (spec.temperature["us_only"], spec.operating_point["us_only"]) == (head.temperature, head.point)
     assert spec.us_scope.note == "Ultrasound alone: cross-validated on 20 labelled stills (10 malignant)."
     assert spec.us_only_input.box_shaped
