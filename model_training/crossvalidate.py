@@ -55,6 +55,11 @@ class Training:
     start: Path | None = None
     imagenet: str | None = None
 
+    @property
+    def of_heads_alone(self) -> bool:
+        """Whether trunks stay, and see for all networks the same."""
+        return self.recipe.strategy == HEADS_ONLY
+
 
 @dataclass(frozen=True, eq=False)
 class Looks:
@@ -115,7 +120,7 @@ def cross_validate(
         FileNotFoundError: `source` holds no labelled stills.
     """
     _check_unseen(how.start)
-    if how.recipe.strategy == HEADS_ONLY and not how.recipe.penalty:
+    if how.of_heads_alone and not how.recipe.penalty:
         raise RecipeError("the penalty is chosen by no fold that is tested: give the recipe one")
     how = replace(how, recipe=replace(how.recipe, keep="last"))
     spec = InputSpec(size_px=how.recipe.size_px, box_shaped=box_shaped)
@@ -125,27 +130,16 @@ def cross_validate(
     net, origin = initial(how.network, how.start, how.imagenet)
     splits = left_out(samples.about, count, SEED)
     runs = {pair: folder / "without-{}-{}".format(*pair) for pair in splits}
-    heads_only = how.recipe.strategy == HEADS_ONLY
-    missing = not all(_has_answered(run, heads_only) for run in runs.values())
-    looks = Looks.of(net.eval(), samples, how.recipe) if heads_only and missing else None
+    missing = not all(_has_answered(run, how) for run in runs.values())
+    looks = Looks.of(net.eval(), samples, how.recipe) if how.of_heads_alone and missing else None
     said = {
         pair: _without(how, origin, samples, masks, split, runs[pair], looks)
         for pair, split in splits.items()
     }
-    parts = {
-        number: cases
-        for pair, split in splits.items()
-        for number, cases in zip(pair, (split.validation, split.test), strict=True)
-    }
-    found = {number: _fold(samples, parts, said, number) for number in sorted(parts)}
-    order = np.argsort(np.concatenate([fold.cases for fold in found.values()]))
-    unseen, strayed = (
-        Unseen.joined([getattr(fold, name) for fold in found.values()]).take(order)
-        for name in ("said", "strayed")
-    )
-    if heads_only and not fixed_magnification and not without_marks:
-        cases = Cases.of(CROSS_VALIDATED, samples, samples)
-        made = Settings(how.network, how.recipe, origin, cases)
+    found = _folds(samples, splits, said)
+    unseen, strayed = (_in_order(found, name) for name in ("said", "strayed"))
+    if how.of_heads_alone and not fixed_magnification and not without_marks:
+        made = Settings(how.network, how.recipe, origin, Cases.of(CROSS_VALIDATED, samples, samples))
         keep_together(folder / TOGETHER, made, net, list(runs.values()), unseen)
     return {
         "on": "stills, cross-validated",
@@ -193,7 +187,7 @@ def _without(
     unseen = np.concatenate([split.validation, split.test])
     training, held_back = samples.take(split.train), samples.take(unseen)
     begin(run, Settings(how.network, how.recipe, origin, Cases.of(split.name, training, held_back)))
-    if not _has_answered(run, how.recipe.strategy == HEADS_ONLY):
+    if not _has_answered(run, how):
         given = run, how.network, how.recipe, how.start, how.imagenet, split.name
         own_masks = {name: mask[unseen] for name, mask in masks.items()}
         if looks is None:
@@ -209,9 +203,9 @@ def _without(
         return {name: _placed(kept[name], unseen, len(samples)) for name in kept}
 
 
-def _has_answered(run: Path, heads_only: bool) -> bool:
-    """Whether a run is done: its answers are kept, and what else is needed of it."""
-    return (run / ANSWERS).exists() and ((run / HEAD).exists() or not heads_only)
+def _has_answered(run: Path, how: Training) -> bool:
+    """Whether a run is done: its answers are kept, and its head where that is all that learned."""
+    return (run / ANSWERS).exists() and ((run / HEAD).exists() or not how.of_heads_alone)
 
 
 def _placed(values: np.ndarray, cases: np.ndarray, count: int) -> np.ndarray:
@@ -252,6 +246,18 @@ def _keep(run: Path, answers: Mapping[str, Any]) -> None:
         (run / name).unlink(missing_ok=True)
 
 
+def _folds(
+    samples: Samples, splits: Mapping[Pair, Split], said: Mapping[Pair, Mapping[str, np.ndarray]]
+) -> dict[int, Fold]:
+    """What is said of each fold, by number."""
+    parts = {
+        number: cases
+        for pair, split in splits.items()
+        for number, cases in zip(pair, (split.validation, split.test), strict=True)
+    }
+    return {number: _fold(samples, parts, said, number) for number in sorted(parts)}
+
+
 def _fold(
     samples: Samples,
     parts: Mapping[int, np.ndarray],
@@ -274,6 +280,12 @@ def _fold(
         "auc": asdict(evaluate.auc_among(samples.label[own], exact.odds, samples.patient[own])),
     }
     return Fold(own, exact, strayed, told)
+
+
+def _in_order(folds: Mapping[int, Fold], name: str) -> Unseen:
+    """What is said of all stills, in their order."""
+    order = np.argsort(np.concatenate([fold.cases for fold in folds.values()]))
+    return Unseen.joined([getattr(fold, name) for fold in folds.values()]).take(order)
 
 
 def _mean_shares(
