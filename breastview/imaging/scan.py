@@ -58,8 +58,10 @@ class _Found:
     strangers: int = 0
 
     def place(self, path: Path) -> str:
-        """The file's place as the user knows it: relative to the case folder."""
-        return path.relative_to(self.folder).as_posix()
+        """The file's place as the user knows it: relative to the case folder. Bytes of a name in another
+        coding than the system's, as a Chinese archive's GBK, are spelled out."""
+        named = os.fsencode(path.relative_to(self.folder).as_posix())
+        return named.decode("utf-8", "backslashreplace")
 
     def problem(self, path: Path, reason: Message) -> None:
         """List a file that takes no part."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import os
+import sys
 import tempfile
 import tracemalloc
 import warnings
@@ -368,6 +369,18 @@ def test_images_without_an_instance_uid_stay_apart(tmp_path):
         del made.SOPInstanceUID
         save(made, tmp_path / f"{number}")
     assert scan_folder(tmp_path).volumes[0].shape[0] == 4
+
+
+@pytest.mark.xfail(sys.platform != "linux", reason="names are text on this system", run=False)
+def test_names_in_the_coding_of_another_system_are_read_and_spelled_out(tmp_path):
+    folder = tmp_path / os.fsdecode("超声".encode("gbk"))
+    unnamed = us_still()
+    del unnamed.SOPInstanceUID
+    save(unnamed, folder / os.fsdecode("图".encode("gbk")))
+    (folder / os.fsdecode("坏.png".encode("gbk"))).write_bytes(b"no picture")
+    case = scan_folder(tmp_path)
+    assert load_frames(case.frames[0]).frames.shape == (1, 120, 160)
+    assert problems(case) == {r"\xb3\xac\xc9\xf9/\xbb\xb5.png": "problem.unreadable_picture"}
 
 
 def test_nothing_that_is_raised_or_logged_quotes_a_value(tmp_path, caplog, capfd):
