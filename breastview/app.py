@@ -25,6 +25,7 @@ from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QApplication
 
 from breastview.errors import ReportError
+from breastview.imaging.case import refuse_inside
 from breastview.jobs.process import WorkerProcess
 from breastview.jobs.tasks import Tasks
 from breastview.language import Language
@@ -152,9 +153,10 @@ def screenshot(
     read must be committed.
 
     Raises:
-        BreastViewError: the record cannot be read, or the picture cannot be written. What the window would
-            say of the folder is in the picture.
+        BreastViewError: the record cannot be read, or the picture cannot be written or would lie in the
+            folder. What the window would say of the folder is in the picture.
     """
+    refuse_inside(folder, file)
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     with _quiet_plugin(), tempfile.TemporaryDirectory() as unused:
         qt = make_application()

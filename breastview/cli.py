@@ -12,17 +12,16 @@ from typing import Annotated, Any, NoReturn
 import msgspec
 import typer
 
-from breastview.errors import BreastViewError
-from breastview.imaging.case import ScannedCase
+from breastview.errors import BreastViewError, RegistrationError
+from breastview.imaging.case import ScannedCase, refuse_inside
 from breastview.imaging.scan import scan_folder
 from breastview.language import LANGUAGES, Language
 from breastview.messages import message, render
 
-app = typer.Typer(
-    help="Read breast ultrasound and MRI together.", add_completion=False, no_args_is_help=False
-)
-registration = typer.Typer(help="Exchange registrations with other programs.", no_args_is_help=True)
+app = typer.Typer(help="Read breast ultrasound and MRI together.", add_completion=False)
+registration = typer.Typer(help="Exchange registrations with other programs.")
 app.add_typer(registration, name="registration")
+LONGEST_PX = 10_000  # side of a picture of the window
 COMMANDS = ("scan", "review", "registration", "demo", "open")
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]  # typer's own click has no public name
 
@@ -125,7 +124,10 @@ def import_(
     from breastview.pipeline import with_registration_from
     from breastview.records.store import read, write
 
+    refuse_inside(folder, record)
     case = scan_folder(folder)
+    if not case.frames:
+        raise RegistrationError.of("registration.no_us")
     counts = {frames.key: len(frames.sources) for frames in case.frames}
     key = us or (next(iter(counts)) if len(counts) == 1 else "")
     if frame > counts.get(key, 0):
@@ -139,17 +141,15 @@ def import_(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Where the simulated patients go")] = Path("demo-out"),
-    patients: Annotated[int, typer.Option(help="How many patients")] = 2,
-    seed: Annotated[int, typer.Option(help="Seed of the first patient")] = 3,
+    patients: Annotated[int, typer.Option(min=1, help="How many patients")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first patient")] = 3,
     headless: Annotated[bool, typer.Option(help="Without a window even where there is a display")] = False,
 ) -> None:
     """Build simulated patients and show the main job on them."""
     from breastview.demo import review_patients, write_patients
 
     folders = write_patients(out, patients, seed, _say)
-    if headless or not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "win32"
-    ):
+    if headless or not _has_screen():
         review_patients(folders, _say)
         return
     from breastview.app import run_window
@@ -169,6 +169,8 @@ def open_(
     language = _language(lang).code
     if screenshot is None and record is not None:
         raise typer.BadParameter("a record is for a screenshot; the window keeps its own")
+    if screenshot is None and not (_has_screen() or os.environ.get("QT_QPA_PLATFORM")):
+        raise BreastViewError.of("window.no_screen")
     from breastview import app as window
 
     if screenshot is None:
@@ -206,10 +208,14 @@ def _language(code: str) -> Language:
     return Language(code)
 
 
+def _has_screen() -> bool:
+    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
+
+
 def _size(text: str) -> tuple[int, int]:
     width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise typer.BadParameter("WIDTHxHEIGHT, such as 1920x1080")
+    if not all(side.isdecimal() and 0 < int(side) <= LONGEST_PX for side in (width, height)):
+        raise typer.BadParameter(f"WIDTHxHEIGHT, such as 1920x1080; each up to {LONGEST_PX}")
     return int(width), int(height)
 
 

@@ -52,6 +52,7 @@ TEXTS: dict[str, str] = {
     "case.no_folder": "This folder does not exist. Choose another folder.",
     "case.no_permission": "This folder may not be read. Ask for permission, or copy the case elsewhere.",
     "case.gone": "Images of this case are no longer in its folder. Reconnect the drive, and open the folder again.",
+    "case.never_written": "The patient folder is never changed, and nothing goes into it. Choose another folder.",
     "case.empty": "No breast images in this folder. Choose the folder that the archive exported.",
     "case.photographs": "This folder holds photographs, not ultrasound or MRI. Choose another folder.",
     "case.only_problems": "No image in this folder can be used: {count} files have problems. "
@@ -169,6 +170,7 @@ TEXTS: dict[str, str] = {
     "registration.contour_twice": "This lies on a line or surface that is in the list. Remove that one first.",
     "registration.needs_mri": "There is no MRI to register with yet.",
     "registration.no_mri": "There is no MRI in this case: nothing to register.",
+    "registration.none_kept": "The review record holds no registration: there is nothing to export.",
     "registration.no_us": "There is no ultrasound in this case: nothing to register.",
     "doing.snap": "Looking for the best fit",
     "snap.no_mri": "Snap compares with T1WI, T2WI or DCE. None of these is here: check the volumes' roles.",
@@ -201,10 +203,8 @@ TEXTS: dict[str, str] = {
     "registration.imported": "{file} was taken up; undo brings back what was here.",
     "registration.exported": "{file} is written.",
     "registration.file_unreadable": "{file} cannot be read as a registration. Choose a .tfm file or a DICOM registration object.",
-    "registration.file_closed": "{file} cannot be opened. Check its permissions.",
+    "registration.file_closed": "{file} cannot be opened. Check that it is there, and its permissions.",
     "registration.file_unwritable": "The registration cannot be written there. Choose another folder.",
-    "registration.file_inside_case": "The registration cannot go into the patient folder, which is never changed. "
-    "Choose another folder.",
     "registration.file_other_version": "{file} was written by another version. Update BreastView.",
     "registration.file_other_transform": "{file} holds a kind of transform that is no registration of a plane. "
     "Export it as an affine transform.",
@@ -273,7 +273,7 @@ TEXTS: dict[str, str] = {
     "record.other_images": "This study was reviewed with images that are not in this folder, or that are not "
     "those which are read now: a new review begins.",
     "record.other_case": "The review record belongs to another case and was left alone.",
-    "record.unreadable": "The review record cannot be read. Check the permissions of the records folder.",
+    "record.unreadable": "The review record cannot be read. Check that it is there, and its permissions.",
     "record.unwritable": "The review cannot be saved. Check the permissions and space of the records folder; "
     "nothing entered is lost while the window stays open.",
     "record.not_finite": "The last change cannot be saved: a number in it is not finite. Undo it.",
@@ -351,7 +351,6 @@ TEXTS: dict[str, str] = {
     "report.lesions": "{count} lesions",
     "report.lesions.one": "{count} lesion",
     "report.unwritable": "The report cannot be written there. Choose another folder, or close the file if it is open.",
-    "report.inside_case": "The report cannot go into the patient folder, which is never changed. Choose another folder.",
     "doing.report": "Writing the report",
     # review
     "review.first_read_open": "Give every lesion a BI-RADS category before you commit the first read.",
@@ -360,6 +359,7 @@ TEXTS: dict[str, str] = {
     "review.no_second_view": "The lesion has no second view.",
     "review.no_registration": "Start a registration first.",
     # window
+    "window.no_screen": "There is no screen to open the window on. `breastview review` needs none.",
     "window.unwritable": "The picture of the window cannot be written there. Choose another folder.",
     # jobs
     "job.cancelled": "Cancelled.",

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import msgspec
 
-from breastview.errors import RecordError, ReportError
+from breastview.errors import RecordError, RegistrationError
 from breastview.fusion.assemble import channel_volumes, model_input
 from breastview.fusion.eligibility import can_compute, check_scope
 from breastview.fusion.preprocess import ModelInput
 from breastview.fusion.reading import Eligibility, Reading, refusal
 from breastview.fusion.spec import Metric, ModelSpec, read_spec
-from breastview.imaging.case import ScannedCase
+from breastview.imaging.case import ScannedCase, refuse_inside
 from breastview.imaging.dynamic import SUBTRACTION, phases
 from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
@@ -115,9 +115,11 @@ def export_registrations(case: ScannedCase, record: ReviewRecord, out: Path, suf
     """Write every registration of a record into `out`, as ".tfm" or ".dcm"; returns the files.
 
     Raises:
-        BreastViewError: the record is of another case, or the output folder is unusable.
+        BreastViewError: the record is of another case or holds none, or the output folder is unusable.
     """
     _refuse_other_case(case, record)
+    if not record.registrations:
+        raise RegistrationError.of("registration.none_kept")
     paths = []
     for entry in record.registrations:
         images = images_registered(case, record, entry.frames_key, entry.frame)
@@ -164,13 +166,6 @@ def images_registered(
 def _refuse_other_case(case: ScannedCase, record: ReviewRecord) -> None:
     if record.case.fingerprint != case.fingerprint:
         raise RecordError.of("record.other_case")
-
-
-def refuse_inside(folder: Path, out: Path) -> None:
-    """Raise ReportError when `out` is the patient folder or lies inside it: that folder is never written."""
-    place, case = out.resolve(), folder.resolve()
-    if place == case or case in place.parents:
-        raise ReportError.of("report.inside_case")
 
 
 def read_lesions(

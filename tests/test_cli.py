@@ -13,6 +13,7 @@ import pytest
 from breastview import cli, demo
 from breastview.records.store import RecordStore, read, write
 from breastview.records.values import Side
+from tests.imaging.dicom_files import mr_series, save_all
 
 IDENTITY = ("SIMULATED-0003", "0003^", "SIMULATED 0003", "模拟患者", "1988", "2026-03", "20260302")
 
@@ -131,7 +132,47 @@ def test_an_absent_device_is_an_error_and_no_fallback(run, simulated_patient, sm
 def test_the_patient_folder_is_refused_as_a_place_for_the_report(run, simulated_patient, small_bundle):
     code, _, err = run("review", simulated_patient.folder, "--out", simulated_patient.folder)
     assert code == 1
-    assert err.startswith("breastview: The report cannot go into the patient folder")
+    assert err.startswith("breastview: The patient folder is never changed")
+
+
+def test_neither_picture_nor_record_goes_into_the_patient_folder(run, simulated_patient, tmp_path):
+    folder = simulated_patient.folder
+    before = sorted(folder.iterdir())
+    for arguments in (
+        ("open", folder, "--screenshot", folder / "window.png"),
+        ("registration", "import", folder, tmp_path / "pose.tfm", "--record", folder / "case.review.json"),
+    ):
+        code, out, err = run(*arguments)
+        assert (code, out) == (1, "") and err.startswith("breastview: The patient folder is never changed")
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["registration"], "Missing command."),
+        (["demo", "--patients", "0"], "Invalid value for '--patients'"),
+        (["demo", "--seed", "-1"], "Invalid value for '--seed'"),
+        (["open", "FOLDER", "--screenshot", "w.png", "--size", "²x²"], "such as 1920x1080"),
+        (["open", "FOLDER", "--screenshot", "w.png", "--size", "100000x9"], "each up to 10000"),
+        (["open", "--screenshot", "w.png"], "a screenshot needs a folder"),
+        (["scan", "FOLDER", "again"], "unexpected extra argument"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_what_the_command_line_does_not_take_is_one_sentence(run, arguments, sentence):
+    code, out, err = run(*arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith("breastview: ") and err.count("\n") == 1 and sentence in err
+
+
+@pytest.mark.xfail(sys.platform != "linux", reason="there is a screen", run=False)
+def test_without_a_screen_the_window_is_an_error_and_no_crash(run, simulated_patient, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
+        monkeypatch.delenv(name, raising=False)
+    for arguments in ((), (simulated_patient.folder,), ("open", simulated_patient.folder)):
+        code, out, err = run(*arguments)
+        assert (code, out) == (1, "") and err.startswith("breastview: There is no screen")
 
 
 def test_an_unexpected_failure_quotes_nothing(run, simulated_patient, monkeypatch):
@@ -194,6 +235,22 @@ def test_registrations_go_out_into_files_and_come_back_into_the_record(
         )
         assert (code, out, err) == (0, "", "")
     assert read(record).registrations == true.registrations
+
+
+def test_a_record_without_registrations_and_a_case_without_ultrasound_are_told_of(
+    run, simulated_patient, tmp_path
+):
+    record = tmp_path / "record.json"
+    write(record, replace(read(simulated_patient.record_file), registrations=()))
+    code, out, err = run(
+        "registration", "export", simulated_patient.folder, "--record", record, "--out", tmp_path / "out"
+    )
+    assert (code, out) == (1, "") and "holds no registration" in err and not (tmp_path / "out").exists()
+    save_all(tmp_path / "mri", mr_series(3))
+    code, out, err = run(
+        "registration", "import", tmp_path / "mri", tmp_path / "pose.tfm", "--record", record
+    )
+    assert (code, out) == (1, "") and "There is no ultrasound in this case" in err
 
 
 def test_a_refused_registration_leaves_the_record_as_it_is(run, simulated_patient, tmp_path):

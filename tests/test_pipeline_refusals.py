@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from breastview.errors import BreastViewError, ModelError, RecordError, ReportError
+from breastview.errors import BreastViewError, CaseError, ModelError, RecordError, ReportError
 from breastview.pipeline import review_folder
 from breastview.records.store import read
 
@@ -31,15 +31,15 @@ def test_another_cases_record_is_refused_before_anything_is_written(
 @pytest.mark.parametrize("inside", [".", "reports/new"])
 def test_nothing_goes_into_the_patient_folder(simulated_patient, small_bundle, inside):
     before = hashes(simulated_patient.folder)
-    with pytest.raises(ReportError) as caught:
+    with pytest.raises(CaseError) as caught:
         review_folder(simulated_patient.folder, simulated_patient.folder / inside, model=small_bundle)
-    assert caught.value.message.code == "report.inside_case"
+    assert caught.value.message.code == "case.never_written"
     assert hashes(simulated_patient.folder) == before
 
 
 def test_a_link_into_the_patient_folder_is_seen_through(simulated_patient, small_bundle, tmp_path):
     (tmp_path / "link").symlink_to(simulated_patient.folder)
-    with pytest.raises(ReportError, match="never changed"):
+    with pytest.raises(CaseError, match="never changed"):
         review_folder(simulated_patient.folder, tmp_path / "link" / "out", model=small_bundle)
 
 

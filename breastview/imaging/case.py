@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from breastview.errors import CaseError
 from breastview.imaging.geometry import lies_in
 from breastview.messages import Message, message
 
@@ -248,3 +249,10 @@ class ScannedCase:
     def simulated(self) -> bool:
         """Whether any image of the case says that it is simulated."""
         return any(v.simulated for v in self.volumes) or any(f.simulated for f in self.frames)
+
+
+def refuse_inside(folder: Path, place: Path) -> None:
+    """Raise CaseError when `place` is the patient folder or lies inside it: that folder is never written."""
+    place, folder = place.resolve(), folder.resolve()
+    if place == folder or folder in place.parents:
+        raise CaseError.of("case.never_written")

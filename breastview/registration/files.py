@@ -9,6 +9,7 @@ import hashlib
 from pathlib import Path
 
 from breastview.errors import RegistrationError
+from breastview.imaging.case import refuse_inside
 from breastview.registration.exchange import FileContent, Imported, RegisteredImages, accepted
 from breastview.registration.itk import HEAD, tfm_content, tfm_text
 from breastview.registration.parameters import RegistrationParameters
@@ -34,11 +35,11 @@ def export_registration(path: Path, parameters: RegistrationParameters, images: 
     names the patient, as its source images do.
 
     Raises:
-        RegistrationError: the place cannot be written or lies in the patient folder; for DICOM also: the
-            images are not DICOM, or have no frame of reference.
+        CaseError: the place lies in the patient folder.
+        RegistrationError: the place cannot be written; for DICOM also: the images are not DICOM, or have no
+            frame of reference.
     """
-    if images.folder.resolve() in path.resolve().parents:
-        raise RegistrationError.of("registration.file_inside_case")
+    refuse_inside(images.folder, path)
     if path.suffix.lower() == DICOM:
         data = dicom_bytes(parameters, images)
     else:

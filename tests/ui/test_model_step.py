@@ -232,12 +232,15 @@ def test_out_of_scope_there_are_reasons_and_no_number_until_the_reader_overrides
     assert "RESEARCH OVERRIDE" in told and f"{kept.probability:.2f}" in told
 
 
-def test_a_report_cannot_go_into_the_patient_folder(application, session, exam, view):
+def test_a_report_cannot_go_into_the_patient_folder(qtbot, application, session, exam, view, tmp_path):
     before = sorted(exam.iterdir())
     for place in (exam / "report.pdf", exam / "deeper" / "report.pdf"):
         application.window.rail.report.export(place)
-        assert view.error == "✖ " + say("report.inside_case")
+        assert view.error == "✖ " + say("case.never_written")
     assert sorted(exam.iterdir()) == before and not session.tasks.busy
+    application.window.rail.report.export(tmp_path / "report.pdf")
+    qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
+    assert (tmp_path / "report.pdf").exists() and view.error == ""
 
 
 def test_a_report_that_cannot_be_written_is_told_of(qtbot, application, session, view, tmp_path):

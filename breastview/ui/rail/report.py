@@ -9,13 +9,13 @@ from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog
 
-from breastview.errors import ModelError, ReportError
+from breastview.errors import CaseError, ModelError
 from breastview.fusion.spec import read_spec
-from breastview.imaging.case import ScannedCase
+from breastview.imaging.case import ScannedCase, refuse_inside
 from breastview.language import LANGUAGES, Language
 from breastview.loaded import load_case
 from breastview.messages import message
-from breastview.pipeline import refuse_inside, report_content
+from breastview.pipeline import report_content
 from breastview.progress import Progress
 from breastview.report.pdf import write_pdf
 from breastview.review.state import Part
@@ -112,7 +112,7 @@ class ReportPresenter(QObject):
             return
         try:
             refuse_inside(session.case.folder, path)
-        except ReportError as error:
+        except CaseError as error:
             session.tell(error.message)
             return
         state, stacks, volumes = session.state, dict(session.stacks), dict(session.volumes)

@@ -20,6 +20,7 @@ from breastview.ui.session import Session
 from breastview.ui.window.view import WindowView
 
 OF_ITSELF = frozenset({Part.BODY, Part.READING})  # may change without a hand
+NO_REPORT = ("case.never_written", "report.unwritable")  # why one was not written
 SIGNS = {  # of what did not fail
     "record.carried": "⚠ ",
     "record.other_images": "⚠ ",
@@ -148,7 +149,7 @@ class WindowPresenter(QObject):
 
     def _reported(self) -> None:
         """Take away why a report could not be written before."""
-        if self._told is not None and self._told.code.startswith("report."):
+        if self._told is not None and self._told.code in NO_REPORT:
             self._view.hide_error()
 
     def _summarise(self) -> None:

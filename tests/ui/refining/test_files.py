@@ -66,7 +66,7 @@ def test_nothing_is_written_into_the_patient_folder(qtbot, session, view, panel,
     before = sorted(simulated_patient.folder.rglob("*"))
     choose(simulated_patient.folder / "pose")
     push(panel.files.export)
-    qtbot.waitUntil(lambda: view.error == "✖ " + say("registration.file_inside_case"), timeout=FILE_MS)
+    qtbot.waitUntil(lambda: view.error == "✖ " + say("case.never_written"), timeout=FILE_MS)
     assert sorted(simulated_patient.folder.rglob("*")) == before and not panel.files.told.isVisible()
 
 
