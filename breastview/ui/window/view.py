@@ -225,10 +225,9 @@ class WindowView(QMainWindow):
             ("2", lambda: self.layout_wanted.emit("both")),
             ("3", lambda: self.layout_wanted.emit("mri")),
             ("Esc", self._escape),
+            ("F9", self.toggle_columns),
         ):
             QShortcut(QKeySequence(key), self).activated.connect(slot)
-        columns = QShortcut(QKeySequence("F9"), self)
-        columns.activated.connect(self.toggle_columns)
 
     def _escape(self) -> None:
         """Close the message, and only where there is none lay down the tool and take back the drag in hand:
@@ -245,7 +244,7 @@ class WindowView(QMainWindow):
             self.folder_chosen.emit(Path(folder))
 
     def show_patient(self, patient: str, flags: str, dates: str) -> None:
-        """Write the header, and show the images in the place of the welcome."""
+        """Write the header: who, what to look out for, and when."""
         self._patient.setText(patient)
         self._flags.setText(flags)
         self._dates.setText(dates)
