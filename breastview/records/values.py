@@ -248,15 +248,10 @@ class ReviewRecord:
         """Return the record with the registration of one US frame, or of a whole US volume, set."""
         others = tuple(
             r
-            for r in self.without_registration(entry.frames_key, entry.frame).registrations
-            if not entry.covers(r.frames_key, r.frame)
+            for r in self.registrations
+            if not (r.covers(entry.frames_key, entry.frame) or entry.covers(r.frames_key, r.frame))
         )
         return replace(self, registrations=(*others, entry))
-
-    def without_registration(self, frames_key: str, frame: int) -> ReviewRecord:
-        """Return the record without what is said of a US frame: its own registration, or its volume's."""
-        kept = tuple(r for r in self.registrations if not r.covers(frames_key, frame))
-        return replace(self, registrations=kept)
 
 
 def clock_label(clock_h: float) -> str:

@@ -98,20 +98,8 @@ class SelectLesion:
 
 @dataclass(frozen=True)
 class MarkUs(Plain):
-    """Set a lesion's box on a US frame: that of its first view."""
-
-    lesion_id: str
-    mark: UsMark | None
-
-    def __call__(self, state: ReviewState) -> Applied:
-        lesion = replace(state.record.lesion(self.lesion_id), us=self.mark)
-        return _changed_input(state, state.record.with_lesion(lesion), self.lesion_id, Part.MARKS)
-
-
-@dataclass(frozen=True)
-class BoxUs(Plain):
-    """Take a box that was drawn on a US frame: on the picture of the lesion's first view, or where it has
-    none, it is that view; on any other picture it is the second."""
+    """Set a lesion's box on a US frame: on the picture of its first view, or where it has none, it is that
+    view; on any other picture it is the second."""
 
     lesion_id: str
     mark: UsMark
@@ -119,8 +107,8 @@ class BoxUs(Plain):
     def __call__(self, state: ReviewState) -> Applied:
         lesion = state.record.lesion(self.lesion_id)
         is_first = lesion.us is None or lesion.us.frames_key == self.mark.frames_key
-        boxed = replace(lesion, us=self.mark) if is_first else replace(lesion, second_us=self.mark)
-        return _changed_input(state, state.record.with_lesion(boxed), self.lesion_id, Part.MARKS)
+        marked = replace(lesion, us=self.mark) if is_first else replace(lesion, second_us=self.mark)
+        return _changed_input(state, state.record.with_lesion(marked), self.lesion_id, Part.MARKS)
 
 
 @dataclass(frozen=True)
@@ -153,7 +141,7 @@ class MarkMri(Plain):
     """Set a lesion's place in the MRI."""
 
     lesion_id: str
-    mark: MriMark | None
+    mark: MriMark
 
     def __call__(self, state: ReviewState) -> Applied:
         lesion = replace(state.record.lesion(self.lesion_id), mri=self.mark)
@@ -165,7 +153,7 @@ class ConfirmSide(Plain):
     """The reader's word on the side."""
 
     lesion_id: str
-    side: Side | None
+    side: Side
 
     def __call__(self, state: ReviewState) -> Applied:
         lesion = replace(state.record.lesion(self.lesion_id), side=self.side)

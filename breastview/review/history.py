@@ -60,16 +60,6 @@ class Review:
         """Whether a stroke has begun and is not ended."""
         return self._stroke is not None
 
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is a step to undo."""
-        return bool(self._undo)
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is a step to redo."""
-        return bool(self._redo)
-
     def undo(self) -> frozenset[Part]:
         """Go back one step; returns what changed, nothing when there is no step."""
         return self._step(self._undo, self._redo)

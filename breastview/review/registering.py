@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from breastview.messages import message
-from breastview.records.values import FrameRegistration, ReviewRecord, Snapshot
+from breastview.records.values import FrameRegistration, Snapshot
 from breastview.registration import adopt
 from breastview.registration.contours import run_together
 from breastview.registration.estimate import Start, estimate
@@ -40,19 +40,10 @@ class SetRegistration(Plain):
     def __call__(self, state: ReviewState) -> Applied:
         parameters, step_mm = replace(self.parameters, confirmed=False), _step_mm(state, self.frames_key)
         entry = FrameRegistration(self.frames_key, self.frame, parameters, step_mm)
-        return _registered(state, state.record.with_registration(entry), self.frames_key, self.frame)
-
-
-@dataclass(frozen=True)
-class RemoveRegistration(Plain):
-    """Forget the registration of a US frame's plane."""
-
-    frames_key: str
-    frame: int
-
-    def __call__(self, state: ReviewState) -> Applied:
-        record = state.record.without_registration(self.frames_key, self.frame)
-        return _registered(state, record, self.frames_key, self.frame)
+        record = state.record.with_registration(entry)
+        frame = self.frame if step_mm is None else None
+        record = without_readings_of(record, self.frames_key, frame)
+        return state.with_record(record), frozenset({Part.REGISTRATION, Part.READING})
 
 
 @dataclass(frozen=True)
@@ -288,9 +279,3 @@ def _present(state: ReviewState, frames_key: str, frame: int) -> RegistrationPar
 def _step_mm(state: ReviewState, frames_key: str) -> float | None:
     """Between the planes of a volume, which share one registration; None for any other US image."""
     return next((frames.step_mm for frames in state.case.frames if frames.key == frames_key), None)
-
-
-def _registered(state: ReviewState, record: ReviewRecord, frames_key: str, frame: int) -> Applied:
-    alone = _step_mm(state, frames_key) is None
-    record = without_readings_of(record, frames_key, frame if alone else None)
-    return state.with_record(record), frozenset({Part.REGISTRATION, Part.READING})

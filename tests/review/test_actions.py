@@ -80,7 +80,7 @@ def test_a_box_on_the_marked_picture_moves_the_mark_and_on_another_it_is_the_sec
     drawn, first, second
 ):
     review = read()
-    assert review.dispatch(actions.BoxUs("L1", drawn)) == parts(Part.MARKS, Part.READING)
+    assert review.dispatch(actions.MarkUs("L1", drawn)) == parts(Part.MARKS, Part.READING)
     lesion = review.state.record.lesion("L1")
     assert (lesion.us, lesion.second_us) == (first, second)
     assert review.state.record.readings == ()
@@ -97,14 +97,14 @@ def test_the_first_box_is_the_mark_and_each_further_one_moves_the_view_of_its_pi
         (replace(US_MARK, top=70.0), (replace(US_MARK, top=70.0), moved)),
         (third, (replace(US_MARK, top=70.0), third)),
     ):
-        review.dispatch(actions.BoxUs("L1", drawn))
+        review.dispatch(actions.MarkUs("L1", drawn))
         assert review.state.record.lesion("L1").views == views
 
 
 def with_two_views() -> Review:
     """A review whose lesion the model read in two US pictures."""
     review = Review(open_state(case(us_still(), us_still(OTHER)), read().state.record))
-    review.dispatch(actions.BoxUs("L1", SECOND_MARK))
+    review.dispatch(actions.MarkUs("L1", SECOND_MARK))
     review.dispatch(actions.KeepReading(reading(review)))
     return review
 
@@ -153,14 +153,14 @@ def test_the_report_s_words_and_the_assessment_are_kept():
     assert (lesion.bi_rads, lesion.comment, lesion.pathology) == (BiRads.C3, "smooth", Pathology.BENIGN)
 
 
-def test_a_registration_is_set_and_removed_for_its_frame():
+def test_a_registration_is_set_for_its_frame():
     review = marked()
     review.dispatch(registering.SetRegistration(STILL, 1, ELSEWHERE))
     assert review.state.record.registration(STILL, 0) == POSE
     assert review.state.record.registration(STILL, 1) == ELSEWHERE
-    review.dispatch(registering.RemoveRegistration(STILL, 0))
-    assert review.state.record.registration(STILL, 0) is None
-    assert review.state.record.registration(STILL, 1) == ELSEWHERE
+    review.dispatch(registering.SetRegistration(STILL, 0, ELSEWHERE))
+    assert review.state.record.registration(STILL, 0) == ELSEWHERE
+    assert len(review.state.record.registrations) == 2
 
 
 def test_pairs_leave_the_pose_until_they_are_fitted():

@@ -8,7 +8,7 @@ import pytest
 
 from breastview.imaging.case import Role
 from breastview.records.values import BiRads, Pathology, Side
-from breastview.registration.parameters import LandmarkPair
+from breastview.registration.parameters import Contour, ContourKind, LandmarkPair
 from breastview.review import actions, registering
 from breastview.review.actions import Refused
 from breastview.review.state import Part
@@ -25,16 +25,18 @@ from tests.review.examples import (
     reading,
 )
 
+LINE = Contour(ContourKind.LINE, ((-9.0, 5.0), (9.0, 5.0)), ((1.0, 2.0, 3.0), (19.0, 2.0, 3.0)))
+
 
 @pytest.mark.parametrize(
     ("action", "field", "changed"),
     [
         (actions.MarkUs("L1", replace(US_MARK, left=90.0)), "us", Part.MARKS),
-        (actions.MarkUs("L1", None), "us", Part.MARKS),
+        (actions.MarkUs("L1", replace(US_MARK, frame=1)), "us", Part.MARKS),
+        (actions.MarkUs("L1", replace(US_MARK, frames_key="1.2.840.2")), "second_us", Part.MARKS),
         (actions.MarkMri("L1", replace(MRI_MARK, extent_mm=(1.0, 2.0, 3.0))), "mri", Part.MARKS),
-        (actions.MarkMri("L1", None), "mri", Part.MARKS),
+        (actions.MarkMri("L1", replace(MRI_MARK, point_mm=(1.0, 2.0, 3.0))), "mri", Part.MARKS),
         (actions.ConfirmSide("L1", Side.RIGHT), "side", Part.LESIONS),
-        (actions.ConfirmSide("L1", None), "side", Part.LESIONS),
     ],
 )
 def test_what_the_reading_depends_on_drops_it_in_the_same_action(action, field, changed):
@@ -49,7 +51,7 @@ def test_what_the_reading_depends_on_drops_it_in_the_same_action(action, field, 
     ("action", "changed"),
     [
         (registering.SetRegistration(STILL, 0, ELSEWHERE), parts(Part.REGISTRATION, Part.READING)),
-        (registering.RemoveRegistration(STILL, 0), parts(Part.REGISTRATION, Part.READING)),
+        (registering.AddContour(STILL, 0, LINE), parts(Part.REGISTRATION, Part.READING)),
         (actions.OverrideRole("1.2.3.51", Role.T2WI), parts(Part.ROLES, Part.MOTION, Part.READING)),
         (actions.Calibrate(STILL, (0.2, 0.2)), parts(Part.SCALE, Part.REGISTRATION, Part.READING)),
         (
@@ -68,7 +70,8 @@ def test_registration_role_and_scale_drop_the_reading_in_the_same_action(action,
     "action",
     [
         registering.SetRegistration(STILL, 3, ELSEWHERE),
-        registering.RemoveRegistration("9.9", 0),
+        registering.ConfirmRegistration(STILL, 0),
+        registering.KeepSnapshot(STILL, 0, "A"),
         actions.SetPlace("L1", 3.0, 20.0, None),
         actions.SetFinding("L1", BiRads.C5, "larger now"),
         actions.SetPathology("L1", Pathology.MALIGNANT),

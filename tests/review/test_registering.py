@@ -327,14 +327,15 @@ def test_pairs_of_several_planes_are_fitted_together():
     assert us_to_mri(review.state.record.registration(STILL, 0)) == pytest.approx(us_to_mri(TRUE), abs=1e-6)
 
 
-def test_confirming_one_plane_confirms_its_volume_and_removing_it_removes_all():
+def test_confirming_one_plane_confirms_its_volume_and_setting_one_sets_that_of_all():
     review = volume_review()
     review.dispatch(registering.SetRegistration(STILL, 1, TRUE))
     review.dispatch(registering.ConfirmRegistration(STILL, 3))
     assert review.state.record.registration(STILL, 0).confirmed
     assert review.state.record.registrations[0].parameters == replace(TRUE, confirmed=True)
-    review.dispatch(registering.RemoveRegistration(STILL, 2))
-    assert review.state.record.registrations == ()
+    review.dispatch(registering.SetRegistration(STILL, 2, POSE))
+    (entry,) = review.state.record.registrations
+    assert (entry.frame, entry.parameters) == (2, POSE)
 
 
 def test_confirming_another_plane_of_a_volume_leaves_the_reading():

@@ -13,7 +13,7 @@ from breastview.records.values import BiRads, MriMark, UsMark
 from breastview.registration.parameters import LandmarkPair
 from breastview.registration.start import start_from_mri_mark
 from breastview.registration.transform import Pivot
-from breastview.review.actions import BoxUs, CommitFirstRead, MarkMri, SetFinding
+from breastview.review.actions import CommitFirstRead, MarkMri, MarkUs, SetFinding
 from breastview.review.registering import AddLandmark, KeepSnapshot, SetRegistration
 from breastview.ui.panes.canvas import Tool
 from tests.ui.hands import CTRL, click, drag, enter, press, push, texts, wheel
@@ -146,7 +146,7 @@ def test_the_tool_stays_in_hand_with_what_it_has_drawn(window):
 def test_no_step_is_wider_than_the_column(window, step):
     session = window.session
     session.dispatch(KeepSnapshot(session.us_key, 0, "A"))
-    session.dispatch(BoxUs("L1", UsMark("another image", 0, 60, 50, 100, 70)))
+    session.dispatch(MarkUs("L1", UsMark("another image", 0, 60, 50, 100, 70)))
     pair = LandmarkPair((0.0, 5.0), (15.0, 20.0, 6.0))
     session.dispatch(AddLandmark(session.us_key, 0, pair))
     session.dispatch(SetFinding("L1", BiRads.C6, ""))

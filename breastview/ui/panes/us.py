@@ -10,7 +10,7 @@ from breastview.imaging.volume import FrameStack
 from breastview.language import Language
 from breastview.messages import Message, message
 from breastview.records.values import UsMark
-from breastview.review.actions import BoxUs
+from breastview.review.actions import MarkUs
 from breastview.review.state import Part
 from breastview.ui.expecting import Expecting
 from breastview.ui.names import clock_text, loading_text
@@ -167,7 +167,7 @@ class UsPresenter(QObject):
             session.tell(message("mark.beside"))
             return
         mark = UsMark(session.us_key, session.us_frame, left, top, right, bottom)
-        session.dispatch(BoxUs(session.lesion.lesion_id, mark))
+        session.dispatch(MarkUs(session.lesion.lesion_id, mark))
         self._tools.browse()
 
     def _scroll(self, steps: int, fine: bool) -> None:

@@ -111,7 +111,7 @@ class MarkPresenter(QObject):
         super().__init__(parent)
         self._panel, self._rail, self._session = panel, rail, session
         self._tools, self._language = tools, language
-        panel.add.clicked.connect(lambda: session.dispatch(AddLesion()))
+        panel.add.clicked.connect(self.add_lesion)
         panel.remove.clicked.connect(self._remove)
         panel.lesions.activated.connect(self._select)
         panel.box.clicked.connect(self.draw_box)
