@@ -91,14 +91,6 @@ def nipple_mm(body: Body, side: str) -> Point3:
     return _point(body.corner_mm + GRID_MM * index)
 
 
-def skin_y_mm(body: Body, x_mm: float, z_mm: float) -> float:
-    """LPS y of the skin in front of a place in the breast; raises RegistrationError outside the body."""
-    i, k = np.round((np.array([x_mm, z_mm]) - body.corner_mm[[0, 2]]) / GRID_MM).astype(int)
-    if not (0 <= i < body.mask.shape[0] and 0 <= k < body.mask.shape[2]) or not body.mask[i, :, k].any():
-        raise RegistrationError.of("registration.outside_body")
-    return float(body.corner_mm[1] + GRID_MM * np.flatnonzero(body.mask[i, :, k])[0])
-
-
 def skin_near(body: Body, place_mm: Point3, reach_mm: float = SKIN_REACH_MM) -> np.ndarray:
     """Points (n, 3) of the skin around the part of it that is nearest to a place, in LPS mm; n is 0 where
     there is no skin.

@@ -13,7 +13,7 @@ from breastview.imaging.load import load_frames, load_volume
 from breastview.imaging.scan import scan_folder
 from breastview.registration.pair import register_pair
 from breastview.registration.plane import us_plane
-from breastview.registration.skin import find_body, midline_x_mm, nipple_mm, side_of, skin_y_mm
+from breastview.registration.skin import find_body, midline_x_mm, nipple_mm, side_of, skin_near
 from breastview.registration.start import start_from_mri_mark
 
 
@@ -43,7 +43,7 @@ def test_the_marked_lesion_lies_in_its_breast_and_shows_in_the_us_plane(real_dat
     volume = load_volume(case.volumes[0])
     body = find_body(volume)
     assert side_of(mri_mm, body) == side
-    assert skin_y_mm(body, mri_mm[0], mri_mm[2]) < mri_mm[1]
+    assert skin_near(body, mri_mm)[:, 1].min() < mri_mm[1]
 
     stack = load_frames(case.frames[0])
     plane = us_plane(stack)

@@ -13,12 +13,12 @@ from breastview.registration.parameters import Method, RegistrationParameters
 from breastview.registration.skin import (
     GRID_MM,
     SKIN_REACH_MM,
+    Body,
     find_body,
     midline_x_mm,
     nipple_mm,
     side_of,
     skin_near,
-    skin_y_mm,
 )
 from breastview.registration.start import (
     ORIENTATIONS,
@@ -106,14 +106,21 @@ def test_an_empty_volume_has_no_body():
 @pytest.mark.parametrize(("x_mm", "z_mm"), [(0.0, 0.0), (20.0, 10.0), (-25.0, -20.0)])
 def test_the_skin_lies_where_the_breast_begins(body, x_mm, z_mm):
     expected = CHEST_MM - 1.3 * np.sqrt(RADIUS_MM**2 - x_mm**2 - z_mm**2)
-    assert skin_y_mm(body, MIDDLE_MM + APART_MM + x_mm, z_mm) == pytest.approx(expected, abs=1.5 * GRID_MM)
+    place = np.array([MIDDLE_MM + APART_MM + x_mm, expected, z_mm])
+    skin = skin_near(body, (place[0], expected + 15.0, z_mm))
+    assert np.linalg.norm(skin - place, axis=1).min() < 1.5 * GRID_MM
 
 
-@pytest.mark.parametrize("place", [(900.0, 0.0), (MIDDLE_MM - 172.0, 0.0)])
-def test_outside_the_body_there_is_no_skin(body, place):
-    with pytest.raises(RegistrationError) as raised:
-        skin_y_mm(body, *place)
-    assert raised.value.message.code == "registration.outside_body"
+def test_where_there_is_no_body_there_is_no_skin():
+    assert skin_near(Body(np.zeros((20, 6, 20), bool), np.zeros(3)), (30.0, 9.0, 30.0)).shape == (0, 3)
+
+
+def test_what_faces_back_is_no_skin():
+    slab = np.zeros((20, 16, 20), bool)
+    slab[3:17, 5:11, 3:17] = True
+    skin = skin_near(Body(slab, np.zeros(3)), (30.0, 40.0, 30.0))
+    within = skin[(np.abs(skin[:, [0, 2]] - 30.0) < 10.0).all(axis=1)]
+    np.testing.assert_allclose(within[:, 1], 5 * GRID_MM, atol=GRID_MM)
 
 
 def test_the_side_of_a_point_is_told_by_the_body_s_midline(body):
