@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from breastview.errors import BreastViewError, RecordError
 from breastview.fusion.reading import Reading, keep, restored
 from breastview.imaging.case import ScannedCase, ScannedFrames, ScannedVolume
-from breastview.imaging.dynamic import SUBTRACTION, of_one_exam, of_one_space, phases, subtracted
+from breastview.imaging.dynamic import SUBTRACTION, subtracted
 from breastview.imaging.load import load_frames
 from breastview.imaging.scan import scan_folder
 from breastview.imaging.volume import FrameStack, Volume
@@ -29,6 +29,7 @@ from breastview.registration.skin import Body
 from breastview.review.actions import Action, KeepReading
 from breastview.review.history import Review
 from breastview.review.state import Part, ReviewState, carried_over, open_state
+from breastview.ui import hanging
 from breastview.ui.images import Images
 
 OF_ONE_CASE = ("preview", "motion", "model", "snap", "registration file")  # kinds of tasks
@@ -172,8 +173,8 @@ class Session(QObject):
         self._told = frozenset()
         self.glance(None)
         self._follow_readings()
-        self.us_key, self.us_frame = self._first_us()
-        self.mri_key = self._first_mri()
+        self.us_key, self.us_frame = hanging.first_us(self.state.case, self.lesion)
+        self.mri_key = hanging.first_mri(self.state.case)
         self.opened.emit()
         self.images.open(self.state.case, self.state.record.motions, self.mri_key)
 
@@ -190,26 +191,9 @@ class Session(QObject):
             self.failed.emit(message("record.carried" if record else "record.other_images"))
         return record
 
-    def _first_us(self) -> tuple[str | None, int]:
-        """The image and frame of the lesion's first view, or else the first image of the latest day."""
-        lesion, frames = self.lesion, self.state.case.latest_frames
-        if lesion and lesion.us:
-            return lesion.us.frames_key, lesion.us.frame
-        return (frames[0].key, 0) if frames else (None, 0)
-
-    def _first_mri(self) -> str | None:
-        return SUBTRACTION if subtracted(self.state.case.volumes) else self._first_volume()
-
-    def _first_volume(self) -> str | None:
-        """That after contrast medium, where it is known; else what tells most."""
-        exam, dynamic = of_one_space(self.state.case.volumes), phases(self.state.case.volumes)
-        order = ("dce", "t2wi", "t1wi", "stir", "dwi", "other")
-        ranked = [*dynamic[1:2], *(v for role in order for v in exam if v.role.role == role)]
-        return ranked[0].key if ranked else None
-
     def _hang_phase(self) -> None:
         """Hang a volume in the place of a subtraction that cannot be."""
-        if self.mri_key == SUBTRACTION and (key := self._first_volume()) is not None:
+        if self.mri_key == SUBTRACTION and (key := hanging.first_volume(self.state.case)) is not None:
             self.show_mri(key)
 
     def show_us(self, key: str, frame: int = 0) -> None:
@@ -342,24 +326,18 @@ class Session(QObject):
 
     @property
     def other_space(self) -> bool:
-        """Whether what is hung lies in another space than what is read: nothing kept has a place there."""
-        if self.case is None or self.mri_key in (None, SUBTRACTION):
-            return False
-        return all(volume.key != self.mri_key for volume in of_one_space(self.state.case.volumes))
+        """Whether the hung MRI lies in another space than what is read: nothing kept has a place there."""
+        return self.case is not None and hanging.is_of_other_space(self.case, self.mri_key)
 
     @property
     def other_exam(self) -> ScannedVolume | None:
         """The hung volume where it is of another exam than is read."""
-        if self.case is None or self.mri_key in (None, SUBTRACTION):
-            return None
-        hung = self.state.case.volume(self.mri_key)
-        return None if hung in of_one_exam(self.state.case.volumes) else hung
+        return hanging.of_other_exam(self.case, self.mri_key) if self.case else None
 
     @property
     def earlier_us(self) -> ScannedFrames | None:
         """The hung US image where there is ultrasound of a later day."""
-        hung = next((f for f in self.case.frames if f.key == self.us_key), None) if self.case else None
-        return None if hung is None or hung in self.state.case.latest_frames else hung
+        return hanging.of_earlier_us(self.case, self.us_key) if self.case else None
 
     @property
     def plane(self) -> UsPlane | None:
