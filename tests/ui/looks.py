@@ -1,11 +1,21 @@
-"""What the panes show, in pixels of their pictures and of the screen."""
+"""What can be seen: lines of the case column, and the panes in pixels of their pictures and of the screen."""
 
 from __future__ import annotations
 
 import numpy as np
 from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QTreeWidgetItemIterator
 
 ATTENTION = "model attention, not lesion outline"
+
+
+def rows(view):
+    """(text, tooltip) of every line of the case column."""
+    items, walk = [], QTreeWidgetItemIterator(view.case.tree)
+    while walk.value() is not None:
+        items.append((walk.value().text(0), walk.value().toolTip(0)))
+        walk += 1
+    return items
 
 
 def seen(canvas):
