@@ -269,47 +269,6 @@ def test_only_broken_files(tmp_path):
     assert refusal(tmp_path) == Message("case.only_problems", {"count": 1})
 
 
-def test_images_of_another_patient_are_set_aside(tmp_path):
-    other = {"PatientName": "SIMULATED^TWO", "PatientID": "SIM-2", "PatientBirthDate": "19500101"}
-    save_all(tmp_path, mr_series(5), us_still(1, **other), us_still(2))
-    case = scan_folder(tmp_path)
-    assert problems(case) == {"IM0005": "problem.other_patient"}
-    assert codes(case.notes) == ["case.other_patient"]
-    assert [frames.key for frames in case.frames] == [f"{ROOT}.6.2"]
-    assert case.patient.patient_id == "SIM-1"
-
-
-@pytest.mark.parametrize(
-    "same",
-    [
-        {"PatientID": "", "PatientName": "SIMULATED^ONE"},
-        {"PatientID": "sim-1 ", "PatientName": "Simulated One"},
-        {"PatientID": "", "PatientName": "", "PatientBirthDate": ""},
-        {"PatientID": "US-77", "PatientName": "SIMULATED^ONE"},
-    ],
-)
-def test_blanks_and_other_numbering_are_not_another_patient(tmp_path, same):
-    save_all(tmp_path, mr_series(3), us_still(**same))
-    case = scan_folder(tmp_path)
-    assert len(case.frames) == 1
-    assert case.problems == ()
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"PatientID": "", "PatientName": "SIMULATED^TWO"},
-        {"PatientID": "SIM-2", "PatientName": ""},
-        {"PatientID": "SIM-2", "PatientBirthDate": "19991231"},
-    ],
-)
-def test_another_name_or_number_is_another_patient(tmp_path, other):
-    save_all(tmp_path, mr_series(3), us_still(**other))
-    case = scan_folder(tmp_path)
-    assert case.frames == ()
-    assert problems(case) == {"IM0003": "problem.other_patient"}
-
-
 def test_objects_that_are_no_images_are_listed_by_name(tmp_path):
     report = dataset("1.2.840.10008.5.1.4.1.1.88.11", f"{ROOT}.7.1", Modality="SR")
     mammogram = mr_slice(SOPInstanceUID=f"{ROOT}.7.2", Modality="MG")
@@ -347,13 +306,6 @@ def test_mri_without_us_and_us_without_mri(tmp_path):
     assert load_volume(mri.volumes[0]).array.shape == (3, 40, 48)
     assert (us.volumes, us.problems, us.notes) == ((), (), ())
     assert load_frames(us.frames[0]).frames.shape == (1, 120, 160)
-
-
-def test_the_simulated_say_so(tmp_path):
-    save_all(tmp_path / "simulated", mr_series(2), us_still())
-    save_all(tmp_path / "real", mr_series(2, PatientName="A^B", Manufacturer="X"))
-    assert scan_folder(tmp_path / "simulated").simulated
-    assert not scan_folder(tmp_path / "real").simulated
 
 
 def test_an_image_that_is_there_twice_is_used_once(tmp_path):
@@ -415,10 +367,3 @@ def test_dce_phases_are_one_group(tmp_path):
     assert [(r.role, r.phase, r.phase_count, r.delay_s) for r in roles] == [
         (Role.DCE, phase, 3, None) for phase in (1, 2, 3)
     ]
-
-
-def test_age_and_name_are_those_of_the_last_exam(tmp_path):
-    before = mr_series(3, series=1, StudyDate="20160305", PatientAge="041Y", PatientName="SIMULATED^MAIDEN")
-    save_all(tmp_path, before, mr_series(3, series=2, PatientAge="052Y"))
-    patient = scan_folder(tmp_path).patient
-    assert (patient.age_y, str(patient.name)) == (52, "SIMULATED^ONE")
