@@ -1,4 +1,4 @@
-"""The lock: everything hashed, no index named, nothing in it that must stay out."""
+"""What the program builds on: all of it locked and hashed, told of, and nothing in it that must stay out."""
 
 from __future__ import annotations
 
@@ -26,9 +26,18 @@ def test_what_must_stay_out_is_out():
     assert names & KEPT_OUT == set()
 
 
-def test_every_dependency_is_locked():
+def wanted() -> set[str]:
+    """What the project file asks for, by name."""
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return set(re.findall(r'^    "([A-Za-z0-9._-]+)>=', project, re.MULTILINE))
+
+
+def test_every_dependency_is_locked():
     locked = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
-    wanted = {name.lower() for name in re.findall(r'^    "([A-Za-z0-9._-]+)>=', project, re.MULTILINE)}
-    assert wanted
-    assert wanted - locked == set()
+    assert wanted()
+    assert {name.lower() for name in wanted()} - locked == set()
+
+
+def test_every_dependency_is_told_of_with_its_licence():
+    told = set(re.findall(r"[A-Za-z0-9_-]+", (ROOT / "THIRD_PARTY.md").read_text(encoding="utf-8")))
+    assert wanted() - told == set()
