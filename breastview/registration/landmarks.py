@@ -7,19 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.transform import Rotation
-from scipy.stats import f
 
 from breastview.errors import RegistrationError
 from breastview.messages import Message, message
-from breastview.registration.estimate import CONFIDENCE
-from breastview.registration.parameters import LandmarkPair, Method, Point2, RegistrationParameters
+from breastview.registration.parameters import LandmarkPair, Method, RegistrationParameters
 from breastview.registration.transform import map_points, rotation, with_matrix
 from breastview.registration.warp import warped
 
 LINE_RATIO = 0.05  # pairs whose spread across is below this share of their spread along lie on a line
 COINCIDENT_MM = 1.0
 MIN_LEFT_OUT = 4
-CLICK_VARIANCES = np.array([2.0, 2.0, 1.0])  # of a pair along x, y, z of the US plane: two clicks, and one
 SCALE_BOUNDS = (0.5, 2.0)  # pairs that ask for more are no pairs; a scale of 0 would be no registration
 
 
@@ -61,49 +58,6 @@ def fit_landmarks(
         left_out_mm=_left_out(pairs, present, allow_scale),
         notes=_notes(pairs, fitted),
     )
-
-
-@dataclass(frozen=True, eq=False)
-class TargetError:
-    """How sure a rigidly fitted place is: covariance (3, 3) in mm² of LPS, and how many standard deviations
-    the ellipsoid reaches that holds the truth nine times in ten."""
-
-    covariance_mm2: np.ndarray
-    radius: float
-
-
-def target_error(pairs: Sequence[LandmarkPair], fitted: RegistrationParameters, us_mm: Point2) -> TargetError:
-    """The error to expect at a US place after a rigid fit, from how well the pairs agree.
-
-    A hand errs in both images within the US plane and in the MRI alone across it, equally much along each
-    axis. The pairs' own residuals tell how much, so that the ellipsoid's reach follows the F distribution
-    (linear regression; Seber & Lee, Linear Regression Analysis, 2003, ch. 5).
-
-    Raises:
-        RegistrationError: fewer than three pairs, or all on a line: they leave the turn open.
-    """
-    if len(pairs) < 3 or _spread(pairs) < 2:
-        raise RegistrationError.of("registration.turn_open")
-    places = np.array([pair.place_mm for pair in pairs])
-    us = places * fitted.scale
-    mri = np.array([pair.mri_mm for pair in pairs])
-    missed = (mri - map_points(fitted, places)) @ rotation(fitted)
-    weights = np.array([pair.weight for pair in pairs])
-    middle = weights @ us / weights.sum()
-    surely = np.sqrt(weights[:, None] / CLICK_VARIANCES)
-    design = np.stack([_motion(place - middle) for place in us]) * surely[:, :, None]
-    design = design.reshape(-1, 6)
-    freedom = 3 * len(pairs) - 6
-    click_mm2 = ((missed * surely) ** 2).sum() / freedom
-    at = rotation(fitted) @ _motion(np.array([*us_mm, 0.0]) * fitted.scale - middle)
-    covariance = click_mm2 * at @ np.linalg.inv(design.T @ design) @ at.T
-    return TargetError(covariance, float(np.sqrt(3 * f.ppf(CONFIDENCE, 3, freedom))))
-
-
-def _motion(point: np.ndarray) -> np.ndarray:
-    """Derivative (3, 6) of a place by a small shift and a small turn about the origin."""
-    x, y, z = point
-    return np.hstack([np.eye(3), [[0, z, -y], [-z, 0, x], [y, -x, 0]]])
 
 
 def residuals_mm(parameters: RegistrationParameters, pairs: Sequence[LandmarkPair]) -> tuple[float, ...]:

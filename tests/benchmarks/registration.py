@@ -38,6 +38,7 @@ from breastview.registration.parameters import (
 from breastview.registration.skin import GRID_MM, Body
 from breastview.registration.start import expected_place, start_of_estimate, usual_angles_deg
 from breastview.registration.transform import map_points
+from tests.benchmarks.rigid_error import rigid_error
 from tests.benchmarks.snap import snap_rows
 
 RIGID_PAIRS, CLICKS_MM = (3, 4, 6, 8), (0.7, 1.5)
@@ -214,7 +215,7 @@ def _rigid(case: Case, count: int, click_mm: float, rng: np.random.Generator) ->
     pairs = _clicked(us, map_points(truth, us), click_mm, rng)
     fit = landmarks.fit_landmarks(pairs, RegistrationParameters((0.0, 0.0, 0.0)))
     missed = map_points(fit.parameters, case.lesion_us) - map_points(truth, case.lesion_us)
-    told = landmarks.target_error(pairs, fit.parameters, case.lesion_us[:2])
+    told = rigid_error(pairs, fit.parameters, case.lesion_us[:2])
     return _verdict(missed, told.covariance_mm2, told.radius)
 
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from breastview.errors import RegistrationError
 from breastview.registration import adopt
 from breastview.registration.estimate import RADIUS, Start, estimate
-from breastview.registration.landmarks import fit_landmarks, target_error
+from breastview.registration.landmarks import fit_landmarks
 from breastview.registration.parameters import Contour, ContourKind, LandmarkPair, RegistrationParameters
 from breastview.registration.population import AVERAGE, Population, calibration, independent, linear_of
 from breastview.registration.transform import map_points, rotation
+from tests.benchmarks.rigid_error import rigid_error
 
 LESION_US = np.array([3.0, 18.0, 0.0])
 LESION_MRI = np.array([60.0, -10.0, 20.0])
@@ -200,16 +200,20 @@ def test_after_a_rigid_fit_the_ellipsoid_holds_the_truth_nine_times_in_ten(click
         mri = map_points(pose, AROUND) + rng.normal(0, click_mm, (5, 3))
         clicked = [LandmarkPair(tuple(u), tuple(m)) for u, m in zip(us, mri, strict=True)]
         fitted = fit_landmarks(clicked, RegistrationParameters((0.0, 0.0, 0.0))).parameters
-        told = target_error(clicked, fitted, (3.0, 18.0))
+        told = rigid_error(clicked, fitted, (3.0, 18.0))
         off = map_points(fitted, LESION_US) - map_points(pose, LESION_US)
         held.append(off @ np.linalg.solve(told.covariance_mm2, off) < told.radius**2)
     assert 0.85 < np.mean(held) < 0.96
 
 
-def test_too_few_pairs_for_a_rigid_error_are_refused():
-    with pytest.raises(RegistrationError) as raised:
-        target_error(pairs(2), RegistrationParameters((0.0, 0.0, 0.0)), (0.0, 10.0))
-    assert raised.value.message.code == "registration.turn_open"
+def test_a_rigid_fit_is_surest_amid_its_pairs():
+    fitted = fit_landmarks(pairs(5, 1.0), RegistrationParameters((0.0, 0.0, 0.0))).parameters
+    middle = tuple(np.mean([pair.us_mm for pair in pairs(5)], axis=0))
+    beside = (middle[0] + 40.0, middle[1])
+    amid, off = (
+        np.trace(rigid_error(pairs(5, 1.0), fitted, place).covariance_mm2) for place in (middle, beside)
+    )
+    assert amid < off / 2
 
 
 @pytest.mark.parametrize("side", ["L", "R"])
