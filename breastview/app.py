@@ -25,7 +25,6 @@ from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QApplication
 
 from breastview.errors import ReportError
-from breastview.imaging.case import refuse_inside
 from breastview.jobs.process import WorkerProcess
 from breastview.jobs.tasks import Tasks
 from breastview.language import Language
@@ -125,7 +124,8 @@ def make_application() -> QApplication:
 
 
 def run_window(folder: Path | None = None, language: str = "en", store: Path | None = None) -> int:
-    """Open the window and stay until it is closed; returns the exit status."""
+    """Open the window, its records in the folder `store`, and stay until it is closed; returns the exit
+    status."""
     qt = make_application()
     application = Application(RecordStore(store), language)
     sys.excepthook = application.tell_unforeseen
@@ -146,21 +146,22 @@ def screenshot(
     language: str = "en",
     model: Path | None = None,
     timeout_s: float = 120.0,
+    store: Path | None = None,
 ) -> None:
     """Render the window with a folder open into a PNG, without a screen; a given record is not saved again.
+    Without one, the record that lies in the folder `store` is shown.
 
     With `model`, a bundle, the model reads the first lesion and both heatmaps are shown; the record's first
     read must be committed.
 
     Raises:
-        BreastViewError: the record cannot be read, or the picture cannot be written or would lie in the
-            folder. What the window would say of the folder is in the picture.
+        BreastViewError: the record cannot be read, or the picture cannot be written. What the window would
+            say of the folder is in the picture.
     """
-    refuse_inside(folder, file)
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     with _quiet_plugin(), tempfile.TemporaryDirectory() as unused:
         qt = make_application()
-        application = Application(RecordStore(Path(unused)) if record else RecordStore(), language, model)
+        application = Application(RecordStore(Path(unused) if record else store), language, model)
         window, tasks = application.window, application.session.tasks
         window.view.resize(*size)
         application.session.open_folder(folder, read_record(record) if record else None)

@@ -18,7 +18,10 @@ from breastview.imaging.scan import scan_folder
 from breastview.language import LANGUAGES, Language
 from breastview.messages import message, render
 
-app = typer.Typer(help="Read breast ultrasound and MRI together.", add_completion=False)
+app = typer.Typer(
+    help="Read breast ultrasound and MRI together. With a patient folder, or nothing, the window opens.",
+    add_completion=False,
+)
 registration = typer.Typer(help="Exchange registrations with other programs.")
 app.add_typer(registration, name="registration")
 LONGEST_PX = 10_000  # side of a picture of the window
@@ -48,7 +51,9 @@ Lang = Annotated[str, typer.Option("--lang", help="en or zh_CN")]
 
 
 @app.command()
-def scan(folder: Folder, json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def scan(
+    folder: Folder, json: Annotated[bool, typer.Option("--json", help="All of it, for programs")] = False
+) -> None:
     """List what a patient folder holds, without identification; problems by the file's place in it."""
     case = scan_folder(folder)
     if json:
@@ -163,21 +168,28 @@ def open_(
     screenshot: Annotated[Path | None, typer.Option(help="Render the window into a PNG and end")] = None,
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the screenshot")] = "1920x1080",
     record: Annotated[Path | None, typer.Option(help="Review record (JSON) for the screenshot")] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(envvar="BREASTVIEW_RECORDS", help="Where reviews are kept; default: the user's folder"),
+    ] = None,
     lang: Lang = "en",
 ) -> None:
     """Open the window on a patient folder."""
-    language = _language(lang).code
+    language, size_px = _language(lang).code, _size(size)
     if screenshot is None and record is not None:
         raise typer.BadParameter("a record is for a screenshot; the window keeps its own")
+    if screenshot is not None and folder is None:
+        raise typer.BadParameter("a screenshot needs a folder")
+    for place in (screenshot, records):
+        if folder is not None and place is not None:
+            refuse_inside(folder, place)
     if screenshot is None and not (_has_screen() or os.environ.get("QT_QPA_PLATFORM")):
         raise BreastViewError.of("window.no_screen")
     from breastview import app as window
 
-    if screenshot is None:
-        raise typer.Exit(window.run_window(folder, language))
-    if folder is None:
-        raise typer.BadParameter("a screenshot needs a folder")
-    window.screenshot(folder, screenshot, _size(size), record, language)
+    if screenshot is None or folder is None:
+        raise typer.Exit(window.run_window(folder, language, records))
+    window.screenshot(folder, screenshot, size_px, record, language, store=records)
     _say(str(screenshot))
 
 

@@ -140,6 +140,7 @@ def test_neither_picture_nor_record_goes_into_the_patient_folder(run, simulated_
     before = sorted(folder.iterdir())
     for arguments in (
         ("open", folder, "--screenshot", folder / "window.png"),
+        ("open", folder, "--records", folder / "reviews"),
         ("registration", "import", folder, tmp_path / "pose.tfm", "--record", folder / "case.review.json"),
     ):
         code, out, err = run(*arguments)

@@ -10,9 +10,10 @@ import pytest
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QLabel
 
+from breastview import app, cli
 from breastview.app import AT_REST, screenshot, settle
 from breastview.errors import ReportError
-from breastview.records.store import write
+from breastview.records.store import RecordStore, write
 from breastview.records.values import Lesion
 from breastview.review.actions import AddLesion
 from tests.imaging.dicom_files import save_all, us_still
@@ -47,6 +48,21 @@ def test_a_screenshot_shows_what_the_window_says_of_an_empty_folder(qapp, exam, 
     (tmp_path / "empty").mkdir()
     screenshot(tmp_path / "empty", tmp_path / "empty.png", (640, 480))
     assert not QImage(str(tmp_path / "empty.png")).isNull()
+
+
+def test_reviews_are_kept_where_a_department_says(qapp, exam, blank_record, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(app, "run_window", lambda *told: opened.append(told) or 0)
+    for arguments in (["--records", str(tmp_path)], []):
+        monkeypatch.setattr(sys, "argv", ["breastview", "open", str(exam), *arguments])
+        with pytest.raises(SystemExit):
+            cli.main()
+        monkeypatch.setenv("BREASTVIEW_RECORDS", str(tmp_path))
+    assert opened == [(exam, "en", tmp_path)] * 2
+    RecordStore(tmp_path).save(blank_record.with_lesion(Lesion("L1", comment="seen")))
+    for name, store in (("theirs", tmp_path), ("another's", tmp_path / "empty")):
+        screenshot(exam, tmp_path / f"{name}.png", (1280, 720), store=store)
+    assert QImage(str(tmp_path / "theirs.png")) != QImage(str(tmp_path / "another's.png")), "one shows L1"
 
 
 def test_a_screenshot_that_cannot_be_written_is_an_error(qapp, exam, tmp_path):
