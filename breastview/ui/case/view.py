@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QHeaderView,
@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from breastview.ui import keys, style
 
 THUMB_PX = 32
+SENTENCE_PX = style.CASE_PX - 32  # beside indentation and scroll bar
 _KEY = Qt.ItemDataRole.UserRole
 
 
@@ -59,6 +60,7 @@ class CaseView(QWidget):
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.tree.setIconSize(QSize(THUMB_PX, THUMB_PX))
+        self.tree.setWordWrap(True)
         self.tree.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.tree.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.tree.itemClicked.connect(self._clicked)
@@ -110,7 +112,16 @@ class CaseView(QWidget):
                 if row.key:
                     item.setIcon(0, self._no_picture)
                     self._items[row.key] = item
+                else:
+                    self._give_lines(item)
             head.setExpanded(True)
+
+    def _give_lines(self, item: QTreeWidgetItem) -> None:
+        """Let a sentence have as many lines as it needs: the tree by itself gives it one."""
+        item.setFirstColumnSpanned(True)
+        room = QRect(0, 0, SENTENCE_PX, 0)
+        needed = self.tree.fontMetrics().boundingRect(room, Qt.TextFlag.TextWordWrap, item.text(0))
+        item.setSizeHint(0, QSize(0, needed.height() + style.GRID_PX))
 
     def show_motion(self, action: str, told: str, tip: str) -> None:
         """Offer an action on the motion between phases, and say what was found; nothing where empty."""
