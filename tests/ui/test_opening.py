@@ -95,6 +95,7 @@ def test_a_preview_does_not_outlive_its_scan(qtbot, window, held_scan, tmp_path)
     assert session.preview is None
     held_scan.set()
     qtbot.waitUntil(lambda: session.case is not None, timeout=WAIT_MS)
+    press(view, "2")
     assert texts(view.us.canvas) == ["No ultrasound in this folder. Read MRI only."]
 
 
@@ -203,13 +204,24 @@ def test_junk_is_listed_with_its_reasons_and_the_rest_is_read(application, open_
     assert listed["⚠ beach.jpg"] == f"beach.jpg: {say('problem.photograph')}"
     assert "⚠ " + say("case.strangers", count=1) in listed
     assert "Problems (2)" in listed
+    tree = view.case.tree
+    problems = tree.topLevelItem(tree.topLevelItemCount() - 1)
+    sentence, file = (tree.visualItemRect(problems.child(n)).height() for n in (0, 1))
+    assert sentence > 1.5 * file, "a sentence has as many lines as it needs"
     assert "SIMULATED  ·  ⚠ 2 files with problems" in texts(view)
 
 
-def test_without_ultrasound_the_pane_says_what_to_do(application, open_exam, tmp_path):
+def test_without_ultrasound_mri_has_all_the_room_and_the_empty_pane_says_what_to_do(
+    application, open_exam, tmp_path
+):
     save_all(tmp_path, dce_series(phases=2, count=4))
     open_exam(application, tmp_path)
-    assert texts(application.window.view.us.canvas) == ["No ultrasound in this folder. Read MRI only."]
+    view = application.window.view
+    assert view.mri.isVisible() and not view.us.isVisible()
+    assert any(text.startswith("no ultrasound · MRI ") for text in texts(view))
+    press(view, "2")
+    assert view.mri.isVisible()
+    assert texts(view.us.canvas) == ["No ultrasound in this folder. Read MRI only."]
 
 
 def test_nothing_of_the_patient_before_stays_in_an_empty_pane(
@@ -221,6 +233,7 @@ def test_nothing_of_the_patient_before_stays_in_an_empty_pane(
     assert any(text.endswith(" mm") for text in texts(canvas)) and marks_on(canvas)
     save_all(tmp_path, dce_series(phases=2, count=4))
     open_exam(application, tmp_path)
+    press(application.window.view, "2")
     assert texts(canvas) == ["No ultrasound in this folder. Read MRI only."] and not marks_on(canvas)
 
 
@@ -233,10 +246,19 @@ def test_a_cine_is_opened_at_the_frame_that_is_marked(application, open_exam, tm
     assert open_exam(application, tmp_path).us_frame == 2
 
 
-def test_without_mri_the_pane_says_what_to_do(application, open_exam, tmp_path):
+def test_without_mri_ultrasound_has_all_the_room_and_the_empty_pane_says_what_to_do(
+    application, exam, open_exam, tmp_path
+):
     save_all(tmp_path, us_still())
     open_exam(application, tmp_path)
-    assert texts(application.window.view.mri.canvas) == ["No MRI in this folder. Read ultrasound only."]
+    view = application.window.view
+    assert view.us.isVisible() and not view.mri.isVisible()
+    assert any(text.endswith(" · no MRI") for text in texts(view))
+    press(view, "2")
+    assert texts(view.mri.canvas) == ["No MRI in this folder. Read ultrasound only."]
+    press(view, "1")
+    open_exam(application, exam)
+    assert view.us.isVisible() and view.mri.isVisible()
 
 
 @pytest.mark.parametrize("code", ["case.empty", "case.photographs", "case.no_folder", "case.only_problems"])
@@ -305,6 +327,7 @@ def test_a_long_name_does_not_widen_the_window(application, open_exam, tmp_path)
     view.resize(1280, 720)
     assert view._patient.text().count("NAME") == 12
     assert 0 < view._patient.width() < view._patient.sizeHint().width()
+    assert view._dates.width() >= view._dates.sizeHint().width(), "the days are whole"
     view._patient.grab()
     assert view._patient.toolTip() == view._patient.text()
 

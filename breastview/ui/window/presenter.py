@@ -92,8 +92,10 @@ class WindowPresenter(QObject):
         self._view.set_progress(share, self._language.say(what))
 
     def _begin(self) -> None:
-        """Start anew with another case: both of its images are shown."""
-        self._show_layout("both")
+        """Start anew with another case: both of its images are shown, or the one that there is."""
+        case = self._session.case
+        assert case is not None
+        self._show_layout("mri" if not case.frames else "both" if case.volumes else "us")
         self._opened()
 
     def _opened(self) -> None:
@@ -114,12 +116,12 @@ class WindowPresenter(QObject):
     def _patient(self, case: ScannedCase) -> str:
         patient, text = case.patient, self._language.text
         age = patient.age_y
-        words = [
+        words = [  # a line that is too long loses its end
             patient.readable_name or text("no name"),
+            f"ID {patient.patient_id}" if patient.patient_id else "",
             patient.sex,
             f"{age} {text('y')}" if age is not None else "",
             f"{text('born')} {patient.birth_date:%Y-%m-%d}" if patient.birth_date else "",
-            f"ID {patient.patient_id}" if patient.patient_id else "",
         ]
         return "  ·  ".join(word for word in words if word)
 
@@ -135,11 +137,8 @@ class WindowPresenter(QObject):
         us = next((f.exam_date for f in case.latest_frames if f.exam_date), None)
         mri = exam_day(case.volumes)
         unknown = text("date unknown")
-        words = []
-        if case.frames:
-            words.append(f"US {us or unknown}")
-        if case.volumes:
-            words.append(f"MRI {mri or unknown}")
+        words = [f"US {us or unknown}" if case.frames else text("no ultrasound")]
+        words.append(f"MRI {mri or unknown}" if case.volumes else text("no MRI"))
         return " · ".join(words)
 
     def _changed(self, parts: frozenset[Part]) -> None:

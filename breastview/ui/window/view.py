@@ -88,7 +88,7 @@ class WindowView(QMainWindow):
         open_button.clicked.connect(self.choose_folder)
         self._patient = Elided(header)
         self._patient.setProperty("role", "large")
-        self._dates = Elided(header)
+        self._dates = QLabel(header)
         self._dates.setProperty("role", "muted")
         self._flags = QLabel(header)
         self._flags.setProperty("role", "caution")
