@@ -297,8 +297,10 @@ TEXTS: dict[str, str] = {
     "turning over explains.",
     "concordance.outside_region": "The MRI mark lies {mm} mm from where the correspondences expect the lesion.",
     "concordance.sizes_differ": "The lesion measures {us} mm on ultrasound and {mri} mm in the MRI.",
+    "concordance.unsure": "The registration puts the ultrasound lesion {mm} mm from the MRI mark, and is too unsure "
+    "to tell.",
     "concordance.far_apart": "The registration puts the ultrasound lesion {mm} mm from the MRI mark: "
-    "not the same place.",
+    "too far to fuse them.",
     # fusion
     "scope.no_lesion": "No lesion is marked.",
     "scope.no_mri": "There is no MRI: no fused probability.",

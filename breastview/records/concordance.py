@@ -11,6 +11,7 @@ import numpy as np
 from breastview.imaging.case import ScannedCase
 from breastview.messages import Message, message
 from breastview.records.values import Lesion, ReviewRecord, UsMark
+from breastview.registration.grade import lacking
 from breastview.registration.outline import Outline
 from breastview.registration.parameters import Method, Point2
 from breastview.registration.plane import UsPlane
@@ -160,16 +161,18 @@ def same_lesion(
 ) -> Concordance | None:
     """Compare side, place and size of a lesion's two marks; None while one of them is missing.
 
-    A side that differs, or a registration that puts the marks far apart, makes them no correlates; a place
-    that the correspondences or the report's words (`reported`) hardly allow, another size, or what headers
-    say against its US views (`of_views`) is doubtful.
+    A side that differs, or a registration that is good enough to be confirmed and puts the marks far apart,
+    makes them no correlates; a place that the correspondences or the report's words (`reported`) hardly
+    allow, another size, or what headers say against its US views (`of_views`) is doubtful.
     Marks match where the side is confirmed and words or correspondences bear the place out: a plane that was
     put onto the MRI mark, or laid there by hand, says nothing of whether that is the lesion.
     """
     if lesion.us is None or lesion.mri is None:
         return None
     place = lesion.mri.point_mm
-    against = [] if plane is None else _far_apart(record, lesion, plane)
+    away = [] if plane is None else _far_apart(record, lesion, plane)
+    sure = plane is not None and bool(away) and _is_measured(record, lesion, plane)
+    against = away if sure else []
     if lesion.side is not None and mri_side is not None and lesion.side != mri_side:
         against.append(message("concordance.sides_differ", us=str(lesion.side), mri=mri_side))
     doubts = [*of_views]
@@ -179,8 +182,21 @@ def same_lesion(
         doubts += _doubts_of_images(record, lesion, plane)
     if against or doubts:
         return Concordance(Verdict.NO_CORRELATE if against else Verdict.DOUBTFUL, (*against, *doubts))
-    missing = _not_compared(record, lesion, mri_side, reported)
+    unsure = [message("concordance.unsure", **told.params) for told in away]
+    missing = (*unsure, *_not_compared(record, lesion, mri_side, reported))
     return Concordance(Verdict.OPEN if missing else Verdict.MATCH, missing)
+
+
+def _is_measured(record: ReviewRecord, lesion: Lesion, plane: UsPlane) -> bool:
+    """Whether the registration of the lesion's US image tells where that lies in the MRI, whatever is marked
+    there."""
+    assert lesion.us is not None
+    parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
+    if parameters is None:
+        return False
+    outline = us_outline(lesion, plane)
+    region = region_of(parameters, lesion_us_mm(lesion, plane), lesion=outline)
+    return lacking(parameters, region, lesion=outline) is None
 
 
 def _not_compared(

@@ -26,7 +26,10 @@ OPEN = ["concordance.place_untold"]
 PLANE = UsPlane(origin_px=(100.0, 0.0), spacing_mm=(0.2, 0.1))
 POSE = RegistrationParameters((50.0, -100.0, 20.0))
 MARK = UsMark(STILL, 0, left=120.0, top=60.0, right=160.0, bottom=90.0)  # centre 4 mm lateral, 15 mm deep
+AROUND = [(-6.0, 5.0), (14.0, 6.0), (-5.0, 26.0), (13.0, 25.0), (4.0, 30.0), (5.0, 4.0)]
+PAIRS = tuple(LandmarkPair((x, y), (50.0 + x, -100.0 + y, 20.0)) for x, y in AROUND)
 AGREES = Lesion("L1", side=Side.LEFT, us=MARK, mri=MriMark(MRI, (54.0, -85.0, 20.0)))
+AWAY = replace(AGREES, mri=MriMark(MRI, (54.0, -85.0, 40.0)))
 
 
 def reviewed(lesion: Lesion, pose: RegistrationParameters | None = POSE) -> ReviewRecord:
@@ -152,8 +155,20 @@ def test_there_is_no_verdict_while_a_mark_is_missing():
 
 def test_the_other_side_or_a_place_far_away_is_no_correlate():
     assert verdict(AGREES, mri_side="R") == (Verdict.NO_CORRELATE, ["concordance.sides_differ"])
-    away = replace(AGREES, mri=MriMark(MRI, (54.0, -85.0, 40.0)))
-    assert verdict(away) == (Verdict.NO_CORRELATE, ["concordance.far_apart"])
+    known = replace(POSE, method=Method.TRUTH)
+    assert verdict(AWAY, known) == (Verdict.NO_CORRELATE, ["concordance.far_apart"])
+    told = ["concordance.far_apart", "concordance.outside_region"]
+    assert verdict(AWAY, replace(POSE, landmarks=PAIRS)) == (Verdict.NO_CORRELATE, told)
+
+
+def test_a_registration_that_is_too_unsure_to_tell_leaves_open_whether_the_marks_are_one_lesion():
+    assert verdict(AWAY) == (Verdict.OPEN, ["concordance.unsure", *OPEN])
+    near, elsewhere = (Region(np.array([54.0, -85.0, z]), np.eye(3) * 100.0) for z in (30.0, 0.0))
+    start = replace(POSE, method=Method.CLOCK_FACE)
+    assert verdict(AWAY, start, reported=near) == (Verdict.OPEN, ["concordance.unsure"])
+    assert verdict(AWAY, start, reported=elsewhere) == (Verdict.DOUBTFUL, ["concordance.report_elsewhere"])
+    one = replace(POSE, landmarks=(LandmarkPair((-40.0, 2.0), (10.0, -98.0, 20.0)),))
+    assert verdict(AWAY, one) == (Verdict.OPEN, ["concordance.unsure"])
 
 
 def test_another_size_is_doubtful():
@@ -169,8 +184,6 @@ def test_a_place_that_the_reports_words_hardly_allow_is_doubtful():
 
 
 def test_a_place_outside_the_region_of_the_correspondences_is_doubtful():
-    around = [(-6.0, 5.0), (14.0, 6.0), (-5.0, 26.0), (13.0, 25.0), (4.0, 30.0), (5.0, 4.0)]
-    pairs = tuple(LandmarkPair((x, y), (50.0 + x, -100.0 + y, 20.0)) for x, y in around)
     off = replace(AGREES, mri=MriMark(MRI, (54.0, -85.0, 33.0)))
-    assert verdict(off, replace(POSE, landmarks=pairs)) == (Verdict.DOUBTFUL, ["concordance.outside_region"])
-    assert verdict(AGREES, replace(POSE, landmarks=pairs)) == (Verdict.MATCH, [])
+    assert verdict(off, replace(POSE, landmarks=PAIRS)) == (Verdict.DOUBTFUL, ["concordance.outside_region"])
+    assert verdict(AGREES, replace(POSE, landmarks=PAIRS)) == (Verdict.MATCH, [])
