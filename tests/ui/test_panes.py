@@ -243,6 +243,17 @@ def test_in_the_us_plane_both_images_share_zoom_and_place(view, registered):
     assert seen(mri) == pytest.approx(alone), "acquired slices stand alone"
 
 
+def test_in_the_us_plane_the_wheel_says_what_it_needs_to_go_through_it(view, session, registered):
+    canvas, hint = view.mri.canvas, "Through the plane: R, wheel"
+    push(next(button for button in view.mri.findChildren(QToolButton) if button.text() == "US plane"))
+    wheel(canvas)
+    assert hint in texts(canvas) and session.registration == registered
+    press(view, "R")
+    assert hint not in texts(canvas)
+    wheel(canvas)
+    assert hint not in texts(canvas) and session.registration != registered
+
+
 def test_escape_takes_a_drag_in_hand_back(session, view, registered):
     before = session.registration
     press(view, "R")

@@ -290,6 +290,9 @@ class MriPresenter(QObject):
             return
         if self._tools.name == "mri_move":
             self._hand.step(steps * (FINE_MM if fine else COARSE_MM))
+        else:  # the plane is the registration's, which no wheel may change unasked
+            told = self._language.text("Through the plane: R, wheel")
+            self._view.canvas.texts.set_corner("tl", told, "registration")
 
     def _change_window(self, centre: float, width: float) -> None:
         volume = self._session.volume
