@@ -47,6 +47,8 @@ def check_scope(
         reasons += _about_channels(spec.scope, given)
     us_seen = given is not None and given.us is not None and not about_us
     us_only = bool(reasons) and us_seen and _is_for_us_alone(spec.us_scope, case, record, lesion, plane)
+    if us_only and not case.volumes:
+        reasons = [message("scope.no_mri")]  # what else the pair would have to be is beside the point
     return Eligibility(not reasons, tuple(reasons), us_only)
 
 

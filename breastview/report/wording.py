@@ -217,10 +217,10 @@ class Wording:
         spec, reading = self._content.spec, item.reading
         if spec is None or reading is None:
             return []
-        reasons = (*reading.eligibility.reasons, *reading.cautions)
         head = [Line(self._text("No fused probability:"))] if reading.us_only else []
-        lines = [Line("– " + self._say(reason)) for reason in reasons]
-        return [*head, *lines, Line(self._worth(spec, reading), "worth")]
+        reasons = [Line("– " + self._say(reason)) for reason in reading.eligibility.reasons]
+        cautions = [Line("⚠ " + self._say(caution)) for caution in reading.cautions]
+        return [*head, *reasons, *cautions, Line(self._worth(spec, reading), "worth")]
 
     def _worth(self, spec: ModelSpec, reading: Reading) -> str:
         text, (scope, figures) = self._text, reading.worth(spec)

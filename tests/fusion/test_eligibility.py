@@ -67,6 +67,17 @@ def test_ultrasound_alone_needs_a_bundle_that_was_validated_for_it_and_nothing_o
     assert not us_alone(marked=replace(lesion(), us=None))
 
 
+def test_ultrasound_that_is_read_alone_for_want_of_mri_lacks_nothing_else():
+    spec = replace(US_ALONE, scope=Scope(simulated_only=True))
+    marked = replace(lesion(), mri=None, side=None)
+    given = model_input(spec, record(marked), marked, stacks(), None, {})
+    found = replace(case(), volumes=())
+    answer = check_scope(spec, found, record(marked), marked, None, None, given)
+    assert answer.us_only and answer.reasons == (message("scope.no_mri"),)
+    paired = check_scope(spec, case(), record(marked), marked, None, None, given)
+    assert paired.us_only and message("scope.simulated_only") in paired.reasons
+
+
 def test_a_case_inside_the_whole_scope_is_not_read_by_ultrasound_alone():
     given = model_input(US_ALONE, record(lesion()), lesion(), stacks(), PLANE, volumes())
     answer = check_scope(US_ALONE, case(), record(lesion()), lesion(), PLANE, "R", given)

@@ -92,13 +92,15 @@ def test_ultrasound_alone_is_called_so_and_comes_with_what_it_is_worth_by_itself
     alone = replace(
         READING,
         eligibility=Eligibility(False, (message("scope.no_mri"),), us_only=True),
+        cautions=(message("model.unlike_us", flagged=1),),
         **dict.fromkeys(("probability", "probability_mri", "weight_mri"), None),
     )
     (text,) = pages(content(reading=alone, images=PLAIN, spec=spec))
     for expected in (
         "Probability of malignancy (ultrasound alone): 0.61",
         "No fused probability:",
-        "There is no MRI: no fused probability.",
+        "– There is no MRI: no fused probability.",
+        "⚠ The ultrasound crop does not look like those that the model was measured on",
         "Ultrasound alone: validated on 77 labelled stills.",
         "For research only",
         "AUC 0.88 (0.80–0.95), n = 77",

@@ -199,7 +199,8 @@ def test_without_mri_the_panel_shows_what_ultrasound_alone_tells_and_what_that_i
     assert "Ultrasound alone. No fused probability:" in panel.told.text()
     assert say("scope.no_mri") in panel.told.text()
     assert "validated on 77 stills" in panel.worth.text() and "n = 77" in panel.worth.text()
-    assert say("scope.research_only") in panel.worth.text() and panel.override.isVisible()
+    assert say("scope.research_only") in panel.worth.text()
+    assert not panel.override.isVisible(), "there is nothing more to compute from"
     assert any(f"US {alone.probability_us:.2f}" in words for words in texts(view))
 
 
@@ -226,6 +227,7 @@ def test_out_of_scope_there_are_reasons_and_no_number_until_the_reader_overrides
     kept = session.state.record.readings[0]
     assert kept.research_override and not kept.eligible
     assert "RESEARCH OVERRIDE" in panel.told.text() and not panel.override.isVisible()
+    assert f"⚠ {kept.probability:.2f}" in texts(view.rail), "not as if it stood in the scope"
     application.window.rail.report.export(tmp_path / "report.pdf")
     qtbot.waitUntil(lambda: not session.tasks.busy, timeout=WAIT_MS)
     told = text_of(tmp_path / "report.pdf")

@@ -65,7 +65,7 @@ class ModelPanel(Panel):
             text("Compute outside the model's scope; this is recorded and printed"),
         )
         self.column.addWidget(self.override)
-        self.heatmaps = QCheckBox(text("Heatmaps on both images"))
+        self.heatmaps = QCheckBox(text("Heatmaps"))
         self.heatmaps.setToolTip(text("Show or hide the model's attention") + " (H)")
         self.opacity = QSlider(Qt.Orientation.Horizontal, self)
         self.opacity.setRange(10, 100)
@@ -195,8 +195,13 @@ class ModelPresenter(QObject):
             self._show_reading(reading)
         self._show_work()
         panel.worth.setText(self._worth(spec, reading))
-        outside = reading is not None and not reading.eligibility.eligible and not reading.research_override
-        panel.override.setVisible(bool(outside and lesion and lesion.us))
+        panel.override.setVisible(bool(lesion and lesion.us and reading and self._has_more_to_tell(reading)))
+
+    def _has_more_to_tell(self, reading: Reading) -> bool:
+        """Whether the model says more outside its scope: not where US alone was read for want of MRI."""
+        if reading.eligibility.eligible or reading.research_override:
+            return False
+        return bool(self._session.state.case.volumes) or not reading.us_only
 
     def _show_work(self) -> None:
         """Say in the step's line that the model is at work, as long as it is."""
@@ -256,8 +261,9 @@ class ModelPresenter(QObject):
         if shown is None:
             self._rail.set_state("model", "⚠ " + text("no probability: outside scope"), "caution")
         else:
-            mark, role = ("⚠", "caution") if reading.cautions else ("✓", "model")
-            of = "US " if reading.us_only else ""
+            is_doubted = reading.cautions or reading.research_override
+            mark, role = ("⚠", "caution") if is_doubted else ("✓", "model")
+            of = "US " if reading.probability is None else ""
             self._rail.set_state("model", f"{mark} {of}{shown:.2f}", role)
 
     def _worth(self, spec: ModelSpec | None, reading: Reading | None) -> str:
