@@ -71,4 +71,4 @@ def test_the_heatmap_of_registered_mri_lies_in_the_us_plane_and_on_no_slice(
     ends = [canvas.to_widget(*plane.mm_to_px(np.array(corner))) for corner in ((-2.0, 4.0), (2.0, 7.0))]
     assert heated(application, canvas) == pytest.approx(corners(*ends), abs=3)
     application.window.mri.set_mode("acquired")
-    assert ATTENTION not in texts(canvas)
+    assert ATTENTION not in texts(canvas) and "heatmap in the US plane" in texts(canvas)

@@ -54,6 +54,9 @@ class Heatmaps:
         """A map of native MRI lies on the slice through the mark, in every volume of that orientation;
         `picture` (4, 4) leads from the slice's pixels to LPS mm."""
         heatmap = self._mri()
+        if heatmap is not None and heatmap.plane is None:
+            self.clear(self._language.text("heatmap in the US plane"))
+            return
         rect = rect_in_slice(heatmap, picture) if heatmap else None
         if heatmap is None or rect is None:
             self.clear()
