@@ -118,7 +118,8 @@ class Wording:
             return self._text("not marked")
         if lesion.mri.extent_mm is None:
             return self._text("not measured")
-        return " × ".join(f"{mm:.0f}" for mm in lesion.mri.extent_mm) + " mm"
+        measured = [f"{mm:.0f}" for mm in lesion.mri.extent_mm if round(mm)]  # one slice tells two sizes
+        return " × ".join(measured) + " mm"
 
     def _assessment(self, lesion: Lesion) -> str:
         """The reader's category; where it changed after the model spoke, the first one too."""

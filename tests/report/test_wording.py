@@ -174,6 +174,12 @@ def test_a_us_image_without_scale_is_not_measured():
     assert "Size on ultrasound not measured: the image has no scale" in text
 
 
+def test_a_size_that_nobody_measured_in_the_mri_is_not_printed_as_zero():
+    flat = replace(LESION, mri=replace(LESION.mri, extent_mm=(20.3, 19.6, 0.0)))
+    (text,) = pages(content(flat))
+    assert "Size in the MRI 20 × 20 mm" in text
+
+
 def test_two_views_are_never_mixed_up():
     made = content(TWO_VIEWS, IN_TWO_VIEWS, second_size_mm=(12.4, 8.1), reading=replace(READING, views=2))
     (text,) = pages(made)
