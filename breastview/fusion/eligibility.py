@@ -87,7 +87,7 @@ def _about_scanners(scope: Scope, case: ScannedCase) -> list[Message]:
     known = [name.casefold() for name in scope.scanners]
     makers = sorted({volume.manufacturer for volume in of_one_exam(case.volumes) if volume.manufacturer})
     others = [maker for maker in makers if not any(name.startswith(maker.casefold()) for name in known)]
-    if not known or case.simulated:
+    if not known or case.simulated or scope.simulated_only:  # which says it of all makers
         return []
     return [message("scope.other_scanner", scanners=", ".join(scope.scanners), maker=one) for one in others]
 

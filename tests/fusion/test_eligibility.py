@@ -317,6 +317,8 @@ def test_mri_of_another_maker_is_not_read():
         message("scope.other_scanner", scanners=scope.scanners[0], maker="SIEMENS")
     ]
     assert reasons(scope=Scope(), found=other) == []
+    simulated = Scope(simulated_only=True, scanners=("simulated 1.5 T",))
+    assert reasons(scope=simulated, found=other) == [message("scope.simulated_only")]
 
 
 def test_a_lesion_outside_the_validated_sizes_is_not_read():
