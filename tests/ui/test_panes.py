@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QToolButton
+from PySide6.QtWidgets import QLabel, QToolButton
 
 from breastview.records.values import MriMark
 from breastview.review.actions import AddLesion, MarkMri
@@ -17,7 +17,7 @@ from breastview.ui.panes.canvas import Tool
 from tests.imaging.dicom_files import mr_slice, save_all, us_pixels, us_still
 from tests.ui.conftest import MARK_MM, say
 from tests.ui.hands import CTRL, LEFT, PLAIN, RIGHT, click, drag, press, push, texts, wheel
-from tests.ui.looks import seen
+from tests.ui.looks import picture, seen
 
 
 def test_a_right_drag_changes_centre_and_width(view):
@@ -211,6 +211,16 @@ def test_t_hides_the_texts_and_a_redraw_does_not_bring_them_back(session, view):
     assert [texts(canvas) for canvas in canvases] == [[], []]
     press(view, "T")
     assert all(texts(canvas) for canvas in canvases)
+
+
+def test_words_are_read_on_a_bright_image_and_only_they_darken_it(view):
+    canvas = view.us.canvas
+    canvas.show_image(np.full((60, 400), 255, np.uint8), (0, 0, 400, 60))
+    canvas.fit((100, 20, 40, 20))
+    grey = picture(canvas)[:, :, 0]
+    label = next(each for each in canvas.findChildren(QLabel) if each.text().startswith("W 255"))
+    assert grey[label.y(), label.x() : label.x() + label.width()].max() < 60
+    assert grey[8:20, grey.shape[1] // 2].min() == 255, "no letter stands there"
 
 
 def test_linked_images_grow_back_when_a_banner_goes(qtbot, view, registered):

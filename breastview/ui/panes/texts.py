@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QLabel, QWidget
 
 from breastview.ui import style
@@ -10,6 +10,7 @@ from breastview.ui import style
 MARGIN_PX = 8
 BAR_MM = (5, 10, 20, 50, 100)
 SHORTEST_BAR_PX = 60
+BACKDROP = "background: rgba(0, 0, 0, 80%);"  # words are read on a bright image too
 
 
 class Texts:
@@ -21,7 +22,7 @@ class Texts:
         self._edges = {name: QLabel(pane) for name in ("l", "t", "r", "b")}
         self._bar = QLabel(pane)
         self._bar.setStyleSheet(
-            f"border: none; border-bottom: 2px solid {style.TEXT}; color: {style.TEXT};"
+            f"{BACKDROP} border: none; border-bottom: 2px solid {style.TEXT}; color: {style.TEXT};"
             f"font-size: {style.SMALL_PT}pt;"
         )
         self._mm_per_px: float | None = None
@@ -30,6 +31,8 @@ class Texts:
             label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         for label in (*self._corners.values(), *self._edges.values()):
             label.setProperty("role", "small")
+            label.setStyleSheet(BACKDROP)
+            _fit(label)
 
     @property
     def _all(self) -> tuple[QLabel, ...]:
@@ -47,7 +50,7 @@ class Texts:
             return
         style.dress(label, role)
         label.setText(text)
-        label.adjustSize()
+        _fit(label)
         self._place_corner(corner)
 
     def set_edges(self, letters: tuple[str, str, str, str]) -> None:
@@ -56,7 +59,7 @@ class Texts:
             return
         for label, letter in zip(self._edges.values(), letters, strict=True):
             label.setText(letter)
-            label.adjustSize()
+            _fit(label)
         self._place_edges()
 
     def set_mm_per_px(self, mm_per_px: float | None) -> None:
@@ -109,3 +112,8 @@ class Texts:
         bar.setText(f"{length_mm} mm")
         bar.resize(max(width, 10), 18)
         bar.move((self._pane.width() - width) // 2, self._pane.height() - 46)
+
+
+def _fit(label: QLabel) -> None:
+    """Give a label the room that its words need, and none without words."""
+    label.resize(label.sizeHint() if label.text() else QSize(0, 0))
