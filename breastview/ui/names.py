@@ -6,7 +6,7 @@ from breastview.fusion.reading import Heatmap
 from breastview.imaging.case import Role, RoleChoice
 from breastview.language import Language
 from breastview.messages import Message
-from breastview.records.values import clock_label
+from breastview.records.values import Lesion, ReviewRecord, clock_label
 from breastview.registration.grade import Grade
 from breastview.registration.parameters import Method
 from breastview.ui.panes.grips import Grip
@@ -23,6 +23,11 @@ _NAMES = {
 def clock_text(clock_h: float, language: Language) -> str:
     """A place on the clock face: "9 h", "2:30 h"."""
     return language.text("{clock} h").format(clock=clock_label(clock_h))
+
+
+def whose_text(lesion: Lesion, record: ReviewRecord) -> str:
+    """Whose a step's line is, where there is more than one lesion: "L2 · "."""
+    return f"{lesion.lesion_id} · " if len(record.lesions) > 1 else ""
 
 
 def grade_text(grade: Grade, method: Method, language: Language) -> str:

@@ -11,11 +11,13 @@ import pytest
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox, QToolButton
 
+from breastview.fusion.reading import Eligibility, Reading
 from breastview.fusion.spec import Metric, Scope, read_spec
 from breastview.language import Language
+from breastview.records.inputs import input_hash
 from breastview.records.values import BiRads, FrameRegistration, Lesion, MriMark, Side, UsMark, new_record
 from breastview.registration.start import start_from_mri_mark
-from breastview.review.actions import ConfirmSide
+from breastview.review.actions import AddLesion, ConfirmSide, SelectLesion
 from breastview.ui.rail import model as model_module
 from tests.imaging.dicom_files import dce_series, save_all, us_still
 from tests.ui.conftest import WAIT_MS, say
@@ -145,6 +147,17 @@ def test_the_language_switches_in_the_middle_of_a_review(
     assert session.readings["L1"].probability == pytest.approx(reading.probability, abs=1e-6)
     push(next(button for button in view.findChildren(QToolButton) if button.text() == "English"))
     assert "CASE" in texts(application.window.view)
+
+
+def test_of_several_lesions_the_step_says_whose_probability_it_shows(session, view, small_bundle):
+    model = read_spec(small_bundle).weights_sha256
+    own = input_hash(session.state.record, "L1", model)
+    answer = Reading("L1", Eligibility(True), False, "TEST", model, own, "CPU", True, probability=0.4)
+    session.take_reading(answer)
+    assert "✓ 0.40" in texts(view.rail)
+    session.dispatch(AddLesion())
+    session.dispatch(SelectLesion("L1"))
+    assert "✓ L1 · 0.40" in texts(view.rail)
 
 
 def test_work_in_hand_outlives_the_switch_of_the_language(qtbot, application, session, view, tmp_path):

@@ -13,6 +13,7 @@ from breastview.records.values import BiRads, Side
 from breastview.registration.parameters import LandmarkPair, Method
 from breastview.registration.start import start_from_mri_mark
 from breastview.registration.transform import map_points
+from breastview.review.actions import SelectLesion
 from breastview.review.registering import AddLandmark, SetRegistration
 from breastview.ui.panes.canvas import Tool
 from breastview.ui.rail.view import RailView
@@ -310,6 +311,16 @@ def test_the_first_read_needs_a_category(session, marked, view, panels):
     push(panel.commit)
     assert session.state.record.first_read_committed and not panel.commit.isEnabled()
     assert any(text.startswith("First read committed") for text in texts(panel))
+
+
+def test_of_several_lesions_the_step_says_whose_category_it_shows(session, marked, view, panels):
+    press(view, "Ctrl+3")
+    QTest.keyClick(panels["read"].bi_rads, Qt.Key.Key_Down)
+    assert "◐ BI-RADS 0" in texts(view.rail)
+    press(view, "N")
+    assert "◐ L2 · no category yet" in texts(view.rail)
+    session.dispatch(SelectLesion("L1"))
+    assert "◐ L1 · BI-RADS 0" in texts(view.rail)
 
 
 def test_without_a_model_the_review_goes_on(session, marked, view, panels):

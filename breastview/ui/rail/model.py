@@ -22,6 +22,7 @@ from breastview.records.values import Lesion
 from breastview.review.actions import RevealModel
 from breastview.review.state import Part
 from breastview.ui import style
+from breastview.ui.names import whose_text
 from breastview.ui.panes.tools import Tools
 from breastview.ui.rail.parts import Panel, button, offer
 from breastview.ui.rail.view import RailView
@@ -192,7 +193,7 @@ class ModelPresenter(QObject):
             panel.told.setText("")
             self._rail.set_state("model", text("not run"))
         else:
-            self._show_reading(reading)
+            self._show_reading(reading, whose_text(lesion, session.state.record))
         self._show_work()
         panel.worth.setText(self._worth(spec, reading))
         panel.override.setVisible(bool(lesion and lesion.us and reading and self._has_more_to_tell(reading)))
@@ -246,7 +247,7 @@ class ModelPresenter(QObject):
         self._panel.views.setText(told)
         self._panel.views.setVisible(bool(told))
 
-    def _show_reading(self, reading: Reading) -> None:
+    def _show_reading(self, reading: Reading, whose: str) -> None:
         text, say = self._language.text, self._language.say
         reasons = "\n".join("⚠ " + say(reason) for reason in reading.eligibility.reasons)
         if reading.research_override:
@@ -259,12 +260,12 @@ class ModelPresenter(QObject):
         self._panel.told.setText("\n".join(part for part in (reasons, *cautions) if part))
         shown = reading.probability if reading.probability is not None else reading.probability_us
         if shown is None:
-            self._rail.set_state("model", "⚠ " + text("no probability: outside scope"), "caution")
+            self._rail.set_state("model", f"⚠ {whose}{text('no probability: outside scope')}", "caution")
         else:
             is_doubted = reading.cautions or reading.research_override
             mark, role = ("⚠", "caution") if is_doubted else ("✓", "model")
             of = "US " if reading.probability is None else ""
-            self._rail.set_state("model", f"{mark} {of}{shown:.2f}", role)
+            self._rail.set_state("model", f"{mark} {whose}{of}{shown:.2f}", role)
 
     def _worth(self, spec: ModelSpec | None, reading: Reading | None) -> str:
         if spec is None or reading is None:

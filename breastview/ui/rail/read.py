@@ -10,6 +10,7 @@ from breastview.messages import message
 from breastview.records.values import BiRads, Lesion, Pathology
 from breastview.review.actions import CommitFirstRead, SetFinding, SetPathology
 from breastview.review.state import Part
+from breastview.ui.names import whose_text
 from breastview.ui.rail.parts import Choice, Panel, button, offer
 from breastview.ui.rail.view import RailView
 from breastview.ui.session import Session
@@ -90,7 +91,8 @@ class ReadPresenter(QObject):
         category = f"BI-RADS {now}" if now else text("no category yet")
         if committed and first and first != now:
             category = f"BI-RADS {first} → {now or '–'}"
-        self._rail.set_state("read", f"{'✓' if committed else '◐'} {category}")
+        whose = whose_text(lesion, session.state.record)
+        self._rail.set_state("read", f"{'✓' if committed else '◐'} {whose}{category}")
 
     def _show_comment(self, lesion: Lesion | None) -> None:
         """Show a comment; the field forgets what was typed for another lesion, which it could undo to."""
