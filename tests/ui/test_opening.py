@@ -27,7 +27,7 @@ from tests.imaging.dicom_files import (
     us_still,
 )
 from tests.ui.conftest import WAIT_MS, say
-from tests.ui.hands import LEFT, drop, push, texts
+from tests.ui.hands import LEFT, drop, press, push, texts
 from tests.ui.looks import rows
 
 
