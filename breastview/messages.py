@@ -315,6 +315,11 @@ TEXTS: dict[str, str] = {
     "scope.simulated_note": "Validated on simulated patients only: "
     "software verification, not clinical evidence.",
     "scope.own_note": "{note}",
+    "scope.validated": "Validated on {lesions} lesions ({malignant} malignant) of {patients} patients from {sources}.",
+    "scope.validated_mixed": "Validated on {lesions} lesions ({malignant} malignant) of {patients} patients from "
+    "{sources}; simulated patients among them.",
+    "scope.stills": "Ultrasound alone: validated on {lesions} labelled stills ({malignant} malignant).",
+    "scope.stills_cross": "Ultrasound alone: cross-validated on {lesions} labelled stills ({malignant} malignant).",
     "scope.simulated_only": "This model was validated on simulated patients only; this case is not simulated.",
     "scope.age_unknown": "This model was validated from the age of {age}; the patient's age is unknown.",
     "scope.too_young": "This model was validated from the age of {age}.",

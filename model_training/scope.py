@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from breastview.fusion.spec import Scope
+from breastview.messages import Message, message, render
 
 CENTRAL_PERCENT = 99  # of known ages and sizes lie in the scope: an outlier must not decide
 FEWEST = 100  # malignant, and benign, lesions below which a bundle is for research only
@@ -32,30 +33,35 @@ def scope_of(about: pd.DataFrame, has_mri: bool = True, cross_validated: bool = 
     malignant = int(about["malignant"].sum())
     ages, sizes = (_range(about, name) for name in ("age_y", "size_mm"))
     sources = _words(about, "source")
+    validated = None if simulated else _validated(about, malignant, sources, cross_validated)
     return Scope(
         simulated_only=simulated,
         modalities=("us", "mri", "fused") if has_mri else ("us",),
         required_channels=("dce",) if has_mri else (),
         min_age_y=ages[0] if ages else None,
-        note=SIMULATED if simulated else _note(about, malignant, sources, cross_validated),
+        note=SIMULATED if validated is None else render(validated),
         sources=sources,
         scanners=_words(about, "scanner"),
         densities=tuple(sorted({word.casefold() for word in _words(about, "density")})),
         max_age_y=ages[1] if ages else None,
         sizes_mm=(float(sizes[0]), float(sizes[1])) if sizes else None,
         research_only=min(malignant, len(about) - malignant) < FEWEST,
+        validated=validated,
     )
 
 
-def _note(about: pd.DataFrame, malignant: int, sources: tuple[str, ...], cross_validated: bool) -> str:
-    how = "cross-validated" if cross_validated else "validated"
+def _validated(
+    about: pd.DataFrame, malignant: int, sources: tuple[str, ...], cross_validated: bool
+) -> Message:
     if sources == ("stills",):
-        return f"Ultrasound alone: {how} on {len(about)} labelled stills ({malignant} malignant)."
-    mixed = "; simulated patients among them" if is_simulated(about).any() else ""
-    people = about["patient"].nunique()
-    return (
-        f"{how.capitalize()} on {len(about)} lesions ({malignant} malignant) of {people} patients "
-        f"from {', '.join(sources)}{mixed}."
+        code = "scope.stills_cross" if cross_validated else "scope.stills"
+        return message(code, lesions=len(about), malignant=malignant)
+    return message(
+        "scope.validated_mixed" if is_simulated(about).any() else "scope.validated",
+        lesions=len(about),
+        malignant=malignant,
+        patients=about["patient"].nunique(),
+        sources=", ".join(sources),
     )
 
 

@@ -135,7 +135,8 @@ class Scope:
 
     What is empty or None is not known, and not asked for. `sources` name the cohorts, `scanners` are
     manufacturer and model, `densities` BI-RADS letters, `sizes_mm` the longer side of the lesion's US box.
-    `research_only`: measured on too few lesions for anything else.
+    `note` is a sentence on how it was validated, `validated` the same in a form that can be said in any
+    language. `research_only`: measured on too few lesions for anything else.
     """
 
     simulated_only: bool = False
@@ -149,15 +150,14 @@ class Scope:
     max_age_y: int | None = None
     sizes_mm: tuple[float, float] | None = None
     research_only: bool = False
+    validated: Message | None = None
 
     @property
     def told(self) -> Message:
         """What the scope is worth, to be shown beside every probability."""
-        return (
-            message("scope.simulated_note")
-            if self.simulated_only
-            else message("scope.own_note", note=self.note)
-        )
+        if self.simulated_only:
+            return message("scope.simulated_note")
+        return self.validated or message("scope.own_note", note=self.note)
 
     @property
     def details(self) -> tuple[Message, ...]:
@@ -288,4 +288,5 @@ def _from_plain(values: dict[str, Any]) -> ModelSpec:
 
 def _scope(values: dict[str, Any]) -> Scope:
     plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-    return Scope(**plain)
+    told = plain.get("validated")
+    return Scope(**{**plain, "validated": message(told["code"], **told["params"]) if told else None})

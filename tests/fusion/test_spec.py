@@ -17,7 +17,7 @@ from breastview.fusion.spec import (
     read_spec,
     write_spec,
 )
-from breastview.messages import render
+from breastview.messages import message, render
 
 FULL = ModelSpec(
     name="Model of the ward",
@@ -34,6 +34,7 @@ FULL = ModelSpec(
         max_age_y=78,
         sizes_mm=(5.0, 41.0),
         research_only=True,
+        validated=message("scope.stills", lesions=9, malignant=4),
     ),
     weights_sha256="12" * 32,
     temperature={"fused": 1.25},

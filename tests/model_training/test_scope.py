@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from breastview.language import Language
+from breastview.messages import render
 from model_training.scope import SIMULATED, is_simulated, scope_of
 
 
@@ -31,6 +33,8 @@ def test_bounds_come_from_the_lesions():
     assert (scope.scanners, scope.densities) == (("GE Brivo", "SIEMENS Aera"), ("b", "c"))
     assert (scope.sources, scope.simulated_only) == (("records",), False)
     assert scope.note == "Validated on 7 lesions (3 malignant) of 4 patients from records."
+    assert render(scope.told) == scope.note
+    assert "7 个病灶" in render(scope.told, Language("zh_CN").text), "it is said in the reader's language"
 
 
 @pytest.mark.parametrize(
