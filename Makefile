@@ -30,7 +30,7 @@ check: $(READY)  ## static checks: style, types, import directions, translations
 bench: $(READY)  ## print the benchmark table and write benchmarks.json
 	$(BIN)/python -m tests.benchmarks
 
-tables: $(READY)  ## the paper's tables from simulated patients, in build/tables: about an hour; killed, it goes on
+tables: $(READY)  ## the paper's tables from simulated patients, in build/tables: within an hour; killed, it goes on
 	$(BIN)/python -m model_training cohort simulate $(COHORT) --train 240 --validation 80 --test 120 --variants 3
 	$(BIN)/python -m model_training tables $(COHORT) build/tables --preset small
 
