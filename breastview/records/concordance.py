@@ -13,7 +13,7 @@ from breastview.messages import Message, message
 from breastview.records.values import Lesion, ReviewRecord, UsMark
 from breastview.registration.grade import lacking
 from breastview.registration.outline import Outline
-from breastview.registration.parameters import Method, Point2
+from breastview.registration.parameters import Method, Point2, RegistrationParameters
 from breastview.registration.plane import UsPlane
 from breastview.registration.region import Region, region_of
 from breastview.registration.transform import map_points
@@ -170,9 +170,7 @@ def same_lesion(
     if lesion.us is None or lesion.mri is None:
         return None
     place = lesion.mri.point_mm
-    away = [] if plane is None else _far_apart(record, lesion, plane)
-    sure = plane is not None and bool(away) and _is_measured(record, lesion, plane)
-    against = away if sure else []
+    against, unsure = ([], []) if plane is None else _apart(record, lesion, plane)
     if lesion.side is not None and mri_side is not None and lesion.side != mri_side:
         against.append(message("concordance.sides_differ", us=str(lesion.side), mri=mri_side))
     doubts = [*of_views]
@@ -182,21 +180,27 @@ def same_lesion(
         doubts += _doubts_of_images(record, lesion, plane)
     if against or doubts:
         return Concordance(Verdict.NO_CORRELATE if against else Verdict.DOUBTFUL, (*against, *doubts))
-    unsure = [message("concordance.unsure", **told.params) for told in away]
     missing = (*unsure, *_not_compared(record, lesion, mri_side, reported))
     return Concordance(Verdict.OPEN if missing else Verdict.MATCH, missing)
 
 
-def _is_measured(record: ReviewRecord, lesion: Lesion, plane: UsPlane) -> bool:
-    """Whether the registration of the lesion's US image tells where that lies in the MRI, whatever is marked
-    there."""
+def _apart(record: ReviewRecord, lesion: Lesion, plane: UsPlane) -> tuple[list[Message], list[Message]]:
+    """That the registration puts the marks far apart: what speaks against one lesion, where it is good enough
+    to be confirmed, and what leaves that open, where it is not."""
     assert lesion.us is not None
+    away = _far_apart(record, lesion, plane)
     parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
-    if parameters is None:
-        return False
-    outline = us_outline(lesion, plane)
-    region = region_of(parameters, lesion_us_mm(lesion, plane), lesion=outline)
-    return lacking(parameters, region, lesion=outline) is None
+    if not away or parameters is None:
+        return [], []
+    region, outline = _region(parameters, lesion, plane), us_outline(lesion, plane)
+    if lacking(parameters, region, lesion=outline) is None:
+        return away, []
+    return [], [message("concordance.unsure", **told.params) for told in away]
+
+
+def _region(parameters: RegistrationParameters, lesion: Lesion, plane: UsPlane) -> Region:
+    """Where a registration puts the US lesion in the MRI, whatever is marked or told there."""
+    return region_of(parameters, lesion_us_mm(lesion, plane), lesion=us_outline(lesion, plane))
 
 
 def _not_compared(
@@ -221,7 +225,7 @@ def _doubts_of_images(record: ReviewRecord, lesion: Lesion, plane: UsPlane) -> l
     doubts, place = [], lesion.mri.point_mm
     parameters = record.registration(lesion.us.frames_key, lesion.us.frame)
     if parameters is not None and parameters.correspondences:
-        region = region_of(parameters, lesion_us_mm(lesion, plane), lesion=us_outline(lesion, plane))
+        region = _region(parameters, lesion, plane)
         if not region.allows(place):
             doubts.append(message("concordance.outside_region", mm=round(region.away_mm(place))))
     us_mm, extent = max(us_size_mm(lesion, plane)), lesion.mri.extent_mm
