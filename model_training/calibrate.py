@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from breastview.fusion.network import FusionNetwork, modality_of
 from breastview.fusion.spec import TWO_VIEWS, InputSpec, Metric
@@ -67,6 +68,11 @@ class Head:
         temperature = evaluate.fit_temperature(malignant, logits)
         label = validation.samples.label[there]
         return cls(name, temperature, evaluate.youden_point(label, evaluate.calibrated(logits, temperature)))
+
+    def says(self, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Calibrated log odds (case,), and calls bool (case,), of logits (case, 2)."""
+        odds = evaluate.margin(logits) / self.temperature
+        return odds, expit(odds) >= self.point
 
     def metrics(self, test: Answered) -> dict[str, Metric]:
         """Figures on the test cases that the head sees; over patients where a patient has several."""

@@ -25,11 +25,12 @@ from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import InputSpec, NetworkSpec, read_spec
 from breastview.whole import written_whole
 from model_training import evaluate
+from model_training.attention import attention_of, attention_shares, shares_on
 from model_training.calibrate import Answered, Head
 from model_training.cohort.samples import Samples
 from model_training.cohort.stills import STILLS, stills_with_masks
 from model_training.initial import StartError, initial
-from model_training.measure import Found, attention_of, attention_shares, shares_on, stills_figures
+from model_training.measure import Found, stills_figures
 from model_training.predict import exact_inputs, predict
 from model_training.recipe import HEADS_ONLY, Recipe, RecipeError, to_plain
 from model_training.refit import Seen, looked_at, refit

@@ -11,24 +11,21 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from scipy import ndimage
-from scipy.special import expit
 
 from breastview.fusion.bundle import Bundle
-from breastview.fusion.explain import grad_cam
-from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import TWO_VIEWS, US_ONLY, InputSpec, Metric, ModelSpec
 from breastview.phantom.patient import VIEWS_A_LESION
 from model_training import evaluate
 from model_training.agreement import Check, check_metrics
+from model_training.attention import attention_shares
 from model_training.batches import has_mri
+from model_training.calibrate import Head
 from model_training.cohort.criteria import Criterion
 from model_training.cohort.samples import BEST, Samples, load_cohort
 from model_training.cohort.simulated import CohortError, simulate_cohort
@@ -278,9 +275,9 @@ def stills_figures(
 def _us_answers(bundle: Bundle, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """Calibrated log odds (case,) of the US head, and its calls bool (case,)."""
     logits = predict_mean(bundle.networks, samples, bundle.spec.input_alone.size_px)["us"]
-    head = US_ONLY if US_ONLY in bundle.spec.temperature else "us"
-    odds = evaluate.margin(logits) / bundle.spec.temperature[head]
-    return odds, expit(odds) >= bundle.spec.operating_point[head]
+    name = US_ONLY if US_ONLY in bundle.spec.temperature else "us"
+    head = Head(name, bundle.spec.temperature[name], bundle.spec.operating_point[name])
+    return head.says(logits)
 
 
 def _figures(samples: Samples, odds: np.ndarray, called: np.ndarray) -> Found:
@@ -354,43 +351,6 @@ def _counts(label: np.ndarray) -> Found:
 def _rates(samples: Samples, called: np.ndarray) -> Found:
     found = evaluate.rates_among(samples.label, called, samples.patient)
     return {name: asdict(metric) for name, metric in found.items()}
-
-
-def attention_shares(
-    networks: Sequence[FusionNetwork], samples: Samples, masks: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
-    """`shares_on` the masks of the heatmaps of all cases."""
-    crops = (samples.us[case : case + 1, 0] for case in range(len(samples)))
-    return shares_on((attention(networks, us) for us in crops), masks)
-
-
-def shares_on(heatmaps: Iterable[np.ndarray], masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Share of each heatmap's sum that lies on each mask of its case, float (case,); NaN where the heatmap is
-    empty."""
-    shares: dict[str, list[float]] = {name: [] for name in masks}
-    for case, heat in enumerate(heatmaps):
-        for name, mask in masks.items():
-            shares[name].append((heat * mask[case]).sum() / heat.sum() if heat.sum() > 0 else np.nan)
-    return {name: np.array(values) for name, values in shares.items()}
-
-
-def attention(networks: Sequence[FusionNetwork], us: np.ndarray) -> np.ndarray:
-    """Raw Grad-CAM of the US head for one crop (1, 1, size, size), at the crop's size, float (size, size):
-    the mean over the networks."""
-    device = next(networks[0].parameters()).device
-    image = torch.from_numpy(us.astype(np.float32)).to(device)
-    cams = []
-    for network in networks:
-        with torch.no_grad():
-            maps = network.trunk(network.us_only, image)
-        cams.append(attention_of(network, maps, us.shape[-1]))
-    return np.asarray(np.mean(cams, axis=0))
-
-
-def attention_of(network: FusionNetwork, maps: torch.Tensor, size_px: int) -> np.ndarray:
-    """Raw Grad-CAM of the US head, float (size, size), for the maps (1, features, h, w) of one crop."""
-    cam = grad_cam(network.head, {network.us_only: maps}, "us")["us"].cpu().numpy()
-    return ndimage.zoom(cam, size_px / cam.shape[-1], order=1, grid_mode=True, mode="nearest")
 
 
 def _mean(values: np.ndarray) -> Found:

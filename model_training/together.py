@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.special import expit
 
 from breastview.fusion.network import FusionNetwork
 from breastview.fusion.spec import Metric
@@ -40,8 +39,7 @@ class Unseen:
     @classmethod
     def of(cls, logits: np.ndarray, head: Head) -> Unseen:
         """What comes of logits (case, 2) where they are trusted as `head` says."""
-        odds = evaluate.margin(logits) / head.temperature
-        return cls(logits, odds, expit(odds) >= head.point)
+        return cls(logits, *head.says(logits))
 
     @classmethod
     def joined(cls, parts: Sequence[Unseen]) -> Unseen:

@@ -13,7 +13,7 @@ import typer
 from breastview.fusion.bundle import load_bundle
 from breastview.fusion.network import Agreement, FusionNetwork
 from breastview.fusion.spec import InputSpec, Scope
-from model_training import evaluate, measure
+from model_training import attention, evaluate, measure
 from model_training.__main__ import app
 from model_training.cohort.samples import BEST, load_cohort
 from model_training.cohort.simulated import CohortError
@@ -287,7 +287,7 @@ def test_attention_on_the_whole_picture_is_one_and_on_nothing_zero(bundle, sampl
     found = measure.measure_stills(bundle, samples, masks)
     assert found["attention"]["lesion"]["value"] == pytest.approx(1.0)
     assert found["attention"]["text"]["value"] == 0.0
-    heat = [measure.attention(bundle.networks, samples.us[k : k + 1, 0]) for k in range(len(samples))]
+    heat = [attention.attention(bundle.networks, samples.us[k : k + 1, 0]) for k in range(len(samples))]
     left = np.mean([h[:, : size // 2].sum() / h.sum() for h in heat if h.sum() > 0])
     assert found["attention"]["left"]["value"] == pytest.approx(left)
     assert found["n"] == 30 and found["auc"]["n"] == 30
