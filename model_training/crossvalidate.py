@@ -36,6 +36,7 @@ from model_training.recipe import HEADS_ONLY, Recipe, RecipeError, to_plain
 from model_training.refit import Seen, looked_at, refit
 from model_training.run_folder import CHECKPOINT, CHOSEN, SETTINGS, Cases, Settings, begin
 from model_training.splits import CROSS_VALIDATED, Split, fold_name, left_out
+from model_training.team import training_device
 from model_training.together import HEAD, TOGETHER, Unseen, keep_head, keep_together
 from model_training.train import train
 
@@ -73,9 +74,11 @@ class Looks:
     @classmethod
     @torch.no_grad()
     def of(cls, net: FusionNetwork, stills: Samples, recipe: Recipe) -> Looks:
-        """Looks at all stills, once."""
-        exact = (net.trunk("us", given["us"]) for _, given in exact_inputs(net, stills, recipe.size_px))
-        return cls(looked_at(net, stills, recipe), torch.cat(list(exact)).cpu())
+        """Look at all stills, once, where training would."""
+        torch.set_num_threads(recipe.threads)
+        net = net.to(training_device()).eval()
+        exact = (net.trunk("us", given["us"]).cpu() for _, given in exact_inputs(net, stills, recipe.size_px))
+        return cls(looked_at(net, stills, recipe), torch.cat(list(exact)))
 
     def take(self, cases: np.ndarray) -> Looks:
         """What is seen of the stills at these places, int (n,)."""
@@ -132,7 +135,7 @@ def cross_validate(
     splits = left_out(samples.about, count, SEED)
     runs = {pair: folder / "without-{}-{}".format(*pair) for pair in splits}
     missing = not all(_has_answered(run, how) for run in runs.values())
-    looks = Looks.of(net.eval(), samples, how.recipe) if how.of_heads_alone and missing else None
+    looks = Looks.of(net, samples, how.recipe) if how.of_heads_alone and missing else None
     said = {
         pair: _without(how, origin, samples, masks, split, runs[pair], looks)
         for pair, split in splits.items()
